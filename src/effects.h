@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EFFECTS_H
+#define EFFECTS_H
+/*
+ * effects - what a step declares it will read, create, change and remove
+ *
+ * From the effects follow: backup set, space, preview, rollback and the
+ * conflicts that lint refuses. Paths are below the root, or absolute below an
+ * entry of allow_paths. Declared effects may be patterns; resolved ones (after
+ * effects_resolve()) are paths: a pattern gives its matches, anything else
+ * stands for itself whether it exists or not.
+ *
+ * A path stands for everything below it too, unless EFFECT_SELF: then the
+ * entry alone (a directory that is made, not what others put in it).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct json_object;
+struct strvec;
+
+enum effect_type {
+	EFFECT_READ,
+	EFFECT_CREATE,
+	EFFECT_CHANGE,
+	EFFECT_REMOVE,
+};
+
+enum effect_flags {
+	EFFECT_SELF = 1u << 0,
+	/* a pattern that matches nothing is fine and gives nothing */
+	EFFECT_PATTERN = 1u << 1,
+};
+
+struct effect {
+	enum effect_type type;
+	unsigned int flags;
+	char *path;
+};
+
+struct effects {
+	struct effect *v;
+	size_t n, cap;
+	/* touches the world outside files: nothing here can undo it */
+	bool outside;
+};
+
+#define EFFECTS_INIT { 0 }
+#define _cleanup_effects_ _cleanup_(effects_release)
+
+void effects_release(struct effects *e);
+void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
+		 const char *path);
+/* EFFECT_CREATE | EFFECT_SELF for every parent of path that is not there */
+int effects_add_parents(struct effects *e, int root_fd, const char *path,
+			struct error *err);
+/* patterns expanded, sorted, each path once (the strongest type) */
+int effects_resolve(const struct effects *e, int root_fd, const char *skip,
+		    struct effects *ret, struct error *err);
+/* may the two write the same path? path: where (borrowed) */
+bool effects_clash(const struct effects *a, const struct effects *b,
+		   const char **path);
+/* writes (create, change, remove) that cover path? */
+bool effects_cover(const struct effects *e, const char *path);
+const char *effect_type_name(enum effect_type t);
+/* [{"path":..., "type":"create", "self":true}] for the journal */
+struct json_object *effects_to_json(const struct effects *e);
+int effects_from_json(struct json_object *o, struct effects *ret);
+
+#endif

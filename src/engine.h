@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_H
+#define ENGINE_H
+/*
+ * engine - order of work: check, back up, apply, verify, resume, go back
+ *
+ * engine_new() takes a loaded plan and an open state directory; one of the
+ * verbs does the work in the caller's thread and returns the exit status of
+ * PROTOCOL 8, after a summary event. The engine never prints and never asks
+ * but through ask(). engine_cancel() may be called from a signal handler.
+ *
+ * The invariants I1 to I7 stand at the head of engine.c.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ask.h"
+#include "base/strbuf.h"
+#include "event.h"
+#include "plan.h"
+
+struct engine;
+struct error;
+struct run;
+struct state_dir;
+struct step_ops;
+
+enum engine_cancel_level {
+	ENGINE_CANCEL_NONE,
+	ENGINE_CANCEL_AFTER_STEP,    /* exit 6 */
+	ENGINE_CANCEL_NOW,           /* exit 2, through the journal */
+};
+
+struct engine_options {
+	bool yes;
+	struct strvec confirm;       /* words given by --confirm */
+	struct strvec skip;          /* ids given by --skip */
+	const char *stop_after;
+	const char *run_step;        /* resume --run-step */
+	bool on_failure_given;
+	enum plan_on_failure on_failure;
+	const char *backup_dir;
+	bool batch;
+	const char *lang;
+	struct json_object *record;  /* options as they go into record 1 */
+};
+
+struct engine_spec {
+	struct state_dir *sd;
+	const struct plan *plan;
+	struct plan_scope *scope;
+	const struct step_ops *const *kinds;
+	struct event_bus *bus;
+	ask_fn *ask;
+	void *ask_ctx;
+	struct engine_options opts;
+};
+
+struct engine *engine_new(const struct engine_spec *spec);
+void engine_free(struct engine *e);
+/* async-signal-safe; each call raises the level by one */
+void engine_cancel(struct engine *e);
+/* the struct error behind a failure, valid until engine_free() */
+const struct error *engine_error(const struct engine *e);
+
+/* new run under id; makes the run, its control socket and its log */
+int engine_run(struct engine *e, const char *run_id, const char *started);
+/* goes on where the journal says */
+int engine_resume(struct engine *e, struct run *run);
+/* point: "start", "CP2", "R1" */
+int engine_rollback(struct engine *e, struct run *run, const char *point);
+/* the checks alone, against the world as it is; no state is made */
+int engine_check(struct engine *e);
+/* what each step would do; no state, no command, no write */
+int engine_dry_run(struct engine *e);
+/* the plan's verifications, and the backup; run read-only */
+enum engine_level { LEVEL_BASIC, LEVEL_STANDARD, LEVEL_RIGOROUS, LEVEL_FORENSIC };
+int engine_verify(struct engine *e, struct run *run, enum engine_level level);
+
+/* RESTORED, LOST, KEPT of a rollback to point, without doing it */
+struct rollback_preview {
+	uint64_t restored, lost, kept, bytes;
+	struct strvec restored_names, lost_names, kept_names;
+	int undone_steps;
+};
+void rollback_preview_release(struct rollback_preview *p);
+int engine_preview_rollback(struct engine *e, struct run *run,
+			    const char *point, struct rollback_preview *ret,
+			    struct error *err);
+
+/* everything that a batch run would need and was not given ("--yes",
+   "--confirm 'drop old tables'", "answer admin_mail"); empty: nothing */
+void engine_missing(struct engine *e, struct strvec *ret);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PLAN_H
+#define PLAN_H
+/*
+ * plan - a plan file read, checked and filled in; immutable afterwards
+ *
+ * plan_load() reads the file itself (regular file or "-", 1 MiB at most),
+ * refuses what libconfig 1.5 would take silently (@include, NUL, numbers that
+ * do not fit), parses, fills in ${...}, and asks each kind to parse its own
+ * step. Every problem is collected in a struct plan_problems with file and
+ * line, not the first alone; any problem makes the load fail with -EINVAL.
+ * No side effects: nothing is created, run or locked. Only files that the plan
+ * names beside itself are read.
+ *
+ * Kinds see a struct plan_node, never libconfig. A getter marks its key as
+ * known; after a kind's parse every key that nobody asked for is a problem,
+ * with the nearest known word. Getters report wrong types themselves and
+ * return false, so parse functions read straight down and return -EINVAL at
+ * the end if plan_node_failed().
+ *
+ * ${x} is filled in by the getters from struct plan_scope. `${step.started}`
+ * stays and is filled in by step_expand() when the step is applied. With
+ * scope->lint answers that are missing stand for themselves ("<id>").
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/strbuf.h"
+
+struct error;
+struct json_object;
+struct step;
+struct step_ops;
+
+#define PLAN_FORMAT 1
+#define PLAN_SIZE_MAX (1024 * 1024)
+
+/* A user-visible text and its translations (key_de, key_zh_CN, ...). */
+struct plan_text {
+	char *text;
+	char **langs;   /* pairs: language, text; NULL at the end */
+};
+/* lang: "de_DE.UTF-8", "de", NULL; never NULL, "" if the plan has no text */
+const char *plan_text_get(const struct plan_text *t, const char *lang);
+
+struct plan_answer {
+	char *id;
+	struct plan_text prompt;
+	char *pattern;      /* extended regular expression, or NULL */
+	char *def;
+	bool required;      /* default true */
+	bool secret;
+	int line;
+};
+
+enum plan_on_failure { PLAN_ASK, PLAN_STOP, PLAN_ROLLBACK };
+
+struct plan_command {
+	struct strvec argv; /* n 0: not given */
+	double timeout_s;
+};
+
+struct plan_app {
+	bool given;
+	struct plan_command stop, start, running;
+	double downtime_s;
+};
+
+struct plan_file {          /* a file that the plan names beside itself */
+	char *name;         /* as in the plan */
+	char *data;
+	size_t len;
+	char digest[141];   /* "blake2b-512:HEX" */
+};
+
+struct plan {
+	char *path;         /* as given; "-" for standard input */
+	char *dir;          /* directory that named files are relative to */
+	char *source;       /* the bytes of the file */
+	size_t source_len;
+	char digest[141];   /* over source and the named files, in name order */
+	char *name;
+	struct plan_text title, support, release_notes;
+	struct plan_text *changes;
+	size_t change_n;
+	char *from, *to;
+	char *root;         /* as in the plan, ~ not expanded; may be NULL */
+	char *state_dir;
+	char *run_as;       /* "root" or NULL */
+	enum plan_on_failure on_failure;
+	char *rollback_env;
+	struct strvec allow_paths;   /* absolute */
+	struct strvec live;          /* globs */
+	bool hard_links_break;
+	struct json_object *vars;    /* in force: name -> string */
+	struct plan_answer *answers;
+	size_t answer_n;
+	struct plan_app app;
+	struct strvec include, exclude;
+	char *backup_dir;
+	double keep_s;               /* backup.keep_days, in seconds; < 0: not given */
+	struct step **checks;
+	size_t check_n;
+	struct step **steps;
+	size_t step_n;
+	struct step **verify;
+	size_t verify_n;
+	struct step **verify_rollback;
+	size_t verify_rollback_n;
+	struct plan_file *files;
+	size_t file_n;
+};
+
+/* What ${...} is filled in from. Borrowed; any member may be NULL. */
+struct plan_scope {
+	bool lint;
+	const char *root, *run_id, *run_started, *user, *backup;
+	struct json_object *vars;     /* overrides, from --set and --vars */
+	struct json_object *answers;  /* id -> string */
+	struct json_object *env;      /* on resume: what was in force; else
+					 NULL: getenv() */
+	/* filled: every ${env:X} that was used */
+	struct json_object *env_used;
+};
+
+struct plan_problem {
+	int line;           /* 0: the file as a whole */
+	char *message;
+};
+
+struct plan_problems {
+	struct plan_problem *v;
+	size_t n, cap;
+};
+void plan_problems_release(struct plan_problems *p);
+void plan_problem_add(struct plan_problems *p, int line, const char *fmt, ...)
+	_printf_(3, 4);
+
+/*
+ * path: file or "-". kinds: table ended by NULL; the same for steps and checks.
+ * Fails with ERR_NO_PLAN (no such file), ERR_PLAN_SYNTAX, ERR_PLAN; the
+ * problems are sorted by line.
+ */
+int plan_load(const char *path, const struct step_ops *const *kinds,
+	      struct plan_scope *scope, struct plan **ret,
+	      struct plan_problems *problems, struct error *err);
+void plan_free(struct plan *p);
+struct step *plan_find_step(const struct plan *p, const char *id);
+const struct plan_file *plan_find_file(const struct plan *p, const char *name);
+/* index in steps, or -1 */
+int plan_step_index(const struct plan *p, const char *id);
+/*
+ * Effects that clash without a chain of needs, effects outside the root, and
+ * effects on the state directory: added to problems. Called by plan_load().
+ */
+void plan_check_effects(const struct plan *p, struct plan_problems *problems);
+
+/* --- what kinds see --- */
+struct plan_node;
+
+bool plan_node_has(struct plan_node *n, const char *key);
+int plan_node_line(struct plan_node *n, const char *key);
+bool plan_node_failed(const struct plan_node *n);
+void plan_node_problem(struct plan_node *n, const char *key, const char *fmt,
+		       ...) _printf_(3, 4);
+/*
+ * Each returns true and sets *ret (caller frees) if the key is there and
+ * right; if it is missing: false, and a problem only with required.
+ */
+bool plan_node_string(struct plan_node *n, const char *key, bool required,
+		      char **ret);
+/* no ${...} filled in (patterns, templates) */
+bool plan_node_raw(struct plan_node *n, const char *key, bool required,
+		   char **ret);
+bool plan_node_text(struct plan_node *n, const char *key, bool required,
+		    struct plan_text *ret);
+bool plan_node_bool(struct plan_node *n, const char *key, bool *ret);
+bool plan_node_int(struct plan_node *n, const char *key, bool required,
+		   int64_t min, int64_t max, int64_t *ret);
+bool plan_node_double(struct plan_node *n, const char *key, bool required,
+		      double min, double *ret);
+/* number of seconds, or "30s" "5m" "24h" "30d" */
+bool plan_node_duration(struct plan_node *n, const char *key, double *ret);
+/* bytes: number, or "200M" (K M G T, powers of 1024) */
+bool plan_node_size(struct plan_node *n, const char *key, uint64_t *ret);
+/* "0755"; a number is a problem that says so */
+bool plan_node_mode(struct plan_node *n, const char *key, mode_t *ret);
+/* one of the words (NULL at the end); *ret = index */
+bool plan_node_word(struct plan_node *n, const char *key, bool required,
+		    const char *const *words, int *ret);
+/* array of strings, or one string */
+bool plan_node_list(struct plan_node *n, const char *key, bool required,
+		    struct strvec *ret);
+/* an argument list: array of at least one string; refuses answers and env
+   inside the script of a shell */
+bool plan_node_argv(struct plan_node *n, const char *key, bool required,
+		    struct strvec *ret);
+/* path below root (normalized) or in allow_paths; no glob */
+bool plan_node_path(struct plan_node *n, const char *key, bool required,
+		    char **ret);
+/* list of paths; globs allowed if magic */
+bool plan_node_paths(struct plan_node *n, const char *key, bool required,
+		     bool magic, struct strvec *ret);
+/* group of strings: NAME -> value, as "NAME=value" (checked for env names) */
+bool plan_node_env(struct plan_node *n, const char *key, struct strvec *ret);
+/* group of strings as pairs key, value */
+bool plan_node_pairs(struct plan_node *n, const char *key,
+		     struct strvec *ret);
+/* checks a regular expression (POSIX extended); raw string */
+bool plan_node_regex(struct plan_node *n, const char *key, bool required,
+		     char **ret);
+/* a file beside the plan, read and kept in plan->files; borrowed */
+bool plan_node_file(struct plan_node *n, const char *key, bool required,
+		    const struct plan_file **ret);
+/* children of a list of groups: count, and each in turn (owned by n) */
+size_t plan_node_count(struct plan_node *n, const char *key);
+struct plan_node *plan_node_child(struct plan_node *n, const char *key,
+				  size_t i);
+/* refuses ${...} names that nobody knows, in a text that stays raw */
+bool plan_node_check_refs(struct plan_node *n, const char *key,
+			  const char *text);
+
+/*
+ * Fills in ${...}. lookup gives the value of a name (caller of lookup frees)
+ * or NULL: unknown. json: values are escaped for inside a JSON string.
+ * "$${" gives "${". Fails with the unknown name in err.
+ */
+typedef char *expand_fn(void *ctx, const char *name);
+int expand_text(const char *text, size_t len, bool json, expand_fn *lookup,
+		void *ctx, struct strbuf *out, struct error *err);
+/* value of NAME in scope and plan (vars, answers, root, run.*, env:X), or
+   NULL; what expand_text() uses everywhere */
+char *plan_lookup(const struct plan *p, const struct plan_scope *scope,
+		  const char *name);
+
+/* nearest of words (NULL at the end) by edit distance, or NULL if none is near */
+const char *nearest_word(const char *word, const char *const *words);
+
+#endif

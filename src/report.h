@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef REPORT_H
+#define REPORT_H
+/*
+ * report - a run as Markdown: steps, counts, times, checksums, what next
+ *
+ * Made from the journal alone. report_write() puts it into runs/<id>/report.md
+ * (replaced atomically); its failure is never the failure of a run.
+ */
+struct error;
+struct plan;
+struct run;
+struct strbuf;
+
+void report_markdown(const struct run *r, const struct plan *plan,
+		     struct strbuf *out);
+int report_write(const struct run *r, const struct plan *plan,
+		 struct error *err);
+
+#endif

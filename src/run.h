@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_H
+#define RUN_H
+/*
+ * run - one execution of a plan: its directory, its journal folded, its lock
+ *
+ * state directory (PROTOCOL 1): <root>/.upshift (0700), or elsewhere with
+ * <root>/.upshift a 0600 file {"state_dir": "..."}. struct state_dir finds,
+ * makes and locks it: flock on its file `lock` and on the root directory's own
+ * descriptor. The kernel drops both when the process ends, however it ends;
+ * the content of `lock` is for display only.
+ *
+ * struct run is a run directory opened: the journal replayed into memory and,
+ * if writable, open for appending. Everything that run_record_*() returns from
+ * with 0 is durable. state.json follows each record that changes a state; its
+ * failure is no error (it may lag, never lead).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/hash.h"
+#include "base/strbuf.h"
+#include "step.h"
+
+struct error;
+struct event_bus;
+struct journal;
+struct json_object;
+struct plan;
+
+#define RUN_ID_LEN 4
+
+struct state_dir {
+	int root_fd;           /* O_RDONLY | O_DIRECTORY */
+	char *root;            /* resolved, absolute */
+	struct stat *root_stat;/* before anything of ours was made */
+	int fd;                /* state directory, -1: there is none yet */
+	char *path;            /* absolute */
+	char *skip;            /* its path below root (".upshift"), never NULL */
+	bool outside;          /* not below root */
+	int lock_fd;           /* -1: not locked by us */
+};
+
+/* who holds the lock; for display */
+struct lock_holder {
+	long pid;
+	char user[64], host[128], since[40];
+};
+
+/*
+ * Finds the state directory of root (given, or looked up); creates nothing.
+ * sd->fd is -1 if there is none. Checks owner and mode (ERR_STATE_UNSAFE),
+ * that the effective user owns root (ERR_OWNER with the sudo line), unless
+ * as_root_allowed.
+ */
+int state_dir_open(struct state_dir *sd, const char *root,
+		   const char *state_dir_option, bool as_root_allowed,
+		   struct error *err);
+/* makes it (root's times were taken by state_dir_open) and locks it */
+int state_dir_create(struct state_dir *sd, struct error *err);
+/* -EWOULDBLOCK and ERR_LOCKED with the holder if another engine lives */
+int state_dir_lock(struct state_dir *sd, struct error *err);
+/* true: a live engine holds it */
+bool state_dir_is_locked(struct state_dir *sd, struct lock_holder *ret);
+void state_dir_release(struct state_dir *sd);
+/* id of the run that is open or was last; "" if there is none */
+int state_dir_current(struct state_dir *sd, char id[RUN_ID_LEN + 1]);
+int state_dir_set_current(struct state_dir *sd, const char *id,
+			  struct error *err);
+/* ids of all run directories, oldest first (by record 1's time, then id) */
+int state_dir_runs(struct state_dir *sd, struct strvec *ids,
+		   struct error *err);
+/* run directories without a durable record 1 are no runs; under the lock */
+int state_dir_sweep(struct state_dir *sd, struct error *err);
+
+enum run_state {
+	RUN_NONE,
+	RUN_BEGUN,          /* checks, backup */
+	RUN_BACKED_UP,      /* steps may be applied */
+	RUN_PAUSED,
+	RUN_FAILED,         /* open: can be resumed or rolled back */
+	RUN_COMPLETE,
+	RUN_ROLLING_BACK,
+	RUN_ROLLED_BACK,
+	RUN_ROLLBACK_FAILED,
+	RUN_CLOSED,         /* failed in the checks, nothing changed: over */
+	RUN_STATE_COUNT
+};
+const char *run_state_name(enum run_state s);
+
+/* one step as the journal has it */
+struct run_step {
+	char *id;
+	enum step_state state;
+	int attempt;                 /* of the last applying; 0: never */
+	char *started;               /* time of the first applying */
+	char *changed_at;            /* time of the last record */
+	struct json_object *effects; /* of the last applying record; owned */
+	char *pre_digest;            /* of the last attempt's manifest, or NULL */
+	char *post_digest;
+	struct json_object *facts;   /* of the last attempt; owned, may be NULL */
+	bool already;                /* applied before it began: nothing to undo */
+	char *error_code, *error_msg;
+	char *probe;
+	long child_pgid;             /* of a child that may still live, 0: none */
+	uint64_t child_start;
+	double elapsed_s;
+};
+
+struct run_backup {
+	bool done;
+	char *archive_digest, *manifest_digest;
+	char *readback;              /* "disk" or "cache" */
+	uint64_t bytes, stored_bytes, items;
+	char *finished;              /* time */
+	char *dir;                   /* absolute: .../backup */
+};
+
+struct run_point {               /* R1, R2, ... */
+	char *name;
+	char *digest;                /* of its manifest */
+	struct json_object *steps;   /* states before the rollback */
+	char *time;
+	bool used;                   /* gone back to already */
+};
+
+struct run {
+	struct state_dir *sd;        /* borrowed */
+	char id[RUN_ID_LEN + 1];
+	int fd;                      /* runs/<id> */
+	int backup_fd;               /* -1 until it is made or found */
+	struct journal *journal;
+	struct json_object *begun;   /* record 1, owned */
+	enum run_state state;
+	struct run_step *steps;      /* as in the plan */
+	size_t step_n;
+	struct run_backup backup;
+	struct run_point *points;
+	size_t point_n;
+	char *rollback_point;        /* of the rollback that is under way or was */
+	char *rollback_r;            /* its R point */
+	struct json_object *facts;   /* of the run; owned */
+	struct json_object *decisions;  /* array; owned */
+	struct json_object *warnings;   /* array of texts; owned */
+	struct json_object *verify;     /* id -> {state, message}; owned */
+	char *app_state;             /* "stopped", "running", NULL: unmanaged */
+	char *app_since;
+	char *finished;              /* time of complete, rolled-back, ... */
+	char *failed_phase;
+	char *failed_step;
+	char *error_code, *error_msg;
+	int exit;                    /* of the last record that ended a process */
+	bool writable;
+};
+
+struct run_options {
+	struct json_object *vars, *answers, *env, *options;  /* borrowed */
+	const char *backup_dir;      /* --backup-dir, or the plan's; NULL */
+};
+
+/*
+ * New run under the lock: id, directory, plan copy (each file with its
+ * digest), journal with record 1, `current`, register. Killed before record 1
+ * is durable it is no run.
+ */
+int run_create(struct run **ret, struct state_dir *sd, const struct plan *plan,
+	       const char *id, const char *started,
+	       const struct run_options *opts, struct error *err);
+/* a free 4-character id (no 0 O 1 I); UPSHIFT_TEST_RUN_ID fixes it */
+int run_new_id(struct state_dir *sd, char id[RUN_ID_LEN + 1]);
+/*
+ * id NULL: current. writable wants the lock. Refuses a journal of another
+ * root, host copy or format (ERR_FOREIGN).
+ */
+int run_open(struct run **ret, struct state_dir *sd, const char *id,
+	     bool writable, struct error *err);
+void run_free(struct run *r);
+/* path of the plan copy, to load it again; caller frees */
+char *run_plan_path(const struct run *r);
+/* unfinished: a new run may not begin */
+bool run_is_open(const struct run *r);
+/* some step has an `applying` record that is not undone: data may be changed */
+bool run_changed_data(const struct run *r);
+struct run_step *run_step_find(struct run *r, const char *id);
+/* number of the checkpoint a step makes, from 1 = CP1; -1 */
+int run_step_number(const struct run *r, const char *id);
+
+/* appends, folds, rewrites state.json; rec is taken over */
+int run_record(struct run *r, struct json_object *rec, struct error *err);
+/* {"what":"run","state":...} with more keys taken from extra (may be NULL) */
+int run_record_state(struct run *r, enum run_state s,
+		     struct json_object *extra, struct error *err);
+/* asserts the transition is allowed */
+int run_record_step(struct run *r, const char *id, enum step_state s,
+		    struct json_object *extra, struct error *err);
+/* decision with uid, login name, tty and host */
+int run_record_decision(struct run *r, const char *kind, const char *subject,
+			const char *value, struct error *err);
+int run_record_fact(struct run *r, const char *step, const char *key,
+		    struct json_object *v, struct error *err);
+int run_record_warning(struct run *r, const char *step, const char *text);
+
+/* DESIGN 7's `status --json` object; new */
+struct json_object *run_status_json(const struct run *r, bool live);
+/* points one can go back to, newest first: CPn ... start, R1; and why not */
+struct run_goal {
+	char name[16];
+	int step;               /* last step that stays applied; 0: start */
+	bool available;
+	char *why;              /* not available: id of the step in the way */
+	const char *time;
+};
+size_t run_goals(const struct run *r, const struct plan *plan,
+		 struct run_goal **ret);
+void run_goals_free(struct run_goal *g, size_t n);
+
+/* log.jsonl as a reporter (all but progress); and the last seq it holds */
+struct reporter_ops;
+extern const struct reporter_ops run_log_ops;   /* self: struct run */
+uint64_t run_log_last_seq(const struct run *r);
+
+/* $XDG_STATE_HOME/upshift/roots.jsonl; failures are not errors */
+void register_add(const char *root, const char *plan, const char *run);
+int register_roots(struct strvec *roots);
+
+/* removes the backup of runs of the same plan past keep_s (PROTOCOL 3) */
+int run_prune(struct state_dir *sd, const struct run *newer, double keep_s,
+	      struct strvec *pruned, struct error *err);
+/* the whole run directory and its backup; refuses an open run */
+int run_forget(struct state_dir *sd, const char *id, struct error *err);
+/* is it the only run of this root that holds a backup? */
+bool run_is_only_backup(struct state_dir *sd, const char *id);
+
+#endif

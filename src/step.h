@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STEP_H
+#define STEP_H
+/*
+ * step - one unit of change, or one question about the world
+ *
+ * A kind is one file in steps/ with one const struct step_ops and one line in
+ * steps/steps.c. Checks and verifications are the same with parse and check
+ * alone. A step is told what to do by the engine: it does not print, write the
+ * journal, read the clock, or exit; what it needs it gets from struct
+ * step_ctx. It touches only paths that its effects name.
+ *
+ * To add a kind: write steps/KIND.c, add it to steps/Makemodule.am,
+ * po/POTFILES.in and the table in steps/steps.c, document its keys in
+ * upshift-plan(5), and give it a test that applies, kills, resumes and undoes.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/strbuf.h"
+#include "plan.h"
+
+struct effects;
+struct error;
+struct item;
+struct json_object;
+struct plan_node;
+struct step_ctx;
+
+enum step_state {
+	STEP_PENDING,
+	STEP_APPLYING,
+	STEP_APPLIED,
+	STEP_VERIFIED,
+	STEP_FAILED,
+	STEP_SKIPPED,
+	STEP_UNDOING,
+	STEP_UNDONE,
+	STEP_UNDO_FAILED,
+	STEP_STATE_COUNT
+};
+
+const char *step_state_name(enum step_state s);
+int step_state_parse(const char *name, enum step_state *ret);
+/* the one table of allowed transitions */
+bool step_state_may(enum step_state from, enum step_state to);
+
+enum step_probe {
+	PROBE_NOT,
+	PROBE_PARTLY,
+	PROBE_FULLY,
+	PROBE_UNKNOWN,
+};
+const char *step_probe_name(enum step_probe p);
+
+enum step_kind_flags {
+	STEP_IS_CHECK = 1u << 0,     /* parse and check alone; no effects */
+	STEP_VERIFY_ONLY = 1u << 1,  /* only in verify and verify_rollback */
+	STEP_RESUMES = 1u << 2,      /* partly applied: apply goes on */
+	STEP_CHECKS_ONLY = 1u << 3,  /* only in checks (space) or as a step */
+};
+
+enum check_state { CHECK_OK, CHECK_WARN, CHECK_FAIL };
+
+struct check_result {
+	enum check_state state;
+	/* one line, translated: what was found */
+	struct strbuf message;
+	/* details, a line each, for logs and screens */
+	struct strvec details;
+	uint64_t need, have;
+	int code;                    /* enum err_code for a failure, 0: ERR_CHECK */
+};
+
+void check_result_init(struct check_result *r);
+void check_result_release(struct check_result *r);
+void check_result_set(struct check_result *r, enum check_state state,
+		      const char *fmt, ...) _printf_(3, 4);
+
+/* What a preview collects: sentences and unified diffs. */
+struct preview {
+	struct strvec lines;
+	bool nothing;                /* the step would change nothing */
+	bool unknown;                /* depends on an earlier step */
+};
+
+struct step_ops {
+	const char *name;
+	unsigned int flags;          /* enum step_kind_flags */
+	/* read the step's own keys; pure */
+	int (*parse)(struct step *s, struct plan_node *n);
+	/* declare what will be touched; static for lint (ctx NULL) or against
+	   the tree (ctx given: missing parents) */
+	int (*effects)(const struct step *s, struct step_ctx *ctx,
+		       struct effects *out, struct error *err);
+	/* read-only: can it be done? checks: the question itself */
+	int (*check)(const struct step *s, struct step_ctx *ctx,
+		     struct check_result *r, struct error *err);
+	/* checks: measure before anything changes (timing); NULL mostly */
+	int (*baseline)(const struct step *s, struct step_ctx *ctx,
+			struct error *err);
+	/* what will change; starts no command, writes nothing */
+	int (*preview)(const struct step *s, struct step_ctx *ctx,
+		       struct preview *p, struct error *err);
+	/* what does the disk say? */
+	int (*probe)(const struct step *s, struct step_ctx *ctx,
+		     enum step_probe *ret, struct error *err);
+	/* do it; durable on return (files and directories fsynced) */
+	int (*apply)(const struct step *s, struct step_ctx *ctx,
+		     struct error *err);
+	/* is what was done there, and right? NULL: probe says fully */
+	int (*verify)(const struct step *s, struct step_ctx *ctx,
+		      struct error *err);
+	/* what the engine cannot undo by restoring effects (a command); called
+	   before the pre-image goes back; must be idempotent. NULL mostly */
+	int (*undo)(const struct step *s, struct step_ctx *ctx,
+		    struct error *err);
+	/* false: nothing can bring it back; NULL: true */
+	bool (*undoable)(const struct step *s);
+	void (*release)(struct step *s);
+};
+
+struct step {
+	char *id;
+	const struct step_ops *ops;
+	struct plan_text title, risk, hint;
+	bool optional;
+	bool on_error_continue;
+	bool severity_warn;          /* checks: a failure is a warning */
+	bool confirm;                /* asked for by name, also in batch */
+	bool secret;
+	double estimate_s;           /* < 0: not given */
+	struct strvec needs;
+	int line;
+	void *priv;                  /* the kind's own */
+};
+
+void step_free(struct step *s);
+bool step_undoable(const struct step *s);
+const struct step_ops *step_kind_find(const struct step_ops *const *kinds,
+				      const char *name);
+
+/*
+ * step_ctx - what the engine gives a step while it works
+ *
+ * One function each; the engine (step-ctx.c) implements them. root_fd is an
+ * O_PATH-free directory descriptor of the root, borrowed.
+ */
+int step_root_fd(struct step_ctx *c);
+const char *step_root(struct step_ctx *c);
+const struct plan *step_plan(struct step_ctx *c);
+/* path of the state directory below root, or NULL if it is elsewhere */
+const char *step_skip(struct step_ctx *c);
+/* done of total (0: unknown); cheap, may be called often */
+void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
+		   const char *unit);
+void step_warn(struct step_ctx *c, const char *fmt, ...) _printf_(2, 3);
+/* a line of output; stream "out", "err" or "note" */
+void step_log(struct step_ctx *c, const char *stream, const char *text,
+	      size_t len);
+/* a stop was asked for that should not wait for the end of the step */
+bool step_cancelled(struct step_ctx *c);
+/*
+ * A private directory on the file system of the directory that holds rel;
+ * borrowed descriptor, emptied by the engine before and after the step. Build
+ * new files there and move them with step_place().
+ */
+int step_stage(struct step_ctx *c, const char *rel, int *ret_fd,
+	       struct error *err);
+/*
+ * Puts stage/name at rel: fsyncs file and directories, RENAME_NOREPLACE or,
+ * with replace, atomically over what is there (which the pre-image holds).
+ */
+int step_place(struct step_ctx *c, int stage_fd, const char *name,
+	       const char *rel, bool replace, struct error *err);
+/* mkdir for missing parents of rel, 0755, in the effects, fsynced */
+int step_make_parents(struct step_ctx *c, const char *rel, struct error *err);
+/*
+ * Facts of this step that must outlive a crash: durable in the journal when
+ * step_set_fact() returns; values of an earlier attempt are not seen.
+ */
+int step_set_fact(struct step_ctx *c, const char *key, struct json_object *v,
+		  struct error *err);
+/* borrowed, NULL if not set */
+struct json_object *step_get_fact(struct step_ctx *c, const char *key);
+/* the same for facts of the run that checks leave for verifications */
+int step_set_run_fact(struct step_ctx *c, const char *key,
+		      struct json_object *v, struct error *err);
+struct json_object *step_get_run_fact(struct step_ctx *c, const char *key);
+/* the item that the pre-image of this attempt (or start) has for path; 1 and
+   *ret (caller releases), 0 if it holds none */
+int step_pre_item(struct step_ctx *c, const char *path, struct item *ret,
+		  struct error *err);
+/* fills in ${...} once more, with ${step.started}; caller frees *ret */
+int step_expand(struct step_ctx *c, const char *text, size_t len, bool json,
+		struct strbuf *out, struct error *err);
+/* runs a command with the step's limits: output to the log, progress from
+   descriptor 3, cancellation, child lock, pid in the journal; read_only
+   commands (checks, probes) have no entry in the journal */
+struct step_command {
+	const struct strvec *argv;
+	const struct strvec *env;    /* NAME=VALUE, may be NULL */
+	const char *dir;             /* below root, NULL: the root */
+	double timeout_s;
+	bool read_only;
+	struct strbuf *capture;      /* stdout goes here too (64 KiB), or NULL */
+};
+struct child_result;
+int step_command(struct step_ctx *c, const struct step_command *cmd,
+		 struct child_result *ret, struct error *err);
+/* packs paths into a tar.zst with manifest inside, as the backup does, at
+   stage_fd/name; durable, read back and compared */
+int step_pack(struct step_ctx *c, const struct strvec *paths, int stage_fd,
+	      const char *name, struct error *err);
+/* compares paths with the backup (or the snapshot that was taken); every
+   difference in r->details */
+int step_compare_unchanged(struct step_ctx *c, const struct strvec *paths,
+			   struct check_result *r, struct error *err);
+/* need and have per file system for the backup and the changes of the plan */
+int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
+	       struct error *err);
+/* facts of the run for kind `state`; each borrowed */
+struct step_run_info {
+	const char *run_id, *started, *backup_location;
+	bool rollback_available;
+	size_t step_n;
+	/* name and state ("completed", "skipped", ...) of each step, by plan */
+	const char *(*step_state)(struct step_ctx *c, size_t i);
+};
+void step_run_info(struct step_ctx *c, struct step_run_info *ret);
+/* time of the first `applying` of this step, RFC 3339 */
+const char *step_started(struct step_ctx *c);
+
+#endif
