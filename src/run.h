@@ -4,10 +4,12 @@
 /*
  * run - one execution of a plan: its directory, its journal folded, its lock
  *
- * state directory (PROTOCOL 1): <root>/.upshift (0700), or elsewhere with
- * <root>/.upshift a 0600 file {"state_dir": "..."}. struct state_dir finds,
- * makes and locks it: flock on its file `lock` and on the root directory's own
- * descriptor. The kernel drops both when the process ends, however it ends;
+ * state directory (PROTOCOL 1): <root>/.upshift (0700), or outside the root
+ * with <root>/.upshift a 0600 file {"state_dir": "..."}. Another place below
+ * the root is refused, so that one path, ".upshift", is all that everybody has
+ * to leave alone: the directory, or the pointer file. struct state_dir finds,
+ * makes and locks it: flock on the root directory's own descriptor and on the
+ * file `lock`. The kernel drops both when the process ends, however it ends;
  * the content of `lock` is for display only.
  *
  * struct run is a run directory opened: the journal replayed into memory and,
@@ -18,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -36,13 +39,16 @@ struct plan;
 struct state_dir {
 	int root_fd;           /* O_RDONLY | O_DIRECTORY */
 	char *root;            /* resolved, absolute */
-	struct stat *root_stat;/* before anything of ours was made */
+	struct stat root_stat; /* before anything of ours was made */
 	int fd;                /* state directory, -1: there is none yet */
-	char *path;            /* absolute */
-	char *skip;            /* its path below root (".upshift"), never NULL */
-	bool outside;          /* not below root */
+	char *path;            /* absolute; where it is, or would be made */
+	char *skip;            /* ".upshift": directory or pointer, never NULL */
+	bool outside;          /* not below root; skip is the pointer */
+	bool made;             /* by this struct; goes again if nothing follows */
 	int lock_fd;           /* -1: not locked by us */
 };
+#define STATE_DIR_INIT { .root_fd = -1, .fd = -1, .lock_fd = -1 }
+#define _cleanup_state_dir_ _cleanup_(state_dir_release)
 
 /* who holds the lock; for display */
 struct lock_holder {
@@ -54,13 +60,27 @@ struct lock_holder {
  * Finds the state directory of root (given, or looked up); creates nothing.
  * sd->fd is -1 if there is none. Checks owner and mode (ERR_STATE_UNSAFE),
  * that the effective user owns root (ERR_OWNER with the sudo line), unless
- * as_root_allowed.
+ * as_root_allowed. An option that names another place than the one where the
+ * state of this root is already: ERR_USAGE. sd need not be initialized, and
+ * is released on failure.
  */
 int state_dir_open(struct state_dir *sd, const char *root,
 		   const char *state_dir_option, bool as_root_allowed,
 		   struct error *err);
-/* makes it (root's times were taken by state_dir_open) and locks it */
+/*
+ * A plan's state_dir: where to make it if there is none and no option said
+ * otherwise. Relative to the root, or "~/" for the home of root's owner.
+ */
+int state_dir_prefer(struct state_dir *sd, const char *path,
+		     struct error *err);
+/*
+ * Locks root, makes the directory if there is none (root's mtime, taken by
+ * state_dir_open(), is put back), locks it, sweeps. What it made goes again in
+ * state_dir_release() if no run was begun in it.
+ */
 int state_dir_create(struct state_dir *sd, struct error *err);
+/* start_dir or the nearest parent that holds .upshift; ERR-less: 0, -ENOENT */
+int state_find_root(const char *start_dir, char **ret);
 /* -EWOULDBLOCK and ERR_LOCKED with the holder if another engine lives */
 int state_dir_lock(struct state_dir *sd, struct error *err);
 /* true: a live engine holds it */
@@ -103,6 +123,8 @@ struct run_step {
 	char *post_digest;
 	struct json_object *facts;   /* of the last attempt; owned, may be NULL */
 	bool already;                /* applied before it began: nothing to undo */
+	bool touched;                /* applying, and neither undone nor known to
+					have changed nothing */
 	char *error_code, *error_msg;
 	char *probe;
 	long child_pgid;             /* of a child that may still live, 0: none */
@@ -117,6 +139,7 @@ struct run_backup {
 	uint64_t bytes, stored_bytes, items;
 	char *finished;              /* time */
 	char *dir;                   /* absolute: .../backup */
+	bool pruned;                 /* removed since, by run_prune() */
 };
 
 struct run_point {               /* R1, R2, ... */
@@ -125,6 +148,8 @@ struct run_point {               /* R1, R2, ... */
 	struct json_object *steps;   /* states before the rollback */
 	char *time;
 	bool used;                   /* gone back to already */
+	enum run_state state;        /* of the run before that rollback, and */
+	char *rollback_point;        /* the point it was at, NULL: none */
 };
 
 struct run {
@@ -154,11 +179,16 @@ struct run {
 	char *error_code, *error_msg;
 	int exit;                    /* of the last record that ended a process */
 	bool writable;
+	int log_fd;                  /* of run_log_ops, -1: not open */
+	bool log_failed;
 };
 
 struct run_options {
 	struct json_object *vars, *answers, *env, *options;  /* borrowed */
-	const char *backup_dir;      /* --backup-dir, or the plan's; NULL */
+	/* --backup-dir, or the plan's; NULL: in the run directory. The run's
+	   own directory is made new in it: DIR/<id>. Relative: to root */
+	const char *backup_dir;
+	const char *verb;            /* NULL: no `process` record yet */
 };
 
 /*
@@ -180,6 +210,10 @@ int run_open(struct run **ret, struct state_dir *sd, const char *id,
 void run_free(struct run *r);
 /* path of the plan copy, to load it again; caller frees */
 char *run_plan_path(const struct run *r);
+/* every file of the plan copy against record 1; ERR_PLAN_CHANGED */
+int run_plan_verify(const struct run *r, struct error *err);
+/* makes runs/<id>/backup (or DIR/<id>) if it is not there, and opens it */
+int run_backup_dir(struct run *r, struct error *err);
 /* unfinished: a new run may not begin */
 bool run_is_open(const struct run *r);
 /* some step has an `applying` record that is not undone: data may be changed */
@@ -196,6 +230,8 @@ int run_record_state(struct run *r, enum run_state s,
 /* asserts the transition is allowed */
 int run_record_step(struct run *r, const char *id, enum step_state s,
 		    struct json_object *extra, struct error *err);
+/* {"what":"process"}: this process takes the run; verb run|resume|rollback */
+int run_record_process(struct run *r, const char *verb, struct error *err);
 /* decision with uid, login name, tty and host */
 int run_record_decision(struct run *r, const char *kind, const char *subject,
 			const char *value, struct error *err);
@@ -205,12 +241,17 @@ int run_record_warning(struct run *r, const char *step, const char *text);
 
 /* DESIGN 7's `status --json` object; new */
 struct json_object *run_status_json(const struct run *r, bool live);
+/* one translated phrase: "not changed", "changed by steps 1-3", ... */
+char *run_data_text(const struct run *r, bool live);
+/* commands that make sense now, as typed, with --root */
+void run_next(const struct run *r, bool live, struct strvec *ret);
 /* points one can go back to, newest first: CPn ... start, R1; and why not */
 struct run_goal {
-	char name[16];
+	char name[24];
 	int step;               /* last step that stays applied; 0: start */
 	bool available;
-	char *why;              /* not available: id of the step in the way */
+	char *why;              /* not available: id of the step in the way, or
+				   "pruned", or of the newer run (R points) */
 	const char *time;
 };
 size_t run_goals(const struct run *r, const struct plan *plan,
