@@ -10,7 +10,10 @@
  * are not UTF-8 are in "path64" (base64). Item keys: path, type, size, mode
  * ("0644"), uid, gid, mtime ("SECONDS.NNNNNNNNN"), digest ("xxh3-128:HEX"),
  * target, link (the first name of a hard-link group), xattrs {name: base64},
- * rdev, at [compressed offset, offset in the frame], flags.
+ * rdev, at [compressed offset, offset in the frame], digest2 and stored (what
+ * the archive holds, if that is something else), names (digest of a
+ * directory's names, see item_names_digest()), flags ["parent", "self", ...].
+ * Numbers that identify an inode (dev, ino, nlink, ctime) are not written.
  *
  * Written and read as a stream: memory does not grow with the number of
  * items, except manifest_load(), for small sets and look-ups.
@@ -46,6 +49,7 @@ enum item_flags {
 	ITEM_ROOT = 1u << 5,      /* a root of the set that was asked for */
 	ITEM_HAS_DIGEST2 = 1u << 6,
 	ITEM_SELF = 1u << 7,      /* a directory without what is below it */
+	ITEM_HAS_NAMES = 1u << 8,
 };
 
 struct item {
@@ -62,6 +66,7 @@ struct item {
 	struct xxh128 digest;     /* of the file as it lay there */
 	struct xxh128 digest2;    /* of what the archive holds, if another */
 	uint64_t stored_size;     /* of what the archive holds */
+	struct xxh128 names;      /* of a directory, see item_names_digest() */
 	uint64_t at_frame;        /* offset of the zstd frame in the archive */
 	uint64_t at_offset;       /* offset of the member's header in it */
 };
@@ -81,6 +86,22 @@ void item_from_stat(struct item *it, const char *path, const struct stat *st);
 int item_read(int root_fd, const char *path, bool with_digest,
 	      struct item *it, struct error *err);
 
+/*
+ * XXH3-128 over the sorted names of directory path, each with its NUL, without
+ * our own: skip (the state directory, a path below root_fd, may be NULL),
+ * ".upshift" in the root and ".upshift-stage-*" anywhere. Whoever writes a
+ * manifest that can be gone back to fills it in for every directory
+ * (ITEM_HAS_NAMES): undo_dirmeta() puts the time of a directory back only
+ * where it holds the same names as then.
+ */
+int item_names_digest(int root_fd, const char *path, const char *skip,
+		      struct xxh128 *ret, struct error *err);
+/* is it one of those names? dir: path of the directory that holds it */
+bool item_name_is_ours(const char *dir, const char *name, const char *skip);
+/* the digest of a list of names that is at hand already; it gets sorted */
+struct strvec;
+void item_names_of(struct strvec *names, struct xxh128 *ret);
+
 enum item_diff {
 	ITEM_DIFF_TYPE = 1u << 0,
 	ITEM_DIFF_CONTENT = 1u << 1,  /* digest, size, target, rdev */
@@ -98,7 +119,10 @@ struct manifest_writer *manifest_writer_new(int fd, const char *name,
 					    const char *root);
 int manifest_write(struct manifest_writer *w, const struct item *it,
 		   struct error *err);
-/* end line, everything written out; not yet fsynced. digest may be NULL */
+/*
+ * End line, everything written out; not yet fsynced. digest may be NULL, else
+ * it takes BLAKE2_TEXT_SIZE bytes: "blake2b-512:HEX" over the whole file.
+ */
 int manifest_writer_end(struct manifest_writer *w, char *digest,
 			struct error *err);
 void manifest_writer_free(struct manifest_writer *w);
@@ -112,7 +136,11 @@ struct manifest_reader;
 int manifest_reader_open(struct manifest_reader **ret, int dirfd,
 			 const char *name, const char *expect,
 			 struct error *err);
-/* 1 and *ret valid until the next call; 0 at the end; -errno */
+/*
+ * 1 and *ret valid until the next call; 0 at the end; -errno. A line that is
+ * no item, items out of path order, no end line or one that disagrees:
+ * ERR_BACKUP_DAMAGED.
+ */
 int manifest_next(struct manifest_reader *r, const struct item **ret,
 		  struct error *err);
 void manifest_reader_free(struct manifest_reader *r);
