@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The check phase, the list of what a batch run lacks, and the dry run: all
+ * that looks and changes nothing.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backup.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "engine-internal.h"
+
+void engine_emit_check(struct engine *e, const struct step *s, int n,
+		       enum event_phase phase, const struct check_result *r)
+{
+	static const enum event_state states[] = {
+		[CHECK_OK] = EVENT_OK,
+		[CHECK_WARN] = EVENT_WARN,
+		[CHECK_FAIL] = EVENT_FAIL,
+	};
+	struct event ev = {
+		.type = phase == PHASE_VERIFY || phase == PHASE_ROLLBACK ?
+			EVENT_VERIFY : EVENT_CHECK,
+		.id = s->id, .kind = s->ops->name, .n = n,
+		.state = states[r->state], .message = r->message.buf,
+		.need = r->need, .have = r->have,
+	};
+	const char *hint = plan_text_get(&s->hint, e->opts.lang);
+
+	if (r->state != CHECK_OK && *hint)
+		ev.hint = hint;
+	engine_emit(e, &ev);
+	for (size_t i = 0; i < r->details.n; i++)
+		engine_log(e, s->id, "note", r->details.v[i],
+			   strlen(r->details.v[i]));
+}
+
+int engine_check_one(struct engine *e, const struct step *s,
+		     enum event_phase phase, struct check_result *r,
+		     struct error *err)
+{
+	struct step_ctx c;
+	int ret;
+
+	step_ctx_init(&c, e, s, phase);
+	ret = s->ops->check(s, &c, r, err);
+	if (ret >= 0 && e->dry && c.ran_command)
+		check_result_set(r, CHECK_OK, "%s",
+				 _("not run in a dry run"));
+	step_ctx_release(&c);
+	if (ret < 0)
+		return ret;
+	if (r->state == CHECK_FAIL && s->severity_warn)
+		r->state = CHECK_WARN;
+	return 0;
+}
+
+static void fail_check(struct engine *e, const struct step *s,
+		       const struct check_result *r)
+{
+	const char *hint = plan_text_get(&s->hint, e->opts.lang);
+
+	if (error_is_set(&e->err))
+		return;
+	(void)error_set(&e->err, r->code ? (enum err_code)r->code : ERR_CHECK,
+			-EPERM, _("check %s failed: %s"), s->id,
+			r->message.buf);
+	if (*hint)
+		error_hint(&e->err, "%s", hint);
+}
+
+static void warn_check(struct engine *e, const struct step *s,
+		       const struct check_result *r)
+{
+	_cleanup_free_ char *text = xasprintf("%s: %s", s->id,
+					      r->message.buf);
+
+	e->warnings++;
+	if (e->run && e->run->writable) {
+		(void)run_record_warning(e->run, s->id, text);
+		(void)run_record_decision(e->run, "accept", s->id, NULL,
+					  NULL);
+	}
+}
+
+/* Links, mounts and the like that would make the backup untrue. */
+static int check_set(struct engine *e)
+{
+	struct backup_spec spec;
+	struct backup_need need = { 0 };
+	struct effects set = EFFECTS_INIT;
+	int ret = engine_backup_set(e, &set, &e->err);
+
+	if (ret < 0)
+		goto out;
+	engine_backup_spec(e, &spec);
+	spec.set = &set;
+	ret = backup_measure(&spec, &need, &e->err);
+	if (ret < 0)
+		goto out;
+	for (size_t i = 0; i < need.refused.n; i++) {
+		engine_log(e, NULL, "note", need.refused.v[i],
+			   strlen(need.refused.v[i]));
+		ret = -EPERM;
+	}
+	if (ret < 0)
+		(void)error_set(&e->err, ERR_LINK_OUTSIDE, ret,
+			"%s", need.refused.v[0]);
+	for (size_t i = 0; ret >= 0 && i < need.lost.n; i++)
+		engine_warn(e, NULL, need.lost.v[i]);
+out:
+	backup_need_release(&need);
+	effects_release(&set);
+	return ret;
+}
+
+static int baselines(struct engine *e, struct step **v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct step_ctx c;
+		int ret;
+
+		if (!v[i]->ops->baseline || e->dry)
+			continue;
+		step_ctx_init(&c, e, v[i], PHASE_CHECK);
+		ret = v[i]->ops->baseline(v[i], &c, &e->err);
+		step_ctx_release(&c);
+		if (ret < 0) {
+			error_prefix(&e->err, "%s", v[i]->id);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* 0, or 1: a check failed; every check is made and told. */
+static int all_checks(struct engine *e)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < e->plan->check_n; i++) {
+		const struct step *s = e->plan->checks[i];
+		struct error err = ERROR_INIT;
+		struct check_result r;
+
+		if (engine_cancelled(e))
+			break;
+		check_result_init(&r);
+		if (engine_check_one(e, s, PHASE_CHECK, &r, &err) < 0) {
+			check_result_set(&r, s->severity_warn ? CHECK_WARN :
+					 CHECK_FAIL, "%s", err.msg);
+			r.code = (int)err.code;
+		}
+		engine_emit_check(e, s, (int)i + 1, PHASE_CHECK, &r);
+		if (r.state == CHECK_FAIL) {
+			failed = 1;
+			fail_check(e, s, &r);
+		} else if (r.state == CHECK_WARN) {
+			warn_check(e, s, &r);
+		}
+		check_result_release(&r);
+		error_release(&err);
+	}
+	return failed;
+}
+
+/* Nothing was changed: the run is over, so that the next one may begin. */
+static int close_run(struct engine *e)
+{
+	struct json_object *x;
+
+	if (!e->run || !e->run->writable || engine_has_changed(e) ||
+	    e->run->backup.done)
+		return EXIT_FAILED_UNCHANGED;
+	x = json_object_new_object();
+	json_object_object_add(x, "exit",
+			       json_object_new_int(EXIT_FAILED_UNCHANGED));
+	json_object_object_add(x, "phase", json_object_new_string("check"));
+	if (e->err.msg)
+		json_object_object_add(x, "message",
+				       json_object_new_string(e->err.msg));
+	json_object_object_add(x, "code", json_object_new_string(
+		error_code_name(e->err.code)));
+	/* if it cannot be recorded the run stays open, which is safe too */
+	(void)run_record_state(e->run, RUN_CLOSED, x, NULL);
+	return EXIT_FAILED_UNCHANGED;
+}
+
+int engine_phase_check(struct engine *e)
+{
+	int failed;
+
+	e->failed_phase = PHASE_CHECK;
+	engine_phase(e, PHASE_CHECK, EVENT_STARTED);
+	failed = all_checks(e);
+	if (!failed && !engine_cancelled(e))
+		failed = check_set(e) < 0;
+	if (!failed && !engine_cancelled(e))
+		failed = baselines(e, e->plan->verify, e->plan->verify_n) < 0 ||
+			baselines(e, e->plan->steps, e->plan->step_n) < 0;
+	engine_phase(e, PHASE_CHECK, EVENT_DONE);
+	if (failed) {
+		if (e->err.code == ERR_JOURNAL)
+			return error_code_exit(ERR_JOURNAL);
+		return close_run(e);
+	}
+	return engine_cancelled(e) ? EXIT_STOPPED : 0;
+}
+
+int engine_check(struct engine *e)
+{
+	int ret = engine_phase_check(e);
+
+	if (!ret && e->warnings)
+		ret = EXIT_WARNINGS;
+	if (error_is_set(&e->err))
+		engine_emit_error(e, NULL, &e->err, NULL,
+				  _("nothing was changed"));
+	return ret;
+}
+
+/* --- what a batch run lacks --- */
+
+static bool confirmed(const struct engine *e, const char *id)
+{
+	_cleanup_free_ char *words = xstrdup(id);
+
+	for (char *p = words; *p; p++)
+		if (*p == '-' || *p == '_')
+			*p = ' ';
+	for (size_t i = 0; i < e->opts.confirm.n; i++)
+		if (ask_words_match(e->opts.confirm.v[i], words))
+			return true;
+	return false;
+}
+
+static bool skipped(const struct engine *e, const struct step *s)
+{
+	return s->optional && strvec_has(&e->opts.skip, s->id);
+}
+
+void engine_missing(struct engine *e, struct strvec *ret)
+{
+	const struct plan *p = e->plan;
+
+	if (!e->opts.yes && p->step_n)
+		strvec_push(ret, "--yes");
+	for (size_t i = 0; i < p->step_n; i++) {
+		const struct step *s = p->steps[i];
+		_cleanup_free_ char *words = NULL;
+
+		if (step_undoable(s) || skipped(e, s) ||
+		    confirmed(e, s->id))
+			continue;
+		words = xstrdup(s->id);
+		for (char *q = words; *q; q++)
+			if (*q == '-' || *q == '_')
+				*q = ' ';
+		strvec_pushf(ret, "--confirm \"%s\"", words);
+	}
+	for (size_t i = 0; i < p->answer_n; i++) {
+		const struct plan_answer *a = &p->answers[i];
+
+		if (a->required && !a->def &&
+		    !(e->scope && e->scope->answers &&
+		      json_object_object_get_ex(e->scope->answers, a->id,
+						NULL)))
+			strvec_pushf(ret, "--answers FILE (%s = \"...\")",
+				     a->id);
+	}
+}
+
+/* --- dry run --- */
+
+static void preview_text(struct engine *e, const struct step *s,
+			 const struct preview *p)
+{
+	for (size_t i = 0; i < p->lines.n; i++)
+		engine_log(e, s->id, "preview", p->lines.v[i],
+			   strlen(p->lines.v[i]));
+}
+
+/* The step before i, not yet applied, whose writes this one builds on. */
+static const char *builds_on(struct engine *e, struct effects *all, size_t i)
+{
+	const struct effects *mine = &all[i];
+
+	for (size_t k = 0; k < i; k++)
+		for (size_t j = 0; j < mine->n; j++)
+			if (effects_cover(&all[k], mine->v[j].path))
+				return e->plan->steps[k]->id;
+	return NULL;
+}
+
+static int preview_one(struct engine *e, size_t i, struct effects *all)
+{
+	const struct step *s = e->plan->steps[i];
+	struct preview p = { 0 };
+	struct error err = ERROR_INIT;
+	struct check_result r;
+	struct step_ctx c;
+	const char *on = builds_on(e, all, i);
+	enum step_probe probe = PROBE_UNKNOWN;
+	struct event ev = { .type = EVENT_STEP, .id = s->id,
+			    .n = (int)i + 1, .of = (int)e->plan->step_n,
+			    .kind = s->ops->name };
+	_cleanup_free_ char *text = NULL;
+	int pending = 1;
+
+	step_ctx_init(&c, e, s, PHASE_STEPS);
+	check_result_init(&r);
+	if (s->ops->flags & STEP_IS_CHECK) {
+		ev.message = _("a check; nothing is changed");
+		pending = 0;
+	} else if (on) {
+		text = xasprintf(_("depends on step '%s'"), on);
+		ev.message = text;
+	} else if (s->ops->probe && s->ops->probe(s, &c, &probe, &err) >= 0 &&
+		   probe == PROBE_FULLY && !c.ran_command) {
+		ev.message = _("nothing to do");
+		pending = 0;
+	} else if (s->ops->check && (error_release(&err), true) &&
+		   s->ops->check(s, &c, &r, &err) >= 0 &&
+		   r.state == CHECK_FAIL && !c.ran_command) {
+		ev.message = r.message.buf;
+		ev.state = EVENT_FAIL;
+	} else {
+		ev.message = _("would be applied");
+	}
+	error_release(&err);
+	engine_emit(e, &ev);
+	if (pending && s->ops->preview &&
+	    s->ops->preview(s, &c, &p, &err) >= 0)
+		preview_text(e, s, &p);
+	if (error_is_set(&err))
+		engine_log(e, s->id, "note", err.msg, strlen(err.msg));
+	strvec_release(&p.lines);
+	check_result_release(&r);
+	step_ctx_release(&c);
+	error_release(&err);
+	return pending;
+}
+
+int engine_dry_run(struct engine *e)
+{
+	struct effects *all = xcalloc(e->plan->step_n, sizeof(*all));
+	int pending = 0, failed;
+
+	e->dry = true;
+	failed = all_checks(e);
+	if (!failed)
+		failed = check_set(e) < 0;
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		struct error err = ERROR_INIT;
+
+		if (engine_step_effects(e, e->plan->steps[i], &all[i],
+					&err) < 0)
+			engine_log(e, e->plan->steps[i]->id, "note", err.msg,
+				   strlen(err.msg));
+		error_release(&err);
+		pending |= preview_one(e, i, all);
+	}
+	for (size_t i = 0; i < e->plan->step_n; i++)
+		effects_release(&all[i]);
+	free(all);
+	if (failed) {
+		engine_emit_error(e, NULL, &e->err, NULL,
+				  _("nothing was changed"));
+		return EXIT_FAILED_UNCHANGED;
+	}
+	return pending ? EXIT_PENDING : EXIT_DONE;
+}

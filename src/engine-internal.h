@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+/*
+ * engine-internal - what the files of the engine share
+ *
+ * Phase functions return 0 to go on, or the exit status that ends the
+ * process, with e->err saying why. Functions that work on one thing return 0
+ * or -errno and fill an error, as everywhere.
+ */
+#include <signal.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "effects.h"
+#include "engine.h"
+#include "event.h"
+#include "run.h"
+#include "step.h"
+
+struct control;
+struct backup_spec;
+
+/* exit statuses of PROTOCOL 8 that the engine itself gives */
+enum engine_exit {
+	EXIT_DONE = 0,
+	EXIT_FAILED_UNCHANGED = 1,
+	EXIT_FAILED = 2,
+	EXIT_WARNINGS = 3,
+	EXIT_ROLLED_BACK = 4,
+	EXIT_ROLLBACK_FAILED = 5,
+	EXIT_STOPPED = 6,
+	EXIT_VERIFY_FAILED = 7,
+	EXIT_NEED_ANSWER = 8,
+	EXIT_PENDING = 9,
+};
+
+/* smoothed rate and time left of what is going on now */
+struct engine_meter {
+	uint64_t begun_ns, last_ns, last_done;
+	double rate;
+	uint64_t shown_ns;
+};
+
+struct step_ctx {
+	struct engine *e;
+	const struct step *step;   /* NULL outside of steps */
+	int index;                 /* in plan->steps, or -1 */
+	enum event_phase phase;
+	const struct effects *effects;  /* resolved, while applying */
+	struct strvec stages;      /* directories made by step_stage() */
+	struct engine_meter meter;
+	bool ran_command;          /* dry run: something would be started */
+};
+
+struct engine {
+	struct state_dir *sd;
+	const struct plan *plan;
+	struct plan_scope *scope;
+	const struct step_ops *const *kinds;
+	struct event_bus *bus;
+	ask_fn *ask;
+	void *ask_ctx;
+	struct engine_options opts;
+
+	struct run *run;           /* NULL in a check or a dry run */
+	bool own_run;
+	struct control *control;
+	volatile sig_atomic_t cancel;
+	bool dry;
+	struct error err;          /* why the process ends */
+	bool told;                 /* err was emitted already */
+	const char *failed_step;
+	enum event_phase failed_phase;
+	uint64_t begun_ns;
+	int warnings;
+	struct json_object *run_facts;  /* without a run: facts of this process */
+};
+
+/* --- engine.c --- */
+void engine_emit(struct engine *e, struct event *ev);
+void engine_warn(struct engine *e, const char *step, const char *text);
+void engine_log(struct engine *e, const char *id, const char *stream,
+		const char *text, size_t len);
+void engine_emit_error(struct engine *e, const struct step *s,
+		       const struct error *err, const char *probe,
+		       const char *safe);
+void engine_phase(struct engine *e, enum event_phase p, enum event_state s);
+void engine_meter_begin(struct engine_meter *m);
+void engine_progress(struct engine *e, struct engine_meter *m,
+		     enum event_phase phase, const char *id, int n,
+		     uint64_t done, uint64_t total, const char *unit);
+/* takes messages of the controller; the level that holds now */
+enum engine_cancel_level engine_cancelled(struct engine *e);
+enum plan_on_failure engine_on_failure(const struct engine *e);
+/* exit status for an error that has no better one */
+int engine_exit_of(const struct engine *e, const struct error *err);
+bool engine_has_changed(const struct engine *e);
+void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
+		   enum event_phase phase);
+void step_ctx_release(struct step_ctx *c);
+/* the title in the user's language, or the id */
+const char *engine_title(const struct engine *e, const struct step *s);
+
+/* --- engine-check.c --- */
+int engine_phase_check(struct engine *e);
+void engine_emit_check(struct engine *e, const struct step *s, int n,
+		       enum event_phase phase, const struct check_result *r);
+int engine_check_one(struct engine *e, const struct step *s,
+		     enum event_phase phase, struct check_result *r,
+		     struct error *err);
+
+/* --- engine-backup.c --- */
+/* the backup set: include, and what the steps' effects imply */
+int engine_backup_set(struct engine *e, struct effects *ret,
+		      struct error *err);
+/* what checks look at and the set does not hold */
+int engine_snapshot_set(struct engine *e, const struct effects *set,
+			struct effects *ret, struct error *err);
+void engine_backup_spec(struct engine *e, struct backup_spec *spec);
+int engine_phase_backup(struct engine *e);
+int engine_step_effects(struct engine *e, const struct step *s,
+			struct effects *ret, struct error *err);
+
+/* --- engine-app.c --- */
+int engine_app_stop(struct engine *e, struct error *err);
+int engine_app_start(struct engine *e, struct error *err);
+
+/* --- engine-step.c --- */
+int engine_phase_steps(struct engine *e);
+void engine_step_name(char *buf, size_t size, const char *id, int attempt,
+		      const char *suffix);
+#define STEP_NAME_SIZE 96
+/* the step's child is not running any more, or an error */
+int engine_wait_children(struct engine *e, struct error *err);
+
+/* --- engine-watch.c: what a command changed that was not declared --- */
+struct watch;
+int watch_begin(struct watch **ret, struct engine *e, struct error *err);
+/* inside: in the backup set; elsewhere: below root but not in it */
+int watch_end(struct watch *w, const struct effects *declared,
+	      struct strvec *inside, struct strvec *elsewhere,
+	      struct error *err);
+void watch_free(struct watch *w);
+
+/* --- engine-verify.c --- */
+int engine_phase_verify(struct engine *e);
+/* plan->verify_rollback; 0 or -EBADMSG */
+int engine_verify_rollback(struct engine *e, struct error *err);
+struct compare_spec {
+	const struct strvec *paths;
+	bool digests;          /* false: size, mtime, mode alone */
+	bool live;             /* growth of live files is fine */
+	int (*differs)(void *ctx, const char *path, const char *what);
+	void *ctx;
+};
+/* the tree against manifest NAME of the backup, in path order */
+int engine_compare(struct engine *e, const char *name, const char *digest,
+		   const struct compare_spec *spec, uint64_t *ret_items,
+		   struct error *err);
+
+/* --- engine-rollback.c --- */
+/* one step back to its pre-image; what is displaced goes to aside */
+int engine_undo_step(struct engine *e, int index, const char *aside,
+		     struct error *err);
+/* the policy's rollback to start: an exit status */
+int engine_auto_rollback(struct engine *e);
+int engine_rollback_to(struct engine *e, const char *point);
+
+#endif

@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Invariants (tests/fault kills the process at every system call for them):
+ *
+ * I1 the backup is complete, flushed, read back and compared before the first
+ *    `applying` record;
+ * I2 `applying` is durable before the first change of that step;
+ * I3 a step's pre-image is durable before its `applying`;
+ * I4 `applied` is written only after the change is durable;
+ * I5 a step's verification has passed before the next step starts;
+ * I6 a torn last line of the journal is cut, any other damage stops;
+ * I7 state.json may lag, never lead.
+ *
+ *   run:     begun --checks--> begun --backup--> backed-up --steps, verify-->
+ *            complete                                 engine_run()
+ *               | checks fail        | anything fails
+ *               v                    v
+ *            closed               failed --resume--> where it stood
+ *                                    |                engine_resume()
+ *            rolling-back <----------+----------- complete
+ *               |                                     engine_rollback()
+ *               v
+ *            rolled-back (open again if the point is not start)
+ *
+ * Whatever ends the process, the next one reads the state from the journal:
+ * there is no other truth, and drive() below begins wherever it says.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "control.h"
+#include "engine-internal.h"
+#include "report.h"
+
+#define PROGRESS_NS 250000000ull
+/* events between two that are logged, at the most (see engine_emit) */
+#define SEQ_BLOCK 1000
+
+struct engine *engine_new(const struct engine_spec *spec)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+
+	e->sd = spec->sd;
+	e->plan = spec->plan;
+	e->scope = spec->scope;
+	e->kinds = spec->kinds;
+	e->bus = spec->bus;
+	e->ask = spec->ask;
+	e->ask_ctx = spec->ask_ctx;
+	e->opts = spec->opts;
+	e->begun_ns = clock_mono_ns();
+	e->run_facts = json_object_new_object();
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	control_stop(e->control);
+	if (e->own_run)
+		run_free(e->run);
+	error_release(&e->err);
+	json_object_put(e->run_facts);
+	free(e);
+}
+
+void engine_cancel(struct engine *e)
+{
+	if (e->cancel < ENGINE_CANCEL_NOW)
+		e->cancel++;
+}
+
+const struct error *engine_error(const struct engine *e)
+{
+	return error_is_set(&e->err) ? &e->err : NULL;
+}
+
+static void take_command(struct engine *e, struct json_object *msg)
+{
+	const char *name = json_get_str(msg, "name", "");
+
+	if (strcmp(json_get_str(msg, "type", ""), "command") != 0)
+		return;
+	if (!strcmp(name, "stop") && e->cancel < ENGINE_CANCEL_AFTER_STEP)
+		e->cancel = ENGINE_CANCEL_AFTER_STEP;
+	else if (!strcmp(name, "abort"))
+		e->cancel = ENGINE_CANCEL_NOW;
+}
+
+enum engine_cancel_level engine_cancelled(struct engine *e)
+{
+	while (e->control) {
+		struct json_object *msg = control_poll(e->control, 0);
+
+		if (!msg)
+			break;
+		take_command(e, msg);
+		json_object_put(msg);
+	}
+	return (enum engine_cancel_level)e->cancel;
+}
+
+enum plan_on_failure engine_on_failure(const struct engine *e)
+{
+	enum plan_on_failure f = e->opts.on_failure_given ?
+		e->opts.on_failure : e->plan->on_failure;
+
+	return f == PLAN_ASK && e->opts.batch ? PLAN_STOP : f;
+}
+
+bool engine_has_changed(const struct engine *e)
+{
+	return e->run && run_changed_data(e->run);
+}
+
+int engine_exit_of(const struct engine *e, const struct error *err)
+{
+	int code = error_code_exit(err->code);
+
+	if (code == EXIT_FAILED_UNCHANGED || code == EXIT_FAILED)
+		return engine_has_changed(e) ? EXIT_FAILED :
+			EXIT_FAILED_UNCHANGED;
+	return code;
+}
+
+const char *engine_title(const struct engine *e, const struct step *s)
+{
+	const char *t = plan_text_get(&s->title, e->opts.lang);
+
+	return *t ? t : s->id;
+}
+
+/* --- events --- */
+
+void engine_emit(struct engine *e, struct event *ev)
+{
+	if (e->bus)
+		event_emit(e->bus, ev);
+}
+
+void engine_warn(struct engine *e, const char *step, const char *text)
+{
+	struct error err = ERROR_INIT;
+	struct event ev = { .type = EVENT_WARNING, .id = step };
+
+	e->warnings++;
+	(void)error_set(&err, ERR_STEP, 0, "%s", text);
+	ev.error = &err;
+	ev.message = text;
+	engine_emit(e, &ev);
+	if (e->run && e->run->writable)
+		/* a warning that cannot be recorded was shown all the same */
+		(void)run_record_warning(e->run, step, text);
+	error_release(&err);
+}
+
+void engine_log(struct engine *e, const char *id, const char *stream,
+		const char *text, size_t len)
+{
+	struct event ev = { .type = EVENT_LOG, .id = id, .stream = stream,
+			    .text = text, .text_len = len };
+
+	engine_emit(e, &ev);
+}
+
+static const char *next_retry[] = { "upshift resume", "upshift rollback",
+				    "upshift status", NULL };
+static const char *next_again[] = { "upshift run PLAN", "upshift status",
+				    NULL };
+
+void engine_emit_error(struct engine *e, const struct step *s,
+		       const struct error *err, const char *probe,
+		       const char *safe)
+{
+	struct event ev = { .type = EVENT_ERROR, .error = err, .probe = probe,
+			    .safe = safe, .hint = err->hint };
+
+	if (s) {
+		const char *hint = plan_text_get(&s->hint, e->opts.lang);
+
+		ev.id = s->id;
+		ev.kind = s->ops->name;
+		if (*hint)
+			ev.hint = hint;
+	}
+	ev.next = e->run && run_is_open(e->run) ? next_retry : next_again;
+	engine_emit(e, &ev);
+}
+
+void engine_phase(struct engine *e, enum event_phase p, enum event_state s)
+{
+	struct event ev = { .type = EVENT_PHASE, .phase = p, .state = s };
+
+	engine_emit(e, &ev);
+}
+
+void engine_meter_begin(struct engine_meter *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->begun_ns = m->last_ns = clock_mono_ns();
+}
+
+/*
+ * The rate is an average over about 30 s that forgets the past smoothly; time
+ * left is told after 10 s and 5 %, as people complain of anything earlier.
+ */
+void engine_progress(struct engine *e, struct engine_meter *m,
+		     enum event_phase phase, const char *id, int n,
+		     uint64_t done, uint64_t total, const char *unit)
+{
+	uint64_t now = clock_mono_ns();
+	double dt = (double)(now - m->last_ns) / 1e9;
+	double age = (double)(now - m->begun_ns) / 1e9;
+	struct event ev = { .type = EVENT_PROGRESS, .phase = phase, .id = id,
+			    .n = n, .of = (int)e->plan->step_n, .done = done,
+			    .total = total, .unit = unit, .rate = -1,
+			    .eta_s = -1 };
+
+	if (now - m->shown_ns < PROGRESS_NS && (!total || done < total))
+		return;
+	if (dt > 0 && done >= m->last_done) {
+		double r = (double)(done - m->last_done) / dt;
+		double w = dt > 30 ? 1 : dt / 30;
+
+		if (age < 30 && age > 0)
+			m->rate = (double)done / age;
+		else
+			m->rate += (r - m->rate) * w;
+	}
+	m->last_ns = m->shown_ns = now;
+	m->last_done = done;
+	ev.rate = m->rate;
+	if (total && m->rate > 0 && age >= 10 && done * 20 >= total)
+		ev.eta_s = (double)(total - MIN(done, total)) / m->rate;
+	engine_emit(e, &ev);
+}
+
+static void emit_version(struct engine *e)
+{
+	struct event ev = { .type = EVENT_VERSION };
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+
+	json_set_int(o, "format", 1);
+	json_set_str(o, "upshift", PACKAGE_VERSION);
+	json_set_str(o, "run", e->run ? e->run->id : NULL);
+	json_set_str(o, "plan", e->plan->name);
+	json_set_str(o, "title", plan_text_get(&e->plan->title, e->opts.lang));
+	json_set_str(o, "from", e->plan->from);
+	json_set_str(o, "to", e->plan->to);
+	json_set_str(o, "root", e->sd->root);
+	json_set_str(o, "plan_digest", e->plan->digest);
+	ev.extra = o;
+	engine_emit(e, &ev);
+}
+
+static void emit_plan(struct engine *e)
+{
+	struct event ev = { .type = EVENT_PLAN };
+	_cleanup_json_ struct json_object *o = json_object_new_array();
+
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct json_object *one = json_object_new_object();
+		const char *risk = plan_text_get(&s->risk, e->opts.lang);
+
+		json_set_str(one, "id", s->id);
+		json_set_str(one, "title", engine_title(e, s));
+		json_set_str(one, "kind", s->ops->name);
+		json_set_str(one, "risk", *risk ? risk : "low");
+		json_set_str(one, "undo", step_undoable(s) ? "yes" : "none");
+		json_set_bool(one, "optional", s->optional);
+		if (e->run && i < e->run->step_n)
+			json_set_str(one, "state", step_state_name(
+				e->run->steps[i].state));
+		json_object_array_add(o, one);
+	}
+	ev.extra = o;
+	engine_emit(e, &ev);
+}
+
+static void count_states(const struct engine *e, int *done, int *skipped,
+			 int *undone)
+{
+	*done = *skipped = *undone = 0;
+	for (size_t i = 0; e->run && i < e->run->step_n; i++) {
+		const struct run_step *rs = &e->run->steps[i];
+
+		*done += rs->state == STEP_VERIFIED;
+		*skipped += rs->state == STEP_SKIPPED;
+		*undone += rs->error_msg && (rs->state == STEP_UNDONE ||
+					     rs->state == STEP_FAILED);
+	}
+}
+
+static const char *result_name(int exit)
+{
+	static const char *const names[] = {
+		"done", "failed_unchanged", "failed_resumable", "warnings",
+		"rolled_back", "rollback_failed", "stopped", "verify_failed",
+		"need_answer", "pending",
+	};
+
+	return exit >= 0 && (size_t)exit < ARRAY_SIZE(names) ? names[exit] :
+		"refused";
+}
+
+static void emit_summary(struct engine *e, int exit)
+{
+	struct event ev = { .type = EVENT_SUMMARY };
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *counts = json_object_new_object();
+	struct json_object *next = json_object_new_array();
+	int done, skipped, undone;
+	const char *const *cmd;
+
+	count_states(e, &done, &skipped, &undone);
+	json_set_str(o, "result", result_name(exit));
+	json_set_int(o, "exit", exit);
+	json_set_int(o, "steps_done", done);
+	json_set_int(o, "steps_total", (int64_t)e->plan->step_n);
+	json_set_str(o, "run", e->run ? e->run->id : NULL);
+	json_set_str(o, "state", e->run ? run_state_name(e->run->state) :
+		     NULL);
+	json_set_str(o, "app", e->run ? e->run->app_state : NULL);
+	json_set_int(counts, "warnings", e->warnings);
+	json_set_int(counts, "skipped", skipped);
+	json_set_int(counts, "undone", undone);
+	json_object_object_add(o, "counts", counts);
+	json_set_double(o, "elapsed_s", clock_since(e->begun_ns));
+	if (e->run && run_is_open(e->run))
+		for (cmd = next_retry; *cmd; cmd++)
+			json_object_array_add(next,
+					      json_object_new_string(*cmd));
+	else if (e->run && e->run->state == RUN_COMPLETE)
+		json_object_array_add(next, json_object_new_string(
+			"upshift rollback start"));
+	json_object_object_add(o, "next", next);
+	ev.extra = o;
+	engine_emit(e, &ev);
+}
+
+/* --- ends --- */
+
+/* Says why the process ends, in the journal, unless the run is over. */
+static void record_end(struct engine *e, int *exit)
+{
+	struct json_object *x;
+	struct error err = ERROR_INIT;
+	enum run_state s = RUN_FAILED;
+
+	if (!e->run || !e->run->writable || !run_is_open(e->run) ||
+	    e->run->state == RUN_ROLLING_BACK ||
+	    e->run->state == RUN_ROLLBACK_FAILED ||
+	    (e->run->state == RUN_ROLLED_BACK && *exit == 0))
+		return;
+	x = json_object_new_object();
+	json_set_int(x, "exit", *exit);
+	if (*exit == EXIT_STOPPED || *exit == EXIT_NEED_ANSWER ||
+	    e->err.code == ERR_CANCELLED) {
+		s = RUN_PAUSED;
+		json_set_str(x, "reason", *exit == EXIT_NEED_ANSWER ?
+			     "answer" : "stopped");
+	} else {
+		json_set_str(x, "code", error_code_name(e->err.code));
+		json_set_str(x, "message", e->err.msg);
+		json_set_str(x, "step", e->failed_step);
+		if (e->failed_phase)
+			json_set_str(x, "phase",
+				     event_phase_name(e->failed_phase));
+	}
+	if (run_record_state(e->run, s, x, &err) < 0) {
+		/* what was done is in the journal; only the farewell is not */
+		if (!error_is_set(&e->err))
+			error_move(&e->err, &err);
+		if (*exit == EXIT_DONE)
+			*exit = error_code_exit(ERR_JOURNAL);
+	}
+	error_release(&err);
+}
+
+static int finish(struct engine *e, int exit)
+{
+	struct error err = ERROR_INIT;
+
+	record_end(e, &exit);
+	if (error_is_set(&e->err) && exit != EXIT_STOPPED && !e->told)
+		engine_emit_error(e, NULL, &e->err, NULL,
+			engine_has_changed(e) ?
+			_("the backup is complete; nothing more happens") :
+			_("nothing was changed"));
+	emit_summary(e, exit);
+	if (e->run && e->run->writable)
+		/* the report is made from the journal and can be made again */
+		(void)report_write(e->run, e->plan, &err);
+	error_release(&err);
+	control_stop(e->control);
+	e->control = NULL;
+	return exit;
+}
+
+static int complete(struct engine *e)
+{
+	struct json_object *x = json_object_new_object();
+	struct strvec pruned = STRVEC_INIT;
+	struct error err = ERROR_INIT;
+	int done, skipped, undone, exit;
+
+	count_states(e, &done, &skipped, &undone);
+	if (e->run->warnings &&
+	    json_object_array_length(e->run->warnings) > (size_t)e->warnings)
+		e->warnings = (int)json_object_array_length(e->run->warnings);
+	exit = e->warnings || skipped || undone ? EXIT_WARNINGS : EXIT_DONE;
+	json_set_int(x, "exit", exit);
+	if (run_record_state(e->run, RUN_COMPLETE, x, &e->err) < 0)
+		return error_code_exit(ERR_JOURNAL);
+	if (e->plan->keep_s >= 0 &&
+	    run_prune(e->sd, e->run, e->plan->keep_s, &pruned, &err) < 0)
+		/* an old backup too many is no failure of this run */
+		engine_log(e, NULL, "note", err.msg, strlen(err.msg));
+	for (size_t i = 0; i < pruned.n; i++) {
+		_cleanup_free_ char *t = xasprintf(
+			_("backup of run %s removed, it was kept long enough"),
+			pruned.v[i]);
+
+		engine_log(e, NULL, "note", t, strlen(t));
+	}
+	strvec_release(&pruned);
+	error_release(&err);
+	return exit;
+}
+
+/* From wherever the journal says the run stands, to its end. */
+static int drive(struct engine *e)
+{
+	int ret;
+
+	if (e->run->state == RUN_BEGUN || !e->run->backup.done) {
+		ret = engine_phase_check(e);
+		if (ret)
+			return ret;
+	}
+	ret = engine_phase_backup(e);
+	if (ret)
+		return ret;
+	ret = engine_phase_steps(e);
+	if (ret)
+		return ret;
+	ret = engine_phase_verify(e);
+	if (ret)
+		return ret;
+	if (engine_app_start(e, &e->err) < 0)
+		return EXIT_FAILED;
+	return complete(e);
+}
+
+/* Socket, log and the first two events. */
+static void introduce(struct engine *e)
+{
+	struct error err = ERROR_INIT;
+
+	e->bus->next_seq = run_log_last_seq(e->run) + SEQ_BLOCK;
+	event_bus_add(e->bus, &run_log_ops, e->run);
+	if (control_start(&e->control, e->sd->fd, &err) < 0) {
+		engine_log(e, NULL, "note", err.msg, strlen(err.msg));
+		e->control = NULL;
+	} else {
+		event_bus_add(e->bus, &control_reporter_ops, e->control);
+	}
+	error_release(&err);
+	emit_version(e);
+	emit_plan(e);
+}
+
+static int record_process(struct engine *e, const char *verb)
+{
+	struct json_object *rec = json_object_new_object();
+	char boot[37];
+
+	proc_boot_id(boot);
+	json_set_str(rec, "what", "process");
+	json_set_str(rec, "verb", verb);
+	json_set_int(rec, "pid", (int64_t)getpid());
+	json_set_str(rec, "boot_id", boot);
+	if (run_record(e->run, rec, &e->err) < 0)
+		return error_code_exit(e->err.code);
+	if (run_record_decision(e->run, strcmp(verb, "run") ? verb : "start",
+				NULL, NULL, &e->err) < 0)
+		return error_code_exit(e->err.code);
+	return 0;
+}
+
+static int bad_skip(struct engine *e)
+{
+	for (size_t i = 0; i < e->opts.skip.n; i++) {
+		const char *id = e->opts.skip.v[i];
+		const struct step *s = plan_find_step(e->plan, id);
+
+		if (!s) {
+			(void)error_set(&e->err, ERR_USAGE, -EINVAL,
+					_("no step '%s' in this plan"), id);
+			return 64;
+		}
+		if (!s->optional) {
+			(void)error_set(&e->err, ERR_USAGE, -EINVAL,
+				_("step '%s' is not optional"), id);
+			error_hint(&e->err, "%s", _("only a step that the plan "
+				"calls optional can be skipped"));
+			return 64;
+		}
+	}
+	return 0;
+}
+
+int engine_run(struct engine *e, const char *run_id, const char *started)
+{
+	struct run_options opts = {
+		.vars = e->scope->vars, .answers = e->scope->answers,
+		.env = e->scope->env_used, .options = e->opts.record,
+		.backup_dir = e->opts.backup_dir ? e->opts.backup_dir :
+			e->plan->backup_dir,
+	};
+	int ret = bad_skip(e);
+
+	if (ret)
+		return finish(e, ret);
+	if (state_dir_create(e->sd, &e->err) < 0 ||
+	    state_dir_sweep(e->sd, &e->err) < 0 ||
+	    run_create(&e->run, e->sd, e->plan, run_id, started, &opts,
+		       &e->err) < 0)
+		return finish(e, error_code_exit(e->err.code));
+	e->own_run = true;
+	introduce(e);
+	ret = record_process(e, "run");
+	if (!ret)
+		ret = drive(e);
+	return finish(e, ret);
+}
+
+/* A rollback that was cut short goes on; anything else goes forward. */
+static int resume_from(struct engine *e)
+{
+	struct error err = ERROR_INIT;
+
+	if (engine_wait_children(e, &e->err) < 0)
+		return EXIT_FAILED;
+	switch (e->run->state) {
+	case RUN_ROLLING_BACK:
+	case RUN_ROLLBACK_FAILED:
+		return engine_rollback_to(e, e->run->rollback_point);
+	case RUN_COMPLETE:
+		if (!e->opts.run_step)
+			return EXIT_DONE;
+		break;
+	case RUN_NONE:
+	case RUN_CLOSED:
+	case RUN_STATE_COUNT:
+		return error_code_exit(ERR_NO_RUN);
+	case RUN_ROLLED_BACK:
+		if (!run_is_open(e->run)) {
+			(void)error_set(&e->err, ERR_NO_RUN, -ENOENT,
+				_("run %s was rolled back to start; nothing "
+				  "is open"), e->run->id);
+			return error_code_exit(ERR_NO_RUN);
+		}
+		break;
+	case RUN_BEGUN:
+	case RUN_BACKED_UP:
+	case RUN_PAUSED:
+	case RUN_FAILED:
+		break;
+	}
+	error_release(&err);
+	return drive(e);
+}
+
+int engine_resume(struct engine *e, struct run *run)
+{
+	int ret;
+
+	e->run = run;
+	introduce(e);
+	ret = bad_skip(e);
+	if (!ret)
+		ret = record_process(e, "resume");
+	if (!ret)
+		ret = resume_from(e);
+	return finish(e, ret);
+}
+
+int engine_rollback(struct engine *e, struct run *run, const char *point)
+{
+	int ret;
+
+	e->run = run;
+	introduce(e);
+	ret = record_process(e, "rollback");
+	if (!ret && engine_wait_children(e, &e->err) < 0)
+		ret = EXIT_FAILED;
+	if (!ret)
+		ret = engine_rollback_to(e, point);
+	return finish(e, ret);
+}
