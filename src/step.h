@@ -60,6 +60,8 @@ enum step_kind_flags {
 	STEP_VERIFY_ONLY = 1u << 1,  /* only in verify and verify_rollback */
 	STEP_RESUMES = 1u << 2,      /* partly applied: apply goes on */
 	STEP_CHECKS_ONLY = 1u << 3,  /* only in checks (space) or as a step */
+	STEP_WATCH = 1u << 4,        /* runs a command: the engine compares the
+					tree before and after with the effects */
 };
 
 enum check_state { CHECK_OK, CHECK_WARN, CHECK_FAIL };
