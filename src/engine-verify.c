@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verification: the plan's own list, the tree against a manifest, and the
+ * levels of `upshift verify`.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backup.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/walk.h"
+#include "base/xalloc.h"
+#include "engine-internal.h"
+#include "manifest.h"
+
+#define DETAILS_MAX 100
+
+/* --- a tree against a manifest: two sorted streams, merged --- */
+
+struct merge {
+	struct engine *e;
+	const struct compare_spec *spec;
+	struct manifest_reader *r;
+	const struct item *it;       /* next of the manifest, NULL: end */
+	const char *top;
+	uint64_t items;
+};
+
+static int advance(struct merge *m, struct error *err)
+{
+	int ret = manifest_next(m->r, &m->it, err);
+
+	if (ret <= 0)
+		m->it = NULL;
+	return ret < 0 ? ret : 0;
+}
+
+static bool passed_over(const struct merge *m, const char *path)
+{
+	return path_is_below(path, m->e->sd->skip) ||
+		glob_match_any(&m->e->plan->exclude, path);
+}
+
+/* items that the walk did not meet before path (NULL: the end of top) */
+static int missing_until(struct merge *m, const char *path, struct error *err)
+{
+	int ret = 0;
+
+	while (!ret && m->it && (!path || path_cmp(m->it->path, path) < 0)) {
+		if (!path_is_below(m->it->path, m->top) &&
+		    path_cmp(m->it->path, m->top) > 0 && !path)
+			break;
+		if (path_is_below(m->it->path, m->top) &&
+		    m->it->type != ITEM_ABSENT &&
+		    !(m->it->flags & ITEM_PARENT) &&
+		    !passed_over(m, m->it->path))
+			ret = m->spec->differs(m->spec->ctx, m->it->path,
+					       _("is not there any more"));
+		if (!ret)
+			ret = advance(m, err);
+	}
+	return ret;
+}
+
+/* the first size bytes of a file that grew */
+static int prefix_digest(struct merge *m, const char *path, uint64_t size,
+			 struct xxh128 *ret)
+{
+	_cleanup_close_ int fd = fs_open_beneath(m->e->sd->root_fd, path,
+						 O_RDONLY | O_NONBLOCK, 0);
+	_cleanup_free_ char *buf = NULL;
+	struct xxh_stream *x;
+
+	if (fd < 0)
+		return fd;
+	buf = xmalloc(1u << 17);
+	x = xxh_stream_new();
+	while (size) {
+		ssize_t n = fs_read_full(fd, buf, MIN(size, 1u << 17));
+
+		if (n <= 0) {
+			xxh_stream_free(x);
+			return n < 0 ? (int)n : -EIO;
+		}
+		xxh_stream_add(x, buf, (size_t)n);
+		size -= (uint64_t)n;
+	}
+	*ret = xxh_stream_end(x);
+	xxh_stream_free(x);
+	return 0;
+}
+
+static bool grew_only(struct merge *m, const struct item *now)
+{
+	struct xxh128 d;
+
+	if (!m->spec->live || now->type != ITEM_FILE ||
+	    m->it->type != ITEM_FILE || now->size < m->it->size ||
+	    !((m->it->flags & ITEM_LIVE) ||
+	      glob_match_any(&m->e->plan->live, now->path)))
+		return false;
+	return prefix_digest(m, now->path, m->it->size, &d) == 0 &&
+		xxh128_equal(&d, &m->it->digest);
+}
+
+static const char *diff_text(unsigned int d)
+{
+	if (d & ITEM_DIFF_TYPE)
+		return _("is of another type");
+	if (d & ITEM_DIFF_CONTENT)
+		return _("its content changed");
+	if (d & ITEM_DIFF_MODE)
+		return _("its mode changed");
+	if (d & ITEM_DIFF_OWNER)
+		return _("its owner changed");
+	if (d & ITEM_DIFF_MTIME)
+		return _("its time changed");
+	return _("its attributes changed");
+}
+
+static int compare_entry(struct merge *m, const char *path, struct error *err)
+{
+	_cleanup_item_ struct item now = ITEM_INIT;
+	unsigned int diff;
+	int ret = item_read(m->e->sd->root_fd, path,
+			    m->spec->digests || (m->it->flags & ITEM_LIVE),
+			    &now, err);
+
+	if (ret < 0)
+		return ret;
+	m->items++;
+	diff = item_compare(&now, m->it);
+	/* the state directory was made in it */
+	if (!strcmp(path, "."))
+		diff &= ~(unsigned int)ITEM_DIFF_MTIME;
+	if (diff && !grew_only(m, &now))
+		ret = m->spec->differs(m->spec->ctx, path, diff_text(diff));
+	return ret ? ret : advance(m, err);
+}
+
+static int merge_entry(void *ctx, const struct walk_entry *we,
+		       struct error *err)
+{
+	struct merge *m = ctx;
+	int ret;
+
+	if (passed_over(m, we->path))
+		return WALK_SKIP;
+	ret = missing_until(m, we->path, err);
+	if (ret)
+		return ret;
+	if (m->it && !strcmp(m->it->path, we->path) &&
+	    m->it->type != ITEM_ABSENT)
+		return compare_entry(m, we->path, err);
+	ret = m->spec->differs(m->spec->ctx, we->path,
+			       _("was not there before"));
+	if (!ret && m->it && !strcmp(m->it->path, we->path))
+		ret = advance(m, err);
+	return ret;
+}
+
+int engine_compare(struct engine *e, const char *name, const char *digest,
+		   const struct compare_spec *spec, uint64_t *ret_items,
+		   struct error *err)
+{
+	_cleanup_free_ char *file = xasprintf("%s.manifest.jsonl", name);
+	_cleanup_strvec_ struct strvec paths = STRVEC_INIT;
+	struct merge m = { .e = e, .spec = spec };
+	int ret = manifest_reader_open(&m.r, e->run->backup_fd, file, digest,
+				       err);
+
+	if (ret < 0)
+		return ret;
+	strvec_copy(&paths, spec->paths);
+	strvec_sort_paths(&paths);
+	ret = advance(&m, err);
+	for (size_t i = 0; !ret && i < paths.n; i++) {
+		struct stat st;
+
+		m.top = paths.v[i];
+		if (i && path_is_below(m.top, paths.v[i - 1]))
+			continue;
+		if (fs_stat_beneath(e->sd->root_fd, m.top, &st) == 0)
+			ret = walk_tree(e->sd->root_fd, m.top, WALK_NO_OPEN,
+					merge_entry, &m, err);
+		if (!ret)
+			ret = missing_until(&m, NULL, err);
+	}
+	manifest_reader_free(m.r);
+	*ret_items = m.items;
+	return ret;
+}
+
+/* --- `unchanged` --- */
+
+struct differences {
+	struct strvec *details;
+	uint64_t n;
+	const struct effects *mask;  /* differences below it are expected */
+};
+
+static int add_difference(void *ctx, const char *path, const char *what)
+{
+	struct differences *d = ctx;
+	_cleanup_free_ char *shown = NULL;
+
+	if (d->mask && effects_cover(d->mask, path))
+		return 0;
+	shown = escape_bytes(path);
+	if (d->n++ < DETAILS_MAX)
+		strvec_pushf(d->details, "'%s': %s", shown, what);
+	return 0;
+}
+
+static int compare_lists(struct engine *e, const struct strvec *saved,
+			 const struct strvec *seen, struct differences *d,
+			 uint64_t *items, struct error *err)
+{
+	struct compare_spec spec = { .digests = true, .live = true,
+				     .differs = add_difference, .ctx = d };
+	const char *snap = json_get_str(e->run->facts, "snapshot", NULL);
+	uint64_t n = 0;
+	int ret = 0;
+
+	*items = 0;
+	if (saved->n) {
+		spec.paths = saved;
+		ret = engine_compare(e, "start",
+				     e->run->backup.manifest_digest, &spec,
+				     &n, err);
+		*items += n;
+	}
+	if (ret >= 0 && seen->n && snap) {
+		spec.paths = seen;
+		ret = engine_compare(e, "snapshot", snap, &spec, &n, err);
+		*items += n;
+	}
+	return ret;
+}
+
+int step_compare_unchanged(struct step_ctx *c, const struct strvec *paths,
+			   struct check_result *r, struct error *err)
+{
+	struct engine *e = c->e;
+	_cleanup_strvec_ struct strvec saved = STRVEC_INIT;
+	_cleanup_strvec_ struct strvec seen = STRVEC_INIT;
+	struct differences d = { .details = &r->details };
+	struct effects set = EFFECTS_INIT;
+	uint64_t items = 0;
+	int ret;
+
+	if (!e->run || !e->run->backup.done) {
+		check_result_set(r, CHECK_OK, "%s",
+				 _("there is no backup yet to compare with"));
+		return 0;
+	}
+	ret = engine_backup_set(e, &set, err);
+	for (size_t i = 0; ret >= 0 && i < paths->n; i++)
+		strvec_push(effects_cover(&set, paths->v[i]) ? &saved : &seen,
+			    paths->v[i]);
+	if (ret >= 0)
+		ret = compare_lists(e, &saved, &seen, &d, &items, err);
+	effects_release(&set);
+	if (ret < 0)
+		return ret;
+	if (d.n) {
+		check_result_set(r, CHECK_FAIL, ngettext(
+			"%llu path is not as it was before: %s",
+			"%llu paths are not as they were before: %s", d.n),
+			(unsigned long long)d.n, r->details.v[0]);
+		r->code = ERR_VERIFY;
+	} else {
+		check_result_set(r, CHECK_OK, ngettext(
+			"%llu item, every byte as before",
+			"%llu items, every byte as before", items),
+			(unsigned long long)items);
+	}
+	return 0;
+}
+
+/* --- the plan's list --- */
+
+static const char *const check_state_names[] = {
+	[CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail",
+};
+
+static int record_verify(struct engine *e, const struct step *s,
+			 const struct check_result *r)
+{
+	struct json_object *rec;
+
+	if (!e->run->writable)
+		return 0;
+	rec = json_object_new_object();
+	json_set_str(rec, "what", "verify");
+	json_set_str(rec, "id", s->id);
+	json_set_str(rec, "state", check_state_names[r->state]);
+	json_set_bytes(rec, "message", r->message.buf);
+	return run_record(e->run, rec, &e->err);
+}
+
+/* every verification is made and told; the first failure is the error */
+static int verify_list(struct engine *e, struct step **v, size_t n,
+		       enum event_phase phase, struct error *err)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct error one = ERROR_INIT;
+		struct check_result r;
+
+		check_result_init(&r);
+		if (engine_check_one(e, v[i], phase, &r, &one) < 0) {
+			if (one.code == ERR_CANCELLED) {
+				error_move(err, &one);
+				check_result_release(&r);
+				return -ECANCELED;
+			}
+			check_result_set(&r, v[i]->severity_warn ?
+					 CHECK_WARN : CHECK_FAIL, "%s",
+					 one.msg);
+		}
+		engine_emit_check(e, v[i], (int)i + 1, phase, &r);
+		if (r.state == CHECK_WARN)
+			e->warnings++;
+		if (r.state == CHECK_FAIL && !failed) {
+			const char *hint = plan_text_get(&v[i]->hint,
+							 e->opts.lang);
+
+			failed = error_set(err, phase == PHASE_ROLLBACK ?
+				ERR_ROLLBACK_VERIFY : ERR_VERIFY, -EBADMSG,
+				_("verification %s failed: %s"), v[i]->id,
+				r.message.buf);
+			if (*hint)
+				error_hint(err, "%s", hint);
+		}
+		if (record_verify(e, v[i], &r) < 0)
+			failed = failed ? failed : -EIO;
+		check_result_release(&r);
+		error_release(&one);
+	}
+	return failed;
+}
+
+static bool ask_rollback(struct engine *e)
+{
+	static const char *const choices[] = { "rollback", "stop", NULL };
+	struct ask a = { .id = "failed:verify", .kind = ASK_CHOICE,
+			 .prompt = _("a verification failed"),
+			 .def = "stop", .choices = choices };
+	bool yes = e->ask && e->ask(e->ask_ctx, &a) >= 0 && a.answer &&
+		!strcmp(a.answer, "rollback");
+
+	ask_release(&a);
+	return yes;
+}
+
+int engine_phase_verify(struct engine *e)
+{
+	int ret;
+
+	e->failed_phase = PHASE_VERIFY;
+	engine_phase(e, PHASE_VERIFY, EVENT_STARTED);
+	ret = verify_list(e, e->plan->verify, e->plan->verify_n,
+			  PHASE_VERIFY, &e->err);
+	engine_phase(e, PHASE_VERIFY, EVENT_DONE);
+	if (ret >= 0)
+		return 0;
+	if (e->err.code == ERR_CANCELLED)
+		return EXIT_STOPPED;
+	if (e->err.code == ERR_JOURNAL)
+		return error_code_exit(ERR_JOURNAL);
+	engine_emit_error(e, NULL, &e->err, NULL,
+			  _("all steps are applied; the backup is verified"));
+	e->told = true;
+	if (engine_on_failure(e) == PLAN_ROLLBACK ||
+	    (engine_on_failure(e) == PLAN_ASK && ask_rollback(e)))
+		return engine_auto_rollback(e);
+	return EXIT_VERIFY_FAILED;
+}
+
+int engine_verify_rollback(struct engine *e, struct error *err)
+{
+	return verify_list(e, e->plan->verify_rollback,
+			   e->plan->verify_rollback_n, PHASE_ROLLBACK, err);
+}
+
+/* --- levels --- */
+
+static bool applied(const struct run_step *rs)
+{
+	return (rs->state == STEP_VERIFIED || rs->state == STEP_APPLIED) &&
+		rs->attempt > 0 && !rs->already;
+}
+
+/* what steps after i wrote over */
+static int later_effects(struct engine *e, size_t i, struct effects *ret)
+{
+	int r = 0;
+
+	for (size_t k = i; r >= 0 && k < e->run->step_n; k++) {
+		struct effects one = EFFECTS_INIT;
+
+		if (!applied(&e->run->steps[k]) || !e->run->steps[k].effects)
+			continue;
+		r = effects_from_json(e->run->steps[k].effects, &one);
+		for (size_t j = 0; r >= 0 && j < one.n; j++)
+			if (one.v[j].type != EFFECT_READ)
+				effects_add(ret, one.v[j].type,
+					    one.v[j].flags, one.v[j].path);
+		effects_release(&one);
+	}
+	return r;
+}
+
+static void paths_of(const struct effects *eff, struct strvec *ret)
+{
+	for (size_t i = 0; i < eff->n; i++)
+		if (eff->v[i].type != EFFECT_READ &&
+		    !(eff->v[i].flags & EFFECT_SELF))
+			strvec_push(ret, eff->v[i].path);
+}
+
+/* The tree: what steps left as they left it, the rest as `start` has it. */
+static int verify_tree(struct engine *e, bool digests, struct differences *d,
+		       struct error *err)
+{
+	struct compare_spec spec = { .digests = digests, .live = true,
+				     .differs = add_difference, .ctx = d };
+	uint64_t n;
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i <= e->run->step_n; i++) {
+		_cleanup_strvec_ struct strvec paths = STRVEC_INIT;
+		struct effects later = EFFECTS_INIT, mine = EFFECTS_INIT;
+		const struct run_step *rs = i ? &e->run->steps[i - 1] : NULL;
+		char name[STEP_NAME_SIZE] = "start";
+
+		ret = later_effects(e, i, &later);
+		d->mask = &later;
+		if (ret >= 0 && !rs) {
+			strvec_copy(&paths, &e->plan->include);
+		} else if (ret >= 0 && applied(rs) && rs->post_digest) {
+			ret = effects_from_json(rs->effects, &mine);
+			paths_of(&mine, &paths);
+			engine_step_name(name, sizeof(name), rs->id,
+					 rs->attempt, ".post");
+		}
+		spec.paths = &paths;
+		if (ret >= 0 && paths.n)
+			ret = engine_compare(e, name, rs ? rs->post_digest :
+					     e->run->backup.manifest_digest,
+					     &spec, &n, err);
+		effects_release(&later);
+		effects_release(&mine);
+	}
+	return ret;
+}
+
+int engine_verify(struct engine *e, struct run *run, enum engine_level level)
+{
+	_cleanup_strvec_ struct strvec details = STRVEC_INIT;
+	struct differences d = { .details = &details };
+	int ret = 0;
+
+	e->run = run;
+	engine_phase(e, PHASE_VERIFY, EVENT_STARTED);
+	if (run->backup.done)
+		ret = backup_verify(run->backup_fd, "start",
+				    run->backup.archive_digest,
+				    run->backup.manifest_digest,
+				    level >= LEVEL_FORENSIC, &e->err);
+	if (ret >= 0 && level >= LEVEL_STANDARD && run->backup.done)
+		ret = verify_tree(e, level >= LEVEL_RIGOROUS, &d, &e->err);
+	for (size_t i = 0; i < details.n; i++)
+		engine_log(e, NULL, "note", details.v[i],
+			   strlen(details.v[i]));
+	if (ret >= 0 && d.n)
+		ret = error_set(&e->err, ERR_VERIFY, -EBADMSG, ngettext(
+			"%llu path is not as this run left it: %s",
+			"%llu paths are not as this run left them: %s", d.n),
+			(unsigned long long)d.n, details.v[0]);
+	if (ret >= 0 && run->state == RUN_COMPLETE)
+		ret = verify_list(e, e->plan->verify, e->plan->verify_n,
+				  PHASE_VERIFY, &e->err);
+	engine_phase(e, PHASE_VERIFY, EVENT_DONE);
+	if (ret < 0) {
+		engine_emit_error(e, NULL, &e->err, NULL,
+				  _("nothing was changed by this look"));
+		return EXIT_VERIFY_FAILED;
+	}
+	return e->warnings ? EXIT_WARNINGS : EXIT_DONE;
+}
