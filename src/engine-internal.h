@@ -126,11 +126,21 @@ int engine_step_effects(struct engine *e, const struct step *s,
 int engine_app_stop(struct engine *e, struct error *err);
 int engine_app_start(struct engine *e, struct error *err);
 
-/* --- engine-step.c --- */
+/* --- engine-steps.c --- */
 int engine_phase_steps(struct engine *e);
+
+/* --- engine-step.c --- */
 void engine_step_name(char *buf, size_t size, const char *id, int attempt,
 		      const char *suffix);
 #define STEP_NAME_SIZE 96
+void engine_emit_step(struct engine *e, int i, enum event_state s,
+		      double elapsed, const char *message);
+int engine_probe(struct engine *e, int i, enum step_probe *ret,
+		 struct error *err);
+/* undoes the last attempt; what it displaces goes to STEP.N.aside */
+int engine_put_back(struct engine *e, int i, struct error *err);
+/* the whole of one step, wherever it stands, to `verified` */
+int engine_do_step(struct engine *e, int i, struct error *err);
 /* the step's child is not running any more, or an error */
 int engine_wait_children(struct engine *e, struct error *err);
 

@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "journal.h"
 #include "manifest.h"
 
 #define CAPTURE_MAX (64u * 1024u)
