@@ -191,6 +191,8 @@ static void put_content(struct strbuf *sb, const struct item *it)
 {
 	if (it->type == ITEM_FILE || it->type == ITEM_SYMLINK)
 		put_number(sb, ",\"size", it->size);
+	if (it->alloc)
+		put_number(sb, ",\"alloc", it->alloc);
 	if (it->type == ITEM_CHAR || it->type == ITEM_BLOCK)
 		put_number(sb, ",\"rdev", it->rdev);
 	if (it->flags & ITEM_HAS_DIGEST)

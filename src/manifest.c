@@ -16,6 +16,8 @@
 #include "base/xalloc.h"
 
 #define READ_BUFFER_SIZE (256 * 1024)
+/* holes smaller than this are not worth a word in the manifest */
+#define SPARSE_MIN (1024 * 1024)
 
 void item_release(struct item *it)
 {
@@ -80,6 +82,9 @@ void item_from_stat(struct item *it, const char *path, const struct stat *st)
 	it->type = type_of(st->st_mode);
 	if (it->type == ITEM_FILE || it->type == ITEM_SYMLINK)
 		it->size = (uint64_t)st->st_size;
+	if (it->type == ITEM_FILE &&
+	    it->size > (uint64_t)st->st_blocks * 512 + SPARSE_MIN)
+		it->alloc = (uint64_t)st->st_blocks * 512 + 1;
 	if (it->type == ITEM_CHAR || it->type == ITEM_BLOCK)
 		it->rdev = st->st_rdev;
 	it->dev = st->st_dev;

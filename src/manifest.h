@@ -11,8 +11,9 @@
  * ("0644"), uid, gid, mtime ("SECONDS.NNNNNNNNN"), digest ("xxh3-128:HEX"),
  * target, link (the first name of a hard-link group), xattrs {name: base64},
  * rdev, at [compressed offset, offset in the frame], digest2 and stored (what
- * the archive holds, if that is something else), names (digest of a
- * directory's names, see item_names_digest()), flags ["parent", "self", ...].
+ * the archive holds, if that is something else), alloc (bytes on disk of a
+ * sparse file), names (digest of a directory's names, see
+ * item_names_digest()), flags ["parent", "self", ...].
  * Numbers that identify an inode (dev, ino, nlink, ctime) are not written.
  *
  * Written and read as a stream: memory does not grow with the number of
@@ -45,7 +46,9 @@ enum item_flags {
 	ITEM_PARENT = 1u << 1,    /* above the set: metadata only, kept for times */
 	ITEM_LIVE = 1u << 2,      /* may be appended to while it is read */
 	ITEM_IN_START = 1u << 3,  /* content is in start's archive, not in ours */
-	ITEM_SQLITE = 1u << 4,    /* archived through SQLite; digest2 is the copy's */
+	ITEM_SQLITE = 1u << 4,    /* archived through SQLite; digest2 is the copy's
+				     (on ITEM_ABSENT: a -wal, -shm or -journal
+				     whose content went into that copy) */
 	ITEM_ROOT = 1u << 5,      /* a root of the set that was asked for */
 	ITEM_HAS_DIGEST2 = 1u << 6,
 	ITEM_SELF = 1u << 7,      /* a directory without what is below it */
@@ -66,6 +69,7 @@ struct item {
 	struct xxh128 digest;     /* of the file as it lay there */
 	struct xxh128 digest2;    /* of what the archive holds, if another */
 	uint64_t stored_size;     /* of what the archive holds */
+	uint64_t alloc;           /* bytes on disk of a sparse file, else 0 */
 	struct xxh128 names;      /* of a directory, see item_names_digest() */
 	uint64_t at_frame;        /* offset of the zstd frame in the archive */
 	uint64_t at_offset;       /* offset of the member's header in it */

@@ -18,6 +18,10 @@
  *
  * undo_dirmeta() comes last of all: times of directories, innermost first.
  *
+ * Where a path is taken in aside already (an older step displaces the same
+ * name), what comes later goes to aside/.more/N/<path>; nothing is replaced.
+ * Paths outside the root go below aside/.upshift-outside/.
+ *
  * Classes of a path (preview): RESTORED (comes back), LOST (others changed it
  * since the step left it: what they wrote goes to aside and is named), KEPT
  * (in a directory that stays, made by others: not touched).
@@ -54,21 +58,27 @@ struct undo_spec {
 	   .upshift-stage-<id> takes it first and aside gets a durable copy */
 	const char *aside_name;
 	const char *run_id;
+	/* for a preview of several steps: what the undo of newer steps takes
+	   care of before this one comes; not counted. NULL: nothing */
+	const struct effects *handled;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
-	/* UNDO_LOST etc. for each path, when classified */
 	void *ctx;
 };
 
-enum undo_class { UNDO_RESTORED, UNDO_LOST, UNDO_KEPT };
-
+/*
+ * Every path counts once, directories too. A path that the step made and
+ * nobody touched since is RESTORED as well: its absence is what comes back.
+ */
 struct undo_counts {
 	uint64_t restored, lost, kept;
+	uint64_t removed;            /* of restored: made by the step, goes */
 	uint64_t bytes;              /* to be staged */
 	struct strvec *lost_names;   /* may be NULL; first 1000 */
 	struct strvec *kept_names;
 	struct strvec *restored_names;
 };
 
+/* loads and compares the manifest; what spec points to must outlive u */
 int undo_open(struct undo **ret, const struct undo_spec *spec,
 	      struct error *err);
 /* read-only: classes and counts against the tree as it is now */
