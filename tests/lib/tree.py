@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""tree.py DIR [SKIP...]: one line for each name below DIR, so that two trees
+can be compared with diff: type, mode, owner, nanosecond mtime, size, digest,
+link target, hard-link group, extended attributes. Names are escaped bytes."""
+import hashlib
+import os
+import stat
+import sys
+
+
+def esc(b):
+    return "".join(chr(c) if 33 <= c < 127 and c != 92 else "\\x%02x" % c
+                   for c in b)
+
+
+def line(root, rel, groups):
+    path = os.path.join(root, rel) if rel != b"." else root
+    st = os.lstat(path)
+    kind = stat.S_IFMT(st.st_mode)
+    out = [esc(rel), "%06o" % st.st_mode, "%d:%d" % (st.st_uid, st.st_gid),
+           str(st.st_mtime_ns)]
+    if kind == stat.S_IFREG:
+        with open(path, "rb") as f:
+            out += [str(st.st_size), hashlib.blake2b(f.read()).hexdigest()[:32]]
+        if st.st_nlink > 1:
+            out.append("group=" + groups.setdefault(st.st_ino, esc(rel)))
+    elif kind == stat.S_IFLNK:
+        out.append("-> " + esc(os.readlink(path)))
+    elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+        out.append("rdev=%d" % st.st_rdev)
+    try:
+        for name in sorted(os.listxattr(path, follow_symlinks=False)):
+            if not name.startswith("security.selinux"):
+                value = os.getxattr(path, name, follow_symlinks=False)
+                out.append(name + "=" + esc(value))
+    except OSError:
+        pass
+    return " ".join(out)
+
+
+def main():
+    root = os.fsencode(sys.argv[1])
+    skip = {os.fsencode(s) for s in sys.argv[2:]}
+    names = [b"."]
+    for top, dirs, files in os.walk(root):
+        rel = os.path.relpath(top, root)
+        keep = []
+        for d in dirs:
+            r = d if rel == b"." else os.path.join(rel, d)
+            if r not in skip:
+                keep.append(d)
+                names.append(r)
+        dirs[:] = [d for d in keep if not os.path.islink(os.path.join(top, d))]
+        for f in files:
+            r = f if rel == b"." else os.path.join(rel, f)
+            if r not in skip:
+                names.append(r)
+    groups = {}
+    for rel in sorted(names):
+        print(line(root, rel, groups))
+
+
+main()

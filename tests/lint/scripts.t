@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Shell scripts are clean; no unfinished words; spelling.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$top_srcdir" || exit 99
+
+scripts=$(find . -path ./build -prune -o -path './build-*' ! -path ./build-aux \
+	! -path './build-aux/*' -prune -o -path ./.git -prune -o -type f \
+	-print | grep -vE '/(configure|config\.|libtool|ltmain|tap-driver|compile|depcomp|install-sh|missing|test-driver|ar-lib|autom4te)' |
+	while read -r f; do
+		case $(sed -n '1{p;q;}' "$f" | tr -d '\0') in
+		'#!/bin/sh'*|'#!/usr/bin/env bash'*) echo "$f" ;;
+		esac
+	done)
+if command -v shellcheck >/dev/null; then
+	for f in $scripts; do
+		problems=$(shellcheck -x -P SCRIPTDIR -e SC1091,SC2154 \
+			-S warning "$f" 2>&1)
+		ok $? "shellcheck $f" || diag "$problems"
+	done
+else
+	skip 'no shellcheck' 'shellcheck'
+fi
+
+hits=$(grep -rnE 'TO''DO|FIX''ME|X''XX|not impl''emented' src steps ui tests data po \
+	--include='*.[ch]' --include='*.sh' --include='*.t' --include='*.am' |
+	grep -v 'XX''XXXX')
+[ -z "$hits" ]
+ok $? 'no unfinished words' || diag "$hits"
+
+if command -v codespell >/dev/null; then
+	problems=$(codespell -q 3 -L 'ot,te,fo,nd,ths,inout,ro,parms' src steps ui README.md NEWS \
+		data/man 2>&1)
+	[ -z "$problems" ]
+	ok $? 'spelling' || diag "$problems"
+else
+	skip 'no codespell' 'spelling'
+fi
+done_testing
