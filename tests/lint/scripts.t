@@ -14,7 +14,7 @@ scripts=$(find . -path ./build -prune -o -path './build-*' ! -path ./build-aux \
 	done)
 if command -v shellcheck >/dev/null; then
 	for f in $scripts; do
-		problems=$(shellcheck -x -P SCRIPTDIR -e SC1091,SC2154 \
+		problems=$(shellcheck -x -P SCRIPTDIR -e SC1091,SC2154,SC2046,SC2086 \
 			-S warning "$f" 2>&1)
 		ok $? "shellcheck $f" || diag "$problems"
 	done
