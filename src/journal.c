@@ -394,9 +394,8 @@ static int peek_first(void *ctx, struct json_object *rec, struct error *err)
 	struct json_object **ret = ctx;
 
 	(void)err;
-	if (!*ret)
-		*ret = json_object_get(rec);
-	return 0;
+	*ret = json_object_get(rec);
+	return -ECANCELED; /* enough */
 }
 
 int journal_peek(int dirfd, struct json_object **ret)
@@ -418,7 +417,7 @@ int journal_peek(int dirfd, struct json_object **ret)
 		return -errno;
 	sc.size = st.st_size;
 	r = scan_file(&sc, NULL);
-	if (r < 0 && r != -EBADMSG && r != -EPROTO)
+	if (r < 0 && r != -EBADMSG && r != -EPROTO && r != -ECANCELED)
 		return r;
 	if (!first)
 		return r < 0;

@@ -45,6 +45,7 @@ struct state_dir {
 	char *skip;            /* ".upshift": directory or pointer, never NULL */
 	bool outside;          /* not below root; skip is the pointer */
 	bool made;             /* by this struct; goes again if nothing follows */
+	bool fixed;            /* path was given by an option */
 	int lock_fd;           /* -1: not locked by us */
 };
 #define STATE_DIR_INIT { .root_fd = -1, .fd = -1, .lock_fd = -1 }
@@ -188,7 +189,6 @@ struct run_options {
 	/* --backup-dir, or the plan's; NULL: in the run directory. The run's
 	   own directory is made new in it: DIR/<id>. Relative: to root */
 	const char *backup_dir;
-	const char *verb;            /* NULL: no `process` record yet */
 };
 
 /*
