@@ -75,6 +75,8 @@ int fs_mknod(int dirfd, const char *name, mode_t mode, dev_t dev);
 int fs_truncate(int fd, off_t len);
 int fs_fallocate_keep(int fd, off_t off, off_t len);
 int fs_chmod(int fd, mode_t mode);
+/* through /proc/self/fd/N, for descriptors opened O_PATH */
+int fs_chmod_proc(const char *proc_path, mode_t mode);
 int fs_chown(int dirfd, const char *name, uid_t uid, gid_t gid, int flags);
 int fs_utimes(int dirfd, const char *name, const struct timespec ts[2],
 	      int flags);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSUTIL_INTERNAL_H
+#define FSUTIL_INTERNAL_H
+/*
+ * fsutil-internal - the fault table of the tests (see fsutil.h)
+ *
+ * FAULT(op) stands before a call that changes a file system: it gives -errno
+ * if the table says that this call fails, else 0; it may kill the process.
+ * fault_after(op) stands behind it, for "kill-after".
+ */
+enum fault_op {
+	FAULT_OPEN, FAULT_WRITE, FAULT_SYNC, FAULT_RENAME, FAULT_LINK,
+	FAULT_UNLINK, FAULT_MKDIR, FAULT_SYMLINK, FAULT_TRUNCATE,
+	FAULT_UTIMES, FAULT_CHMOD, FAULT_CHOWN, FAULT_XATTR, FAULT_COPY,
+	FAULT_FALLOCATE, FAULT_OP_COUNT
+};
+
+int fault_before(enum fault_op op);
+void fault_after(enum fault_op op);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/path.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+
+/* directories whose descriptors are held; those above are opened again */
+#define HELD_MAX 32
+
+struct level {
+	int fd;               /* -1: given up for a while */
+	struct strvec names;  /* sorted by bytes */
+	size_t next;
+	size_t path_len;      /* of the directory's own path */
+	struct stat st;
+};
+
+struct walk {
+	int root_fd;
+	unsigned int flags;
+	walk_fn *fn;
+	void *ctx;
+	struct strbuf path;
+	struct level *v;
+	size_t n, cap;
+	dev_t dev;
+};
+
+static int cmp_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int read_names(int fd, struct strvec *names)
+{
+	int copy = fs_open(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *de;
+
+	if (!d)
+		return copy < 0 ? copy : -errno;
+	for (;;) {
+		errno = 0;
+		de = readdir(d);
+		if (!de)
+			break;
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			strvec_push(names, de->d_name);
+	}
+	if (errno) {
+		int ret = -errno;
+
+		(void)closedir(d);
+		return ret;
+	}
+	(void)closedir(d);
+	if (names->n > 1)
+		qsort(names->v, names->n, sizeof(*names->v), cmp_names);
+	return 0;
+}
+
+static int fail(struct walk *w, int ret, struct error *err)
+{
+	_cleanup_free_ char *shown = escape_bytes(w->path.buf);
+
+	return error_errno(err, ERR_IO, ret, _("cannot read '%s'"), shown);
+}
+
+/* descriptor of a level, opened again if it was given up */
+static int level_fd(struct walk *w, struct level *l)
+{
+	_cleanup_free_ char *path = NULL;
+	struct stat st;
+
+	if (l->fd >= 0)
+		return l->fd;
+	path = l->path_len ? xstrndup(w->path.buf, l->path_len) : xstrdup(".");
+	l->fd = fs_open_beneath(w->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
+	if (l->fd < 0)
+		return l->fd;
+	/* another directory under the old name is not the one we walk */
+	if (fstat(l->fd, &st) < 0 || st.st_ino != l->st.st_ino ||
+	    st.st_dev != l->st.st_dev) {
+		(void)close(TAKE_FD(l->fd));
+		return -ESTALE;
+	}
+	return l->fd;
+}
+
+static int call(struct walk *w, int dirfd, const char *name, int fd,
+		const struct stat *st, bool leaving, struct error *err)
+{
+	struct walk_entry e = { .path = w->path.len ? w->path.buf : ".",
+				.dirfd = dirfd, .name = name, .fd = fd,
+				.st = *st, .leaving = leaving };
+
+	return w->fn(w->ctx, &e, err);
+}
+
+/* fd is taken over */
+static int enter(struct walk *w, int fd, const struct stat *st,
+		 struct error *err)
+{
+	struct level *l;
+	int ret;
+
+	VEC_GROW(w->v, w->n, w->cap);
+	l = &w->v[w->n++];
+	memset(l, 0, sizeof(*l));
+	l->fd = fd;
+	l->st = *st;
+	l->path_len = w->path.len;
+	ret = read_names(fd, &l->names);
+	if (w->n > HELD_MAX) {
+		struct level *far = &w->v[w->n - 1 - HELD_MAX];
+
+		if (far->fd >= 0)
+			(void)close(TAKE_FD(far->fd));
+	}
+	return ret < 0 ? fail(w, ret, err) : 0;
+}
+
+/* one name: look, tell, enter; path is already set to it */
+static int visit(struct walk *w, int dirfd, const char *name,
+		 struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int ret;
+
+	if (w->flags & WALK_NO_OPEN) {
+		if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? 0 : fail(w, -errno, err);
+	} else {
+		fd = fs_open(dirfd, name, O_PATH | O_NOFOLLOW, 0);
+		if (fd == -ENOENT)
+			return 0;
+		if (fd < 0)
+			return fail(w, fd, err);
+		if (fstat(fd, &st) < 0)
+			return fail(w, -errno, err);
+	}
+	ret = call(w, dirfd, name, fd, &st, false, err);
+	if (ret || !S_ISDIR(st.st_mode))
+		return ret == WALK_SKIP ? 0 : ret;
+	if ((w->flags & WALK_XDEV) && st.st_dev != w->dev)
+		return 0;
+	if (fd >= 0)
+		(void)close(TAKE_FD(fd));
+	fd = fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fail(w, fd, err);
+	return enter(w, TAKE_FD(fd), &st, err);
+}
+
+static void pop(struct walk *w)
+{
+	struct level *l = &w->v[--w->n];
+
+	if (l->fd >= 0)
+		(void)close(l->fd);
+	strvec_release(&l->names);
+}
+
+static int leave(struct walk *w, struct error *err)
+{
+	struct level *l = &w->v[w->n - 1];
+	struct stat st;
+	int ret = 0;
+
+	strbuf_set_len(&w->path, l->path_len);
+	if (w->flags & WALK_LEAVE) {
+		int fd = level_fd(w, l);
+
+		if (fd < 0)
+			return fail(w, fd, err);
+		if (fstat(fd, &st) < 0)
+			return fail(w, -errno, err);
+		ret = call(w, fd, ".", fd, &st, true, err);
+	}
+	pop(w);
+	return ret == WALK_SKIP ? 0 : ret;
+}
+
+static int run(struct walk *w, struct error *err)
+{
+	int ret = 0;
+
+	while (!ret && w->n) {
+		struct level *l = &w->v[w->n - 1];
+		const char *name;
+		int fd;
+
+		if (l->next == l->names.n) {
+			ret = leave(w, err);
+			continue;
+		}
+		name = l->names.v[l->next++];
+		strbuf_set_len(&w->path, l->path_len);
+		fd = level_fd(w, l);
+		if (fd < 0) {
+			ret = fail(w, fd, err);
+			break;
+		}
+		if (w->path.len)
+			strbuf_addch(&w->path, '/');
+		strbuf_addstr(&w->path, name);
+		ret = visit(w, fd, name, err);
+	}
+	return ret;
+}
+
+int walk_tree(int root_fd, const char *start, unsigned int flags, walk_fn *fn,
+	      void *ctx, struct error *err)
+{
+	struct walk w = { .root_fd = root_fd, .flags = flags, .fn = fn,
+			  .ctx = ctx, .path = STRBUF_INIT };
+	_cleanup_close_ int dir = -1;
+	const char *name;
+	struct stat st;
+	int ret;
+
+	strbuf_grow(&w.path, 1);
+	if (strcmp(start, ".") != 0)
+		strbuf_addstr(&w.path, start);
+	dir = fs_open_parent(root_fd, start, &name);
+	if (dir < 0)
+		ret = fail(&w, dir, err);
+	else if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		ret = fail(&w, -errno, err);
+	else {
+		w.dev = st.st_dev;
+		ret = visit(&w, dir, name, err);
+		if (!ret)
+			ret = run(&w, err);
+	}
+	while (w.n)
+		pop(&w);
+	free(w.v);
+	strbuf_release(&w.path);
+	return ret;
+}

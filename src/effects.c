@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "effects.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+
+static const char *const type_names[] = {
+	[EFFECT_READ] = "read",
+	[EFFECT_CREATE] = "create",
+	[EFFECT_CHANGE] = "change",
+	[EFFECT_REMOVE] = "remove",
+};
+
+const char *effect_type_name(enum effect_type t)
+{
+	return type_names[t];
+}
+
+void effects_release(struct effects *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i].path);
+	free(e->v);
+	memset(e, 0, sizeof(*e));
+}
+
+void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
+		 const char *path)
+{
+	VEC_GROW(e->v, e->n, e->cap);
+	e->v[e->n].type = type;
+	e->v[e->n].flags = flags;
+	e->v[e->n].path = xstrdup(path);
+	e->n++;
+}
+
+int effects_add_parents(struct effects *e, int root_fd, const char *path,
+			struct error *err)
+{
+	_cleanup_free_ char *dir = path_dirname(path);
+
+	while (strcmp(dir, ".") != 0 && strcmp(dir, "/") != 0) {
+		struct stat st;
+		int ret = fs_stat_beneath(root_fd, dir, &st);
+		char *up;
+
+		if (ret == 0)
+			return 0;
+		if (ret != -ENOENT)
+			return error_errno(err, ERR_STEP, ret,
+					   _("cannot look at '%s'"), dir);
+		effects_add(e, EFFECT_CREATE, EFFECT_SELF, dir);
+		up = path_dirname(dir);
+		free(dir);
+		dir = up;
+	}
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct effect *x = a, *y = b;
+	int c = path_cmp(x->path, y->path);
+
+	if (c)
+		return c;
+	return (int)y->type - (int)x->type;
+}
+
+/* each path once: the strongest type, and the tree if any asks for it */
+static void unite(struct effects *e)
+{
+	size_t kept = 0;
+
+	if (!e->n)
+		return;
+	qsort(e->v, e->n, sizeof(*e->v), by_path);
+	for (size_t i = 1; i < e->n; i++) {
+		if (strcmp(e->v[kept].path, e->v[i].path) != 0) {
+			e->v[++kept] = e->v[i];
+			continue;
+		}
+		/* reading a tree does not widen the change of an entry */
+		if (e->v[i].type != EFFECT_READ ||
+		    e->v[kept].type == EFFECT_READ)
+			e->v[kept].flags &= e->v[i].flags;
+		free(e->v[i].path);
+	}
+	e->n = kept + 1;
+}
+
+int effects_resolve(const struct effects *e, int root_fd, const char *skip,
+		    struct effects *ret, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < e->n && r >= 0; i++) {
+		const struct effect *f = &e->v[i];
+		_cleanup_strvec_ struct strvec found = STRVEC_INIT;
+
+		if (!(f->flags & EFFECT_PATTERN)) {
+			effects_add(ret, f->type, f->flags, f->path);
+			continue;
+		}
+		r = glob_expand(root_fd, f->path, skip, &found, err);
+		for (size_t k = 0; r >= 0 && k < found.n; k++)
+			effects_add(ret, f->type,
+				    f->flags & ~(unsigned int)EFFECT_PATTERN,
+				    found.v[k]);
+	}
+	ret->outside |= e->outside;
+	unite(ret);
+	return r;
+}
+
+/* what a pattern can reach: the part before its first magic component */
+static char *reach(const struct effect *f)
+{
+	_cleanup_free_ char *p = xstrdup(f->path);
+	char *cut;
+
+	if (!(f->flags & EFFECT_PATTERN) || !glob_has_magic(p))
+		return TAKE_PTR(p);
+	cut = strpbrk(p, "*?[\\");
+	*cut = '\0';
+	cut = strrchr(p, '/');
+	if (!cut)
+		return xstrdup(".");
+	*cut = '\0';
+	return TAKE_PTR(p);
+}
+
+static bool clash(const struct effect *a, const struct effect *b)
+{
+	bool pa = a->flags & EFFECT_PATTERN && glob_has_magic(a->path);
+	bool pb = b->flags & EFFECT_PATTERN && glob_has_magic(b->path);
+
+	if (a->type == EFFECT_READ || b->type == EFFECT_READ)
+		return false;
+	/* parent and child is no conflict */
+	if (!pa && !pb)
+		return !strcmp(a->path, b->path);
+	if (pa && pb)
+		return !strcmp(a->path, b->path);
+	if (pa) {
+		_cleanup_free_ char *r = reach(a);
+
+		return path_is_below(b->path, r) &&
+			glob_match(a->path, b->path);
+	}
+	return clash(b, a);
+}
+
+/* two steps that make the same directory do not write over each other */
+static bool both_make_directory(const struct effect *a, const struct effect *b)
+{
+	return a->type == EFFECT_CREATE && b->type == EFFECT_CREATE &&
+		(a->flags & b->flags & EFFECT_SELF);
+}
+
+bool effects_clash(const struct effects *a, const struct effects *b,
+		   const char **path)
+{
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t k = 0; k < b->n; k++)
+			if (clash(&a->v[i], &b->v[k]) &&
+			    !both_make_directory(&a->v[i], &b->v[k])) {
+				*path = a->v[i].flags & EFFECT_PATTERN ?
+					b->v[k].path : a->v[i].path;
+				return true;
+			}
+	return false;
+}
+
+bool effects_cover(const struct effects *e, const char *path)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		const struct effect *f = &e->v[i];
+
+		if (f->type == EFFECT_READ)
+			continue;
+		if (f->flags & EFFECT_PATTERN ?
+		    glob_match_tree(f->path, path) :
+		    f->flags & EFFECT_SELF ? !strcmp(f->path, path) :
+		    path_is_below(path, f->path))
+			return true;
+	}
+	return false;
+}
+
+struct json_object *effects_to_json(const struct effects *e)
+{
+	struct json_object *a = json_object_new_array();
+
+	for (size_t i = 0; i < e->n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_set_bytes(o, "path", e->v[i].path);
+		json_set_str(o, "type", effect_type_name(e->v[i].type));
+		if (e->v[i].flags & EFFECT_SELF)
+			json_set_bool(o, "self", true);
+		json_object_array_add(a, o);
+	}
+	return a;
+}
+
+int effects_from_json(struct json_object *o, struct effects *ret)
+{
+	size_t n = json_object_is_type(o, json_type_array) ?
+		json_object_array_length(o) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *x = json_object_array_get_idx(o, i);
+		_cleanup_free_ char *path = json_get_bytes(x, "path");
+		const char *type = json_get_str(x, "type", "");
+		bool known = false;
+
+		for (size_t t = 0; path && t < ARRAY_SIZE(type_names); t++)
+			if (!strcmp(type, type_names[t])) {
+				effects_add(ret, (enum effect_type)t,
+					json_get_bool(x, "self", false) ?
+					EFFECT_SELF : 0, path);
+				known = true;
+			}
+		if (!known)
+			return -EINVAL;
+	}
+	return 0;
+}
