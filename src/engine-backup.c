@@ -302,6 +302,8 @@ int engine_phase_backup(struct engine *e)
 	engine_phase(e, PHASE_BACKUP, EVENT_STARTED);
 	ret = engine_app_stop(e, &e->err);
 	if (ret >= 0)
+		ret = run_backup_dir(e->run, &e->err);
+	if (ret >= 0)
 		ret = engine_backup_set(e, &set, &e->err);
 	if (ret >= 0 && e->run->backup.done) {
 		ret = backup_is_current(e, &set);

@@ -18,7 +18,6 @@
 #include <string.h>
 
 #include "backup.h"
-#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/path.h"
@@ -332,22 +331,6 @@ static int rollback_failed(struct engine *e, struct error *err)
 	return exit;
 }
 
-/* The root's own time was bumped by making the state directory in it. */
-static void root_time(struct engine *e)
-{
-	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
-	const char *t = json_get_str(e->run->begun, "root_mtime", NULL);
-	const char *now = json_get_str(e->run->begun, "root_mtime_made", NULL);
-	long long sec;
-	long nsec;
-
-	if (!t || !now || sscanf(t, "%lld.%ld", &sec, &nsec) != 2)
-		return;
-	ts[1].tv_sec = sec;
-	ts[1].tv_nsec = nsec;
-	(void)fs_utimes(e->sd->root_fd, ".", ts, 0);
-}
-
 static int record_rolled_back(struct engine *e, const char *point, int exit)
 {
 	struct json_object *x = json_object_new_object();
@@ -381,8 +364,6 @@ static int finish_rollback(struct engine *e, const char *point, int exit)
 		ret = engine_app_start(e, &e->err);
 	if (ret < 0)
 		return rollback_failed(e, &e->err);
-	if (!strcasecmp(point, "start"))
-		root_time(e);
 	if (record_rolled_back(e, point, exit) < 0)
 		return error_code_exit(ERR_JOURNAL);
 	emit_rollback(e, point, EVENT_DONE, NULL);

@@ -31,7 +31,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
@@ -481,17 +480,8 @@ static void introduce(struct engine *e)
 
 static int record_process(struct engine *e, const char *verb)
 {
-	struct json_object *rec = json_object_new_object();
-	char boot[37];
-
-	proc_boot_id(boot);
-	json_set_str(rec, "what", "process");
-	json_set_str(rec, "verb", verb);
-	json_set_int(rec, "pid", (int64_t)getpid());
-	json_set_str(rec, "boot_id", boot);
-	if (run_record(e->run, rec, &e->err) < 0)
-		return error_code_exit(e->err.code);
-	if (run_record_decision(e->run, strcmp(verb, "run") ? verb : "start",
+	if (run_record_process(e->run, verb, &e->err) < 0 ||
+	    run_record_decision(e->run, strcmp(verb, "run") ? verb : "start",
 				NULL, NULL, &e->err) < 0)
 		return error_code_exit(e->err.code);
 	return 0;
