@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UNDO_INTERNAL_H
+#define UNDO_INTERNAL_H
+/*
+ * undo-internal - what the files of undo share
+ *
+ *  undo.c           the handle, the order of work
+ *  undo-classify.c  tree against manifest -> list of actions and counts
+ *  undo-links.c     hard-link groups: which inode is still the right one
+ *  undo-place.c     directories for staging and for what is displaced
+ *  undo-settle.c    what an earlier process left in them, and their end
+ *  undo-stage.c     fills them: archive, tree or link -> new/, compared
+ *  undo-source.c    where a content is got from: archives, aside, a sibling
+ *  undo-commit.c    exchanges and renames
+ *  undo-drain.c     across file systems: durable copy of what was displaced
+ *
+ * A place is a directory of ours on the file system of the data:
+ *
+ *  new/KEY   being built; worth nothing, thrown away at every start
+ *  swap/KEY  complete; what is exchanged with the path. Killed behind the
+ *            exchange it holds the displaced inode
+ *  gone/     only where the backup is on another file system: what was
+ *            displaced, until aside has a durable copy of it
+ *
+ * KEY is the hash of the path, so that a later process finds it again.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/compiler.h"
+#include "manifest.h"
+#include "undo.h"
+
+struct error;
+struct walk_entry;
+
+#define UNDO_KEY_SIZE 33
+#define UNDO_OUTSIDE ".upshift-outside"
+#define UNDO_NAMES_MAX 1000
+
+/* a path that the step may write, with its part of the manifest */
+struct undo_top {
+	char *path;
+	bool self;               /* the entry alone */
+	size_t lo, hi;           /* items of pre; empty: nothing is listed */
+};
+
+enum undo_what {
+	UNDO_DISPLACE,           /* present, was absent */
+	UNDO_PLACE,              /* absent or other, comes back */
+	UNDO_META,               /* mode, owner, attributes, time of a file */
+};
+
+struct undo_action {
+	enum undo_what what;
+	char *path;
+	size_t lo, hi;           /* items of pre that come back with it */
+	uint64_t gone_bytes;     /* that are displaced */
+	struct undo_place *place;
+	char key[UNDO_KEY_SIZE];
+};
+
+struct undo_group {
+	size_t leader;           /* index in pre */
+	bool good, looked;
+	uint64_t dev, ino;
+	char *path;              /* where the good inode is */
+};
+
+/* inodes with several names, and whose they are */
+struct undo_claim {
+	uint64_t dev, ino;
+	size_t owner;
+	bool used;
+};
+
+struct undo_place {
+	char *dir;               /* NULL: in backup_fd */
+	char *name;
+	int fd, new_fd, swap_fd, gone_fd;
+	uint64_t need;
+};
+
+struct undo_fs {
+	uint64_t dev;
+	int fd;
+};
+
+struct undo {
+	struct undo_spec spec;
+	struct manifest pre;
+	bool *needed;            /* per item: covered by tops, or above one */
+	struct undo_top *tops;
+	size_t top_n, top_cap;
+	struct undo_group *groups;
+	size_t group_n, group_cap;
+	struct undo_claim *claims;
+	size_t claim_n, claim_cap;
+	struct undo_action *acts;
+	size_t act_n, act_cap;
+	struct undo_place **places;
+	size_t place_n, place_cap;
+	struct undo_place *home;
+	int aside_fd;
+	struct undo_fs *touched; /* file systems with changes to be flushed */
+	size_t touched_n, touched_cap;
+	bool prepared;
+	/* for tests: behave as on file systems that cannot */
+	bool no_exchange, force_sibling, no_link;
+};
+
+/* messages: "cannot WHAT 'path': ..."; what is translated */
+int undo_fail(struct error *err, int r, const char *what, const char *path);
+
+/* undo-classify.c */
+int undo_load_tops(struct undo *u, struct error *err);
+/* fills acts; counts may be NULL */
+int undo_classify(struct undo *u, struct undo_counts *counts,
+		  struct error *err);
+void undo_clear_actions(struct undo *u);
+unsigned int undo_diff(const struct item *pre, const struct item *now);
+size_t undo_subtree_end(const struct undo *u, size_t i);
+
+/* undo-links.c */
+int undo_load_groups(struct undo *u, struct error *err);
+void undo_reset_links(struct undo *u);
+/* now, which has the content of item i: is it the inode it should be? */
+bool undo_links_right(struct undo *u, size_t i, const struct item *now);
+/* the group of item i, or NULL */
+struct undo_group *undo_group_of(struct undo *u, size_t i);
+/* looks for a good inode among the names that are not ours to undo */
+int undo_group_look(struct undo *u, struct undo_group *g, struct error *err);
+
+/* undo-place.c */
+void undo_key(const char *path, char out[UNDO_KEY_SIZE]);
+/* the place for an action, made if it is not there */
+int undo_place_for(struct undo *u, struct undo_action *a, struct error *err);
+/* the place in backup_fd, and aside */
+int undo_open_home(struct undo *u, struct error *err);
+/* the place in directory dir, on the file system of the data */
+int undo_open_sibling(struct undo *u, const char *dir,
+		      struct undo_place **ret, struct error *err);
+char *undo_sibling_name(const struct undo *u);
+int undo_remove_tree(int dirfd, const char *name);
+/* path below aside, for the n-th that comes there; caller frees */
+char *undo_aside_path(const char *path, int slot);
+/* renames dirfd/name to aside_fd/rel, whose directories are made */
+int undo_put_into(int aside_fd, const char *rel, int dirfd, const char *name);
+/* is there anything in slot n, or are there only fewer? */
+bool undo_slot_exists(int aside_fd, int slot);
+/* that failed because something else has the name or one above it */
+bool undo_slot_is_taken(int r);
+/* empties new/ */
+int undo_place_clear(struct undo *u, struct undo_place *p, struct error *err);
+void undo_places_free(struct undo *u);
+/* moves dirfd/name to where path belongs in the place's aside */
+int undo_put_aside(struct undo *u, struct undo_place *p, int dirfd,
+		   const char *name, const char *path, struct error *err);
+/* the kept inode of item it in tree_name (or aside): its directory as a
+   descriptor and *name (caller frees), or -ENOENT */
+int undo_find_kept(int base_fd, const char *tree, const struct item *it,
+		   char **name, struct error *err);
+int undo_rename_noreplace(int odir, const char *old, int ndir,
+			  const char *new_name);
+/* a directory's own write bit, which a rename to another parent needs */
+int undo_loosen(int dirfd, const char *name, mode_t *was);
+int undo_tighten(int dirfd, const char *name, mode_t was);
+
+/* undo-settle.c */
+/* places that an earlier process left, and what is in them */
+int undo_settle(struct undo *u, struct error *err);
+/* all places away; what is in gone/ is in aside by then */
+int undo_places_remove(struct undo *u, struct error *err);
+
+/* undo-stage.c */
+/*
+ * One inode that has to be made: the leaf items that come back as it, by item.
+ * src is the item under which the archive has it.
+ */
+struct undo_leaf {
+	size_t item, src;
+	struct undo_action *a;
+	bool filled;
+	bool linked;             /* to an inode that is in use already */
+	char *start_path;        /* its name in start's archive */
+};
+
+struct undo_leaves {
+	struct undo_leaf *v;     /* sorted by src, then item */
+	size_t n, cap;
+	uint64_t done, total;
+};
+
+int undo_stage(struct undo *u, struct error *err);
+/* the directory that the leaf is built in, and its name there */
+int undo_leaf_parent(struct undo *u, const struct undo_leaf *l, char **name,
+		     struct error *err);
+/* metadata, comparison with the manifest, progress */
+int undo_leaf_finish(struct undo *u, struct undo_leaves *ls,
+		     struct undo_leaf *l, struct error *err);
+int undo_stage_fail(struct error *err, int r, const char *path);
+
+/* undo-source.c */
+/* fills every leaf that is not filled and is a first of its src */
+int undo_fill_files(struct undo *u, struct undo_leaves *ls,
+		    struct error *err);
+
+/* undo-commit.c */
+int undo_commit_actions(struct undo *u, struct error *err);
+
+/* undo-drain.c */
+int undo_drain(struct undo *u, struct undo_place *p, struct error *err);
+
+#endif
