@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdio.h>   /* RENAME_NOREPLACE */
+#include <stdio.h>   /* RENAME_NOREPLACE, snprintf */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +46,19 @@ int undo_rename_noreplace(int odir, const char *old, int ndir,
 
 /* --- moving directories that their owner may not write --- */
 
+/* By an O_PATH descriptor, as a mode may forbid to open the directory. */
+static int set_mode(int dirfd, const char *name, mode_t mode)
+{
+	char proc[48];
+	_cleanup_close_ int fd = fs_open(dirfd, name,
+				O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return fd;
+	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	return fs_chmod_proc(proc, mode);
+}
+
 int undo_loosen(int dirfd, const char *name, mode_t *was)
 {
 	struct stat st;
@@ -58,11 +71,7 @@ int undo_loosen(int dirfd, const char *name, mode_t *was)
 		return -errno;
 	if (!S_ISDIR(st.st_mode) || (st.st_mode & 0300) == 0300)
 		return 0;
-	_cleanup_close_ int fd = fs_open(dirfd, name,
-				O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return fd;
-	r = fs_chmod(fd, (st.st_mode & 07777) | 0300);
+	r = set_mode(dirfd, name, (st.st_mode & 07777) | 0300);
 	if (r == 0)
 		*was = st.st_mode & 07777;
 	return r;
@@ -70,11 +79,7 @@ int undo_loosen(int dirfd, const char *name, mode_t *was)
 
 int undo_tighten(int dirfd, const char *name, mode_t was)
 {
-	if (was == 07777)
-		return 0;
-	_cleanup_close_ int fd = fs_open(dirfd, name,
-				O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-	return fd < 0 ? fd : fs_chmod(fd, was);
+	return was == 07777 ? 0 : set_mode(dirfd, name, was);
 }
 
 static int open_up(void *ctx, const struct walk_entry *e, struct error *err)
