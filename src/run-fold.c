@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
@@ -184,9 +185,20 @@ static struct run_point *find_point(struct run *r, const char *name)
 	size_t i;
 
 	for (i = 0; i < r->point_n; i++)
-		if (!strcmp(r->points[i].name, name))
+		if (!strcasecmp(r->points[i].name, name))
 			return &r->points[i];
 	return NULL;
+}
+
+/* which steps have something to take back */
+static struct json_object *touched_json(const struct run *r)
+{
+	struct json_object *o = json_object_new_object();
+	size_t i;
+
+	for (i = 0; i < r->step_n; i++)
+		json_set_bool(o, r->steps[i].id, r->steps[i].touched);
+	return o;
 }
 
 static void fold_rolling_back(struct run *r, struct json_object *rec)
@@ -203,6 +215,7 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 		p->name = xstrdup(name);
 		p->digest = xstrdup_null(json_get_str(rec, "r_digest", NULL));
 		set_obj(&p->steps, json_get(rec, "steps"));
+		p->touched = touched_json(r);
 		p->time = xstrdup(time_of(r, rec));
 		p->state = r->state;
 		p->rollback_point = xstrdup_null(r->rollback_point);
@@ -224,9 +237,7 @@ static void return_to_point(struct run *r, struct run_point *p)
 				     &s) < 0)
 			continue;
 		st->state = s;
-		st->touched = st->attempt && !st->already &&
-			      s != STEP_PENDING && s != STEP_SKIPPED &&
-			      s != STEP_UNDONE;
+		st->touched = json_get_bool(p->touched, st->id, false);
 	}
 	p->used = true;
 	switch (p->state) {
@@ -330,7 +341,8 @@ static void fold_applying(struct run *r, struct run_step *st,
 	set_str(&st->error_msg, NULL);
 	set_str(&st->probe, NULL);
 	st->already = false;
-	st->touched = true;
+	/* a check among the steps has nothing to take back */
+	st->touched = !json_get_bool(rec, "check", false);
 	st->elapsed_s = 0;
 }
 

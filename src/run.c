@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/fsutil.h"
@@ -48,6 +49,7 @@ static void free_point(struct run_point *p)
 	free(p->name);
 	free(p->digest);
 	json_object_put(p->steps);
+	json_object_put(p->touched);
 	free(p->time);
 	free(p->rollback_point);
 }
@@ -293,7 +295,7 @@ bool run_is_open(const struct run *r)
 		return false;
 	case RUN_ROLLED_BACK:
 		/* to a checkpoint: resume goes on with the step behind it */
-		return r->rollback_point && strcmp(r->rollback_point, "start");
+		return r->rollback_point && strcasecmp(r->rollback_point, "start");
 	default:
 		return true;
 	}

@@ -124,8 +124,9 @@ struct run_step {
 	char *post_digest;
 	struct json_object *facts;   /* of the last attempt; owned, may be NULL */
 	bool already;                /* applied before it began: nothing to undo */
-	bool touched;                /* applying, and neither undone nor known to
-					have changed nothing */
+	bool touched;                /* applying (without "check":true), and
+					neither undone nor known to have
+					changed nothing */
 	char *error_code, *error_msg;
 	char *probe;
 	long child_pgid;             /* of a child that may still live, 0: none */
@@ -147,6 +148,7 @@ struct run_point {               /* R1, R2, ... */
 	char *name;
 	char *digest;                /* of its manifest */
 	struct json_object *steps;   /* states before the rollback */
+	struct json_object *touched; /* and which had something to undo */
 	char *time;
 	bool used;                   /* gone back to already */
 	enum run_state state;        /* of the run before that rollback, and */
