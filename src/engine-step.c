@@ -180,6 +180,8 @@ static int record_applying(struct engine *e, const struct step *s,
 	json_object_object_add(x, "effects", effects_to_json(eff));
 	if (*pre)
 		json_set_str(x, "pre", pre);
+	if (is_check(s))
+		json_set_bool(x, "check", true);
 	return run_record_step(e->run, s->id, STEP_APPLYING, x, err);
 }
 

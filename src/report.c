@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text from outside (names of files and users, messages, the plan's words)
+ * goes through md(): no control character reaches a terminal, and nothing
+ * ends a table cell or begins a tag. Commands stand in indented blocks, where
+ * Markdown has no special characters; odd bytes in them are escaped too.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup.h"
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "plan.h"
+#include "run-internal.h"
+
+#define REPORT_NAME "report.md"
+
+static void md(struct strbuf *out, const char *text)
+{
+	_cleanup_free_ char *safe = escape_bytes(text ? text : "");
+	const char *p;
+
+	for (p = safe; *p; p++) {
+		if (strchr("\\`*_{}[]<>()#+!|~&$", *p))
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, *p);
+	}
+}
+
+static void row(struct strbuf *out, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return;
+	strbuf_addf(out, "| %s | ", key);
+	md(out, value);
+	strbuf_addstr(out, " |\n");
+}
+
+static void cell(struct strbuf *out, const char *value)
+{
+	strbuf_addstr(out, " ");
+	md(out, value);
+	strbuf_addstr(out, " |");
+}
+
+static void code(struct strbuf *out, const char *line)
+{
+	_cleanup_free_ char *safe = escape_bytes(line);
+
+	strbuf_addf(out, "    %s\n", safe);
+}
+
+static void title(struct strbuf *out, const char *text)
+{
+	strbuf_addf(out, "\n## %s\n\n", text);
+}
+
+/* "1,234,567 bytes (1.2 MiB)" without a locale of its own */
+static void bytes(struct strbuf *out, uint64_t n)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+	double v = (double)n;
+	size_t i = 0;
+
+	strbuf_addf(out, ngettext("%llu byte", "%llu bytes",
+				  (unsigned long)n), (unsigned long long)n);
+	if (n < 1024)
+		return;
+	for (v /= 1024; v >= 1024 && i + 1 < ARRAY_SIZE(units); i++)
+		v /= 1024;
+	strbuf_addf(out, " (%.1f %s)", v, units[i]);
+}
+
+/* --- parts --- */
+
+static const char *result_text(const struct run *r)
+{
+	switch (r->state) {
+	case RUN_COMPLETE:
+		return json_object_array_length(r->warnings) ?
+			_("done and verified, with warnings") :
+			_("done and verified");
+	case RUN_CLOSED:
+		return _("failed before anything was changed");
+	case RUN_FAILED:
+		return _("failed; it can be resumed or rolled back");
+	case RUN_ROLLED_BACK:
+		return _("rolled back");
+	case RUN_ROLLING_BACK:
+		return _("a rollback is not finished");
+	case RUN_ROLLBACK_FAILED:
+		return _("a rollback failed");
+	default:
+		return _("not finished");
+	}
+}
+
+static void add_head(const struct run *r, const struct plan *plan,
+		     struct strbuf *out)
+{
+	_cleanup_free_ char *data = run_data_text(r, false);
+	_cleanup_free_ char *who = NULL;
+	const char *name = json_get_str(r->begun, "title", "");
+	char exit[16];
+
+	if (plan && *plan_text_get(&plan->title, NULL))
+		name = plan_text_get(&plan->title, NULL);
+	if (!*name)
+		name = json_get_str(r->begun, "plan", "");
+	strbuf_addstr(out, "# ");
+	md(out, name);
+	strbuf_addf(out, " %s ", _("from"));
+	md(out, json_get_str(r->begun, "from", ""));
+	strbuf_addf(out, " %s ", _("to"));
+	md(out, json_get_str(r->begun, "to", ""));
+	strbuf_addstr(out, "\n\n| | |\n|---|---|\n");
+	who = xasprintf("%s@%s", json_get_str(r->begun, "user", "?"),
+			json_get_str(r->begun, "host", "?"));
+	row(out, _("result"), result_text(r));
+	row(out, _("data"), data);
+	(void)snprintf(exit, sizeof(exit), "%d", r->exit);
+	row(out, _("exit status"), exit);
+	row(out, _("run"), r->id);
+	row(out, _("directory"), r->sd->root);
+	row(out, _("plan"), json_get_str(r->begun, "plan", ""));
+	row(out, _("digest of the plan"),
+	    json_get_str(r->begun, "plan_digest", ""));
+	row(out, _("started"), json_get_str(r->begun, "started", ""));
+	row(out, _("finished"), r->finished);
+	row(out, _("by"), who);
+	row(out, "upshift", json_get_str(r->begun, "upshift", ""));
+	row(out, _("application"), r->app_state);
+}
+
+static void add_failure(const struct run *r, const struct plan *plan,
+			struct strbuf *out)
+{
+	const struct step *s;
+
+	if (!r->error_msg && !r->error_code)
+		return;
+	title(out, _("What went wrong"));
+	md(out, r->error_msg ? r->error_msg : "");
+	if (r->error_code) {
+		strbuf_addstr(out, " (");
+		md(out, r->error_code);
+		strbuf_addstr(out, ")");
+	}
+	strbuf_addstr(out, "\n");
+	s = plan && r->failed_step ? plan_find_step(plan, r->failed_step) :
+				     NULL;
+	if (s && *plan_text_get(&s->hint, NULL)) {
+		strbuf_addstr(out, "\n");
+		md(out, plan_text_get(&s->hint, NULL));
+		strbuf_addstr(out, "\n");
+	}
+}
+
+static void add_step(const struct run *r, const struct plan *plan, size_t i,
+		     struct strbuf *out)
+{
+	const struct run_step *st = &r->steps[i];
+	const struct step *s = plan ? plan_find_step(plan, st->id) : NULL;
+	const char *text = s ? plan_text_get(&s->title, NULL) : "";
+
+	strbuf_addf(out, "| %zu |", i + 1);
+	cell(out, st->id);
+	cell(out, text);
+	cell(out, step_state_name(st->state));
+	if (st->elapsed_s > 0)
+		strbuf_addf(out, " %.1f s |", st->elapsed_s);
+	else
+		strbuf_addstr(out, " |");
+	cell(out, st->started ? st->started : "");
+	if (st->already)
+		cell(out, _("was there already"));
+	else
+		cell(out, st->error_msg ? st->error_msg : "");
+	strbuf_addstr(out, "\n");
+}
+
+static void add_steps(const struct run *r, const struct plan *plan,
+		      struct strbuf *out)
+{
+	size_t count[STEP_STATE_COUNT] = { 0 };
+	size_t i, n = 0;
+
+	title(out, _("Steps"));
+	strbuf_addf(out, "| | %s | %s | %s | %s | %s | %s |\n", _("step"),
+		    _("title"), _("state"), _("time"), _("started"),
+		    _("note"));
+	strbuf_addstr(out, "|--:|---|---|---|--:|---|---|\n");
+	for (i = 0; i < r->step_n; i++) {
+		add_step(r, plan, i, out);
+		count[r->steps[i].state]++;
+	}
+	strbuf_addf(out, "\n%s: %zu", _("steps"), r->step_n);
+	for (i = 0; i < STEP_STATE_COUNT; i++)
+		if (count[i])
+			strbuf_addf(out, "%s%zu %s", n++ ? ", " : "; ",
+				    count[i],
+				    step_state_name((enum step_state)i));
+	strbuf_addstr(out, "\n");
+}
+
+static void add_backup(const struct run *r, struct strbuf *out)
+{
+	const struct run_backup *b = &r->backup;
+	_cleanup_strbuf_ struct strbuf size = STRBUF_INIT;
+	_cleanup_free_ char *archive = NULL;
+	_cleanup_free_ char *line = NULL;
+	char items[32];
+
+	title(out, _("Backup"));
+	if (!b->done) {
+		strbuf_addf(out, "%s\n", _("none was made"));
+		return;
+	}
+	if (b->pruned) {
+		strbuf_addf(out, "%s\n", _("it was removed after its time"));
+		return;
+	}
+	archive = path_join(b->dir, "start.tar.zst");
+	strbuf_addstr(out, "| | |\n|---|---|\n");
+	row(out, _("archive"), archive);
+	(void)snprintf(items, sizeof(items), "%llu",
+		       (unsigned long long)b->items);
+	row(out, _("items"), items);
+	bytes(&size, b->bytes);
+	row(out, _("size"), size.buf);
+	strbuf_clear(&size);
+	bytes(&size, b->stored_bytes);
+	row(out, _("stored"), size.buf);
+	row(out, _("finished"), b->finished);
+	row(out, _("read back from"), b->readback && !strcmp(b->readback,
+	    "cache") ? _("the cache (this disk allows no direct reads)") :
+	    _("the disk"));
+	row(out, _("digest of the archive"), b->archive_digest);
+	row(out, _("digest of the manifest"), b->manifest_digest);
+	strbuf_addf(out, "\n%s\n\n",
+		    _("This line brings the data back without upshift:"));
+	line = backup_tar_line(archive, r->sd->root);
+	code(out, line);
+}
+
+static void add_verify(const struct run *r, struct strbuf *out)
+{
+	if (!json_object_object_length(r->verify))
+		return;
+	title(out, _("Verification"));
+	strbuf_addf(out, "| %s | %s | %s |\n|---|---|---|\n", _("check"),
+		    _("state"), _("finding"));
+	json_object_object_foreach(r->verify, id, v) {
+		strbuf_addstr(out, "|");
+		cell(out, id);
+		cell(out, json_get_str(v, "state", ""));
+		cell(out, json_get_str(v, "message", ""));
+		strbuf_addstr(out, "\n");
+	}
+}
+
+static void add_decisions(const struct run *r, struct strbuf *out)
+{
+	size_t i, n = json_object_array_length(r->decisions);
+
+	if (!n)
+		return;
+	title(out, _("Decisions"));
+	strbuf_addf(out, "| %s | %s | %s | %s | %s |\n|---|---|---|---|---|\n",
+		    _("time"), _("decision"), _("subject"), _("value"),
+		    _("by"));
+	for (i = 0; i < n; i++) {
+		struct json_object *d =
+			json_object_array_get_idx(r->decisions, i);
+		_cleanup_free_ char *who = xasprintf("%s@%s %s",
+			json_get_str(d, "user", "?"),
+			json_get_str(d, "host", "?"),
+			json_get_str(d, "tty", ""));
+
+		strbuf_addstr(out, "|");
+		cell(out, json_get_str(d, "time", ""));
+		cell(out, json_get_str(d, "kind", ""));
+		cell(out, json_get_str(d, "subject", ""));
+		cell(out, json_get_str(d, "value", ""));
+		cell(out, who);
+		strbuf_addstr(out, "\n");
+	}
+}
+
+static void add_warnings(const struct run *r, struct strbuf *out)
+{
+	size_t i, n = json_object_array_length(r->warnings);
+
+	if (!n)
+		return;
+	title(out, _("Warnings"));
+	for (i = 0; i < n; i++) {
+		strbuf_addstr(out, "- ");
+		md(out, json_object_get_string(
+			json_object_array_get_idx(r->warnings, i)));
+		strbuf_addstr(out, "\n");
+	}
+}
+
+static void add_points(const struct run *r, const struct plan *plan,
+		       struct strbuf *out)
+{
+	struct run_goal *g;
+	size_t i, n = run_goals(r, plan, &g);
+
+	title(out, _("Points to go back to"));
+	strbuf_addf(out, "| %s | %s | %s | %s |\n|---|---|---|---|\n",
+		    _("point"), _("behind step"), _("time"), _("note"));
+	for (i = 0; i < n; i++) {
+		strbuf_addstr(out, "|");
+		cell(out, g[i].name);
+		cell(out, g[i].step > 0 ? r->steps[g[i].step - 1].id : "");
+		cell(out, g[i].time ? g[i].time : "");
+		if (g[i].available) {
+			strbuf_addstr(out, " |\n");
+			continue;
+		}
+		strbuf_addf(out, " %s: ", _("not available"));
+		md(out, g[i].why);
+		strbuf_addstr(out, " |\n");
+	}
+	run_goals_free(g, n);
+}
+
+static void add_next(const struct run *r, const struct plan *plan,
+		     struct strbuf *out)
+{
+	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
+	size_t i;
+
+	run_next(r, false, &next);
+	title(out, _("What to do next"));
+	for (i = 0; i < next.n; i++)
+		code(out, next.v[i]);
+	if (plan && *plan_text_get(&plan->support, NULL)) {
+		strbuf_addf(out, "\n%s: ", _("Help"));
+		md(out, plan_text_get(&plan->support, NULL));
+		strbuf_addstr(out, "\n");
+	}
+}
+
+void report_markdown(const struct run *r, const struct plan *plan,
+		     struct strbuf *out)
+{
+	add_head(r, plan, out);
+	add_failure(r, plan, out);
+	add_steps(r, plan, out);
+	add_verify(r, out);
+	add_backup(r, out);
+	add_points(r, plan, out);
+	add_warnings(r, out);
+	add_decisions(r, out);
+	add_next(r, plan, out);
+}
+
+int report_write(const struct run *r, const struct plan *plan,
+		 struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int rc;
+
+	report_markdown(r, plan, &text);
+	rc = fs_write_file(r->fd, REPORT_NAME, text.buf, text.len, 0600);
+	if ((rc == -ENOSPC || rc == -EDQUOT) &&
+	    fs_unlink(r->fd, RESERVE_NAME, 0) == 0)
+		rc = fs_write_file(r->fd, REPORT_NAME, text.buf, text.len,
+				   0600);
+	if (rc < 0)
+		return error_errno(err, ERR_STATE, rc, _("cannot write '%s'"),
+				   REPORT_NAME);
+	return 0;
+}
