@@ -319,20 +319,51 @@ static int find_item(struct step_ctx *c, const char *name, const char *digest,
 	return n;
 }
 
+/* the pre-image of this attempt; false: there is none */
+static bool pre_image(struct step_ctx *c, char name[STEP_NAME_SIZE],
+		      const char **digest)
+{
+	const struct run_step *rs;
+
+	if (!c->e->run || c->index < 0)
+		return false;
+	rs = &c->e->run->steps[c->index];
+	if (!rs->pre_digest)
+		return false;
+	engine_step_name(name, STEP_NAME_SIZE, rs->id, rs->attempt,
+			 ".manifest.jsonl");
+	*digest = rs->pre_digest;
+	return true;
+}
+
 int step_pre_item(struct step_ctx *c, const char *path, struct item *ret,
 		  struct error *err)
 {
-	const struct run_step *rs;
 	char name[STEP_NAME_SIZE];
+	const char *digest;
 
-	if (!c->e->run || c->index < 0)
+	if (!pre_image(c, name, &digest))
 		return 0;
-	rs = &c->e->run->steps[c->index];
-	if (!rs->pre_digest)
+	return find_item(c, name, digest, path, ret, err);
+}
+
+int step_pre_walk(struct step_ctx *c, step_item_fn *fn, void *ctx,
+		  struct error *err)
+{
+	struct manifest_reader *r = NULL;
+	char name[STEP_NAME_SIZE];
+	const struct item *it;
+	const char *digest;
+	int ret;
+
+	if (!pre_image(c, name, &digest))
 		return 0;
-	engine_step_name(name, sizeof(name), rs->id, rs->attempt,
-			 ".manifest.jsonl");
-	return find_item(c, name, rs->pre_digest, path, ret, err);
+	ret = manifest_reader_open(&r, c->e->run->backup_fd, name, digest,
+				   err);
+	while (ret >= 0 && (ret = manifest_next(r, &it, err)) > 0)
+		ret = fn(ctx, it, err);
+	manifest_reader_free(r);
+	return ret;
 }
 
 /* --- text --- */

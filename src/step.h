@@ -195,6 +195,14 @@ struct json_object *step_get_run_fact(struct step_ctx *c, const char *key);
    *ret (caller releases), 0 if it holds none */
 int step_pre_item(struct step_ctx *c, const char *path, struct item *ret,
 		  struct error *err);
+/*
+ * Every item of that pre-image in path order, with what was absent and the
+ * parents; fn's negative value ends it and is returned. 0 also if there is no
+ * pre-image.
+ */
+typedef int step_item_fn(void *ctx, const struct item *it, struct error *err);
+int step_pre_walk(struct step_ctx *c, step_item_fn *fn, void *ctx,
+		  struct error *err);
 /* fills in ${...} once more, with ${step.started}; caller frees *ret */
 int step_expand(struct step_ctx *c, const char *text, size_t len, bool json,
 		struct strbuf *out, struct error *err);
