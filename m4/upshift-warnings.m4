@@ -28,6 +28,9 @@ m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wstrict-prototypes
 	-Wformat=2 -Wpointer-arith -Wundef],
 	[UPSHIFT_TRY_CFLAG(flag)
 ])
+dnl Names of ours stay ours: libconfig exports a strbuf_release() of its own,
+dnl and would call ours (and crash) if the program exported it.
+UPSHIFT_TRY_CFLAG([-fvisibility=hidden])
 AS_IF([test "x$enable_werror" = xyes],
 	[UPSHIFT_CFLAGS="$UPSHIFT_CFLAGS -Werror"])
 AC_SUBST([UPSHIFT_CFLAGS])
