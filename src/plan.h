@@ -18,9 +18,18 @@
  * return false, so parse functions read straight down and return -EINVAL at
  * the end if plan_node_failed().
  *
- * ${x} is filled in by the getters from struct plan_scope. `${step.started}`
- * stays and is filled in by step_expand() when the step is applied. With
- * scope->lint answers that are missing stand for themselves ("<id>").
+ * ${x} is filled in by the getters from struct plan_scope. With scope->lint
+ * values that are missing stand for themselves ("<id>", "<run.id>"), so that a
+ * first load with lint tells which answers to ask for and where the backup
+ * goes, and a second one with all values in scope is the plan to run. Without
+ * lint a value that is missing is a problem (an answer that is not required,
+ * or has a default, is not missing).
+ *
+ * `${step.started}` is allowed in two places only. Argument lists and env come
+ * from the getters with everything else filled in; expand_step_started() does
+ * the rest and never looks at them again, so that no value is expanded twice.
+ * Texts that were read raw (plan_node_raw(), a template) go through
+ * step_expand() as a whole when the step is applied.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +45,10 @@ struct step_ops;
 
 #define PLAN_FORMAT 1
 #define PLAN_SIZE_MAX (1024 * 1024)
+/* files beside the plan: how many, and how large each */
+#define PLAN_FILES_MAX 256
+#define PLAN_FILE_SIZE_MAX (16 * 1024 * 1024)
+#define PLAN_STEPS_MAX 1000
 
 /* A user-visible text and its translations (key_de, key_zh_CN, ...). */
 struct plan_text {
@@ -85,7 +98,7 @@ struct plan {
 	struct plan_text title, support, release_notes;
 	struct plan_text *changes;
 	size_t change_n;
-	char *from, *to;
+	char *from, *to;    /* "" if not given */
 	char *root;         /* as in the plan, ~ not expanded; may be NULL */
 	char *state_dir;
 	char *run_as;       /* "root" or NULL */
@@ -121,7 +134,8 @@ struct plan_scope {
 	struct json_object *answers;  /* id -> string */
 	struct json_object *env;      /* on resume: what was in force; else
 					 NULL: getenv() */
-	/* filled: every ${env:X} that was used */
+	/* filled: every ${env:X} that was used; plan_load() makes it if it is
+	   NULL, the caller puts it */
 	struct json_object *env_used;
 };
 
@@ -140,13 +154,18 @@ void plan_problem_add(struct plan_problems *p, int line, const char *fmt, ...)
 
 /*
  * path: file or "-". kinds: table ended by NULL; the same for steps and checks.
- * Fails with ERR_NO_PLAN (no such file), ERR_PLAN_SYNTAX, ERR_PLAN; the
- * problems are sorted by line.
+ * Fails with ERR_NO_PLAN (no such file, not to be read), ERR_PLAN_SYNTAX,
+ * ERR_PLAN_VALUE, ERR_PLAN_CONFLICT, ERR_PLAN; the problems are sorted by line.
+ * err names the first of them; where there is none (the file as a whole was
+ * refused) err is all there is to say.
  */
 int plan_load(const char *path, const struct step_ops *const *kinds,
 	      struct plan_scope *scope, struct plan **ret,
 	      struct plan_problems *problems, struct error *err);
 void plan_free(struct plan *p);
+/* why path (absolute) must not be a root,
+   or NULL; the reason is marked with N_(). home may be NULL */
+const char *plan_root_refused(const char *path, const char *home);
 struct step *plan_find_step(const struct plan *p, const char *id);
 const struct plan_file *plan_find_file(const struct plan *p, const char *name);
 /* index in steps, or -1 */
@@ -171,7 +190,7 @@ void plan_node_problem(struct plan_node *n, const char *key, const char *fmt,
  */
 bool plan_node_string(struct plan_node *n, const char *key, bool required,
 		      char **ret);
-/* no ${...} filled in (patterns, templates) */
+/* no ${...} filled in (patterns, templates); no step.* in plan_node_string() */
 bool plan_node_raw(struct plan_node *n, const char *key, bool required,
 		   char **ret);
 bool plan_node_text(struct plan_node *n, const char *key, bool required,
@@ -193,8 +212,8 @@ bool plan_node_word(struct plan_node *n, const char *key, bool required,
 /* array of strings, or one string */
 bool plan_node_list(struct plan_node *n, const char *key, bool required,
 		    struct strvec *ret);
-/* an argument list: array of at least one string; refuses answers and env
-   inside the script of a shell */
+/* an argument list: array of at least one string; refuses values of others
+   inside the script of a shell; ${step.started} stays */
 bool plan_node_argv(struct plan_node *n, const char *key, bool required,
 		    struct strvec *ret);
 /* path below root (normalized) or in allow_paths; no glob */
@@ -203,7 +222,8 @@ bool plan_node_path(struct plan_node *n, const char *key, bool required,
 /* list of paths; globs allowed if magic */
 bool plan_node_paths(struct plan_node *n, const char *key, bool required,
 		     bool magic, struct strvec *ret);
-/* group of strings: NAME -> value, as "NAME=value" (checked for env names) */
+/* group of strings: NAME -> value, as "NAME=value" (checked for env names);
+   ${step.started} stays */
 bool plan_node_env(struct plan_node *n, const char *key, struct strvec *ret);
 /* group of strings as pairs key, value */
 bool plan_node_pairs(struct plan_node *n, const char *key,
@@ -230,6 +250,9 @@ bool plan_node_check_refs(struct plan_node *n, const char *key,
 typedef char *expand_fn(void *ctx, const char *name);
 int expand_text(const char *text, size_t len, bool json, expand_fn *lookup,
 		void *ctx, struct strbuf *out, struct error *err);
+/* replaces ${step.started} in an argument or an env entry, and nothing else */
+void expand_step_started(const char *text, const char *started,
+			 struct strbuf *out);
 /* value of NAME in scope and plan (vars, answers, root, run.*, env:X), or
    NULL; what expand_text() uses everywhere */
 char *plan_lookup(const struct plan *p, const struct plan_scope *scope,
