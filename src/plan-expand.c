@@ -70,7 +70,7 @@ int expand_text(const char *text, size_t len, bool json, expand_fn *lookup,
 	size_t i = 0;
 
 	while (i < len) {
-		size_t used;
+		size_t used = 0;
 		int r;
 
 		if (text[i] == '$' && len - i >= 3 && text[i + 1] == '$' &&
