@@ -245,6 +245,24 @@ char *plan_lookup(const struct plan *p, const struct plan_scope *scope,
 	return v;
 }
 
+void plan_command_env(const struct plan *p, const struct plan_scope *scope,
+		      struct strvec *env)
+{
+	if (p->vars) {
+		json_object_object_foreach(p->vars, name, val) {
+			strvec_pushf(env, "UPSHIFT_VAR_%s=%s", name,
+				     json_object_get_string(val));
+		}
+	}
+	for (size_t i = 0; i < p->answer_n; i++) {
+		_cleanup_free_ char *v = NULL;
+
+		if (resolve_answer(&p->answers[i], scope, &v) == REF_VALUE)
+			strvec_pushf(env, "UPSHIFT_VAR_%s=%s",
+				     p->answers[i].id, v);
+	}
+}
+
 /* --- values of a plan, with problems --- */
 
 struct filling {

@@ -253,6 +253,10 @@ int expand_text(const char *text, size_t len, bool json, expand_fn *lookup,
 /* replaces ${step.started} in an argument or an env entry, and nothing else */
 void expand_step_started(const char *text, const char *started,
 			 struct strbuf *out);
+/* adds UPSHIFT_VAR_name=value for every variable and answer that has a value:
+   what commands of the plan get; secret answers are among them */
+void plan_command_env(const struct plan *p, const struct plan_scope *scope,
+		      struct strvec *env);
 /* value of NAME in scope and plan (vars, answers, root, run.*, env:X), or
    NULL; what expand_text() uses everywhere */
 char *plan_lookup(const struct plan *p, const struct plan_scope *scope,

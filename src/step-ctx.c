@@ -490,6 +490,31 @@ static int open_child_lock(struct step_ctx *c)
 	return fd;
 }
 
+/*
+ * What was left for this moment: ${step.started}. Values of variables and
+ * answers come in the environment, where a script cannot take them for text
+ * of its own.
+ */
+static void fill_command(struct step_ctx *c, const struct step_command *cmd,
+			 struct strvec *argv, struct strvec *env)
+{
+	const char *started = step_started(c);
+
+	for (size_t i = 0; i < cmd->argv->n; i++) {
+		struct strbuf sb = STRBUF_INIT;
+
+		expand_step_started(cmd->argv->v[i], started, &sb);
+		strvec_take(argv, strbuf_detach(&sb));
+	}
+	for (size_t i = 0; cmd->env && i < cmd->env->n; i++) {
+		struct strbuf sb = STRBUF_INIT;
+
+		expand_step_started(cmd->env->v[i], started, &sb);
+		strvec_take(env, strbuf_detach(&sb));
+	}
+	plan_command_env(c->e->plan, c->e->scope, env);
+}
+
 static int record_ended(struct step_ctx *c, struct error *err)
 {
 	struct json_object *rec = json_object_new_object();
@@ -504,9 +529,10 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 		 struct child_result *ret, struct error *err)
 {
 	struct running r = { .c = c, .cmd = cmd };
+	_cleanup_strvec_ struct strvec argv = STRVEC_INIT, env = STRVEC_INIT;
 	_cleanup_close_ int dir = -1, lock = -1;
 	struct child_spec spec = {
-		.argv = cmd->argv, .env = cmd->env, .lock_fd = -1,
+		.argv = &argv, .env = &env, .lock_fd = -1,
 		.timeout_s = cmd->timeout_s, .ops = &running_ops, .ctx = &r,
 	};
 	int n;
@@ -524,6 +550,7 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 				   _("cannot enter directory '%s'"),
 				   cmd->dir ? cmd->dir : ".");
 	spec.dir_fd = dir;
+	fill_command(c, cmd, &argv, &env);
 	if (!cmd->read_only && c->e->run && c->index >= 0) {
 		lock = open_child_lock(c);
 		if (lock < 0)
