@@ -151,6 +151,9 @@ static bool match_path(const char *p, const char *s)
 
 bool glob_match(const char *pattern, const char *path)
 {
+	/* "*" means what is in the root, never the root: it may be removed */
+	if (!strcmp(path, "."))
+		return !strcmp(pattern, ".");
 	return match_path(pattern, path);
 }
 
@@ -158,6 +161,8 @@ bool glob_match_tree(const char *pattern, const char *path)
 {
 	_cleanup_free_ char *p = xstrdup(path);
 
+	if (!strcmp(pattern, ".") || !strcmp(path, "."))
+		return path_is_below(path, ".") && !strcmp(pattern, ".");
 	for (;;) {
 		char *slash;
 
@@ -178,6 +183,28 @@ bool glob_match_any(const struct strvec *patterns, const char *path)
 	return false;
 }
 
+/* can the pattern match anything below directory dir? */
+static bool may_match_below(const char *p, const char *dir)
+{
+	if (!strcmp(dir, ".") || !strcmp(dir, "/"))
+		return true;
+	for (;;) {
+		const char *pe = component_end(p), *de = component_end(dir);
+
+		if (pe - p == 2 && p[0] == '*' && p[1] == '*')
+			return true;
+		if (!*pe || !match_name((const unsigned char *)p,
+					(const unsigned char *)pe,
+					(const unsigned char *)dir,
+					(const unsigned char *)de))
+			return false;
+		if (!*de)
+			return true;
+		p = pe + 1;
+		dir = de + 1;
+	}
+}
+
 struct expand {
 	const char *pattern;
 	const char *skip;
@@ -194,6 +221,8 @@ static int expand_entry(void *ctx, const struct walk_entry *we,
 		return WALK_SKIP;
 	if (glob_match(x->pattern, we->path))
 		strvec_push(x->out, we->path);
+	if (S_ISDIR(we->st.st_mode) && !may_match_below(x->pattern, we->path))
+		return WALK_SKIP;
 	return 0;
 }
 
@@ -216,6 +245,14 @@ static char *fixed_part(const char *pattern)
 	return xstrndup(pattern, len);
 }
 
+static int error_through_link(const char *path, struct error *err)
+{
+	_cleanup_free_ char *shown = escape_bytes(path);
+
+	return error_set(err, ERR_UNSUPPORTED, -ELOOP,
+			 _("'%s' is or leads through a symbolic link"), shown);
+}
+
 int glob_expand(int root_fd, const char *pattern, const char *skip,
 		struct strvec *out, struct error *err)
 {
@@ -224,11 +261,18 @@ int glob_expand(int root_fd, const char *pattern, const char *skip,
 	struct stat st;
 	int ret = fs_stat_beneath(root_fd, start, &st);
 
-	if (ret == -ENOENT || ret == -ENOTDIR || ret == -ELOOP)
+	if (ret == -ENOENT || ret == -ENOTDIR)
 		return 0;
-	if (ret < 0)
+	/* to find nothing there would leave files out without a word */
+	if (ret == -ELOOP || (!ret && S_ISLNK(st.st_mode) &&
+			      glob_has_magic(pattern)))
+		return error_through_link(start, err);
+	if (ret < 0) {
+		_cleanup_free_ char *shown = escape_bytes(start);
+
 		return error_errno(err, ERR_IO, ret,
-				   _("cannot look at '%s'"), start);
+				   _("cannot look at '%s'"), shown);
+	}
 	if (!glob_has_magic(pattern)) {
 		if (!skip || !path_is_below(pattern, skip))
 			strvec_push(out, pattern);

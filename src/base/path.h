@@ -32,7 +32,8 @@ const char *path_basename(const char *path);
 bool glob_has_magic(const char *pattern);
 /*
  * '*' and '?' stop at '/', and match a leading dot; '[...]' with '!' or '^';
- * '**' as a whole component is zero or more directories; '\' quotes.
+ * '**' as a whole component is zero or more directories, at the end at least
+ * one name; '\' quotes. "." is matched by the pattern "." alone.
  */
 bool glob_match(const char *pattern, const char *path);
 /* matches path or any of its parents */
@@ -42,7 +43,9 @@ bool glob_match_any(const struct strvec *patterns, const char *path);
 /*
  * Adds the existing paths below root_fd that match, in path order. Never goes
  * through a symlink, never into skip (a path below root, the state directory;
- * may be NULL). A pattern without magic is added if it exists (lstat).
+ * may be NULL). A pattern without magic is added if it exists (lstat). A
+ * symlink that '*' meets is passed over; one in the part that the pattern
+ * spells out is -ELOOP, since to find nothing would be a lie.
  * Returns 0 or -errno with err filled.
  */
 int glob_expand(int root_fd, const char *pattern, const char *skip,
