@@ -132,12 +132,14 @@ static bool take_hello(struct control *c, struct viewer *v,
 
 	if (v->role != ROLE_NONE)
 		return say_error(v, ERR_USAGE, _("hello was said already"));
-	if (control) {
-		pthread_mutex_lock(&c->mutex);
-		taken = c->has_controller;
+	pthread_mutex_lock(&c->mutex);
+	taken = control && c->has_controller;
+	if (control)
 		c->has_controller = true;
-		pthread_mutex_unlock(&c->mutex);
-	}
+	/* before the peer hears anything: from then on it misses nothing */
+	if (!taken)
+		c->viewers++;
+	pthread_mutex_unlock(&c->mutex);
 	if (taken) {
 		v->closing = true;
 		return say_error(v, ERR_LOCKED,

@@ -29,7 +29,7 @@ static void md(struct strbuf *out, const char *text)
 	const char *p;
 
 	for (p = safe; *p; p++) {
-		if (strchr("\\`*_{}[]<>()#+!|~&$", *p))
+		if (strchr("\\`*_{}[]<>#|~&$", *p))
 			strbuf_addch(out, '\\');
 		strbuf_addch(out, *p);
 	}
