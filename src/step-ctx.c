@@ -20,6 +20,7 @@
 #include "manifest.h"
 
 #define CAPTURE_MAX (64u * 1024u)
+#define TAIL_MAX 1024u
 
 void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 		   enum event_phase phase)
@@ -421,10 +422,30 @@ static int on_start(void *ctx, pid_t pid, uint64_t start)
 	return 0;
 }
 
+/* keeps whole lines at the end, as many as fit */
+static void add_tail(struct strbuf *tail, const char *line, size_t len)
+{
+	size_t from = 0;
+
+	strbuf_add(tail, line, MIN(len, TAIL_MAX));
+	strbuf_addch(tail, '\n');
+	while (tail->len - from > TAIL_MAX + 1) {
+		const char *nl = memchr(tail->buf + from, '\n',
+					tail->len - from);
+
+		from = (size_t)(nl - tail->buf) + 1;
+	}
+	memmove(tail->buf, tail->buf + from, tail->len - from);
+	strbuf_set_len(tail, tail->len - from);
+}
+
 static void on_line(void *ctx, enum child_stream s, const char *line,
 		    size_t len)
 {
 	struct running *r = ctx;
+
+	if (r->cmd->tail)
+		add_tail(r->cmd->tail, line, len);
 
 	if (s == CHILD_OUT && r->cmd->capture &&
 	    r->cmd->capture->len + len < CAPTURE_MAX) {

@@ -17,6 +17,8 @@
 #include "manifest.h"
 #include "step.h"
 
+#define READ_STEP 65536
+
 int step_files_fail(struct error *err, int ret, const char *what,
 		    const char *path)
 {
@@ -43,29 +45,49 @@ int step_files_stat(struct step_ctx *c, const char *path, struct stat *st,
 		ret;
 }
 
+static int read_all(int fd, uint64_t limit, struct strbuf *out)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if ((uint64_t)st.st_size > limit)
+		return -EFBIG;
+	for (;;) {
+		ssize_t n;
+
+		strbuf_grow(out, READ_STEP);
+		n = fs_read_full(fd, out->buf + out->len, READ_STEP);
+		if (n < 0)
+			return (int)n;
+		strbuf_set_len(out, out->len + (size_t)n);
+		if (out->len > limit)
+			return -EFBIG;
+		if (n < READ_STEP)
+			return 0;
+	}
+}
+
 int step_files_read(struct step_ctx *c, const char *path, uint64_t limit,
 		    struct strbuf *out, struct error *err)
 {
-	const char *name;
-	_cleanup_close_ int dir = fs_open_parent(step_root_fd(c), path, &name);
-	int ret = dir;
+	/* a FIFO would hang without O_NONBLOCK */
+	_cleanup_close_ int fd = fs_open_beneath(step_root_fd(c), path,
+				O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	int ret = fd < 0 ? fd : read_all(fd, limit, out);
 
-	if (dir >= 0)
-		ret = fs_read_file(dir, name, limit, out);
 	if (ret < 0 && ret != -EFBIG)
 		return step_files_fail(err, ret, _("cannot read"), path);
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 int step_files_readlink(struct step_ctx *c, const char *path, char **ret,
 			struct error *err)
 {
-	const char *name;
-	_cleanup_close_ int dir = fs_open_parent(step_root_fd(c), path, &name);
-	int r = dir;
+	int r = fs_readlink_beneath(step_root_fd(c), path, ret);
 
-	if (dir >= 0)
-		r = fs_readlink_beneath(dir, name, ret);
 	return r < 0 ? step_files_fail(err, r, _("cannot read the link"),
 				       path) : 0;
 }
@@ -97,6 +119,15 @@ int step_files_own(int dirfd, const char *name, int owner_fd)
 		return 0;
 	return fs_chown(dirfd, name, st.st_uid, st.st_gid,
 			AT_SYMLINK_NOFOLLOW);
+}
+
+int step_files_own_as(struct step_ctx *c, int dirfd, const char *name,
+		      const char *path)
+{
+	const char *base;
+	_cleanup_close_ int dir = fs_open_parent(step_root_fd(c), path, &base);
+
+	return dir < 0 ? dir : step_files_own(dirfd, name, dir);
 }
 
 /* --- probing --- */
@@ -145,28 +176,35 @@ int step_files_touched(struct step_ctx *c, const char *path,
 	return 0;
 }
 
+static int settle(struct step_ctx *c, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int dir = fs_open_parent(step_root_fd(c), path, &name);
+	struct stat st;
+	int ret = 0;
+
+	if (dir < 0)
+		return dir;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		ret = fs_sync_dir(dir, name);
+	return ret < 0 ? ret : fs_sync_dir(dir, ".");
+}
+
 int step_files_settle(struct step_ctx *c, const char *path, struct error *err)
 {
 	_cleanup_free_ char *p = xstrdup(path);
+	int ret;
 
-	while (strcmp(p, ".") != 0 && strcmp(p, "/") != 0) {
-		const char *name;
-		_cleanup_close_ int dir = fs_open_parent(step_root_fd(c), p,
-							 &name);
-		int ret = dir < 0 ? dir : fs_sync_dir(dir, ".");
-		char *up;
+	/* a directory that is gone is flushed with the one above it */
+	while ((ret = settle(c, p)) == -ENOENT || ret == -ENOTDIR) {
+		char *up = path_dirname(p);
 
-		/* directories above the root, or that others may only enter */
-		if (ret == -EACCES)
-			return 0;
-		if (ret < 0)
-			return step_files_fail(err, ret,
-					_("cannot flush the directory of"), p);
-		up = path_dirname(p);
 		free(p);
 		p = up;
 	}
-	return 0;
+	return ret < 0 ? step_files_fail(err, ret,
+				_("cannot flush the directory of"), p) : 0;
 }
 
 /* --- identity --- */
@@ -193,190 +231,6 @@ int step_files_at(struct step_ctx *c, const char *path,
 	int ret = id ? step_files_stat(c, path, &st, err) : 0;
 
 	return ret > 0 ? step_files_is(id, &st) : ret;
-}
-
-/* --- removing what is saved --- */
-
-struct removal {
-	struct step_ctx *c;
-	struct strvec dirs;          /* to be removed behind their entries */
-	char *flush;                 /* directory that lost an entry for good */
-	uint64_t done, total;
-};
-
-static bool is_saved(const struct item *it)
-{
-	return it->type != ITEM_ABSENT && !(it->flags & ITEM_PARENT);
-}
-
-static bool same_as_saved(const struct item *it, const struct stat *st)
-{
-	_cleanup_item_ struct item now = ITEM_INIT;
-
-	item_from_stat(&now, it->path, st);
-	if (now.type != it->type)
-		return false;
-	return it->type == ITEM_DIR ||
-		(now.size == it->size &&
-		 now.meta.mtime.tv_sec == it->meta.mtime.tv_sec &&
-		 now.meta.mtime.tv_nsec == it->meta.mtime.tv_nsec);
-}
-
-static int flush_dir(struct removal *r, struct error *err)
-{
-	const char *name;
-	_cleanup_close_ int dir = -1;
-	int ret;
-
-	if (!r->flush)
-		return 0;
-	dir = fs_open_parent(r->c ? step_root_fd(r->c) : -1, r->flush, &name);
-	ret = dir < 0 ? dir : fs_sync_dir(dir, name);
-	if (ret < 0)
-		ret = step_files_fail(err, ret, _("cannot flush directory"),
-				      r->flush);
-	free(r->flush);
-	r->flush = NULL;
-	return ret;
-}
-
-/* Only what stays is flushed: below a directory that goes, all goes with it. */
-static int note_flush(struct removal *r, const char *path, struct error *err)
-{
-	_cleanup_free_ char *dir = NULL;
-	int ret = 0;
-
-	if (r->dirs.n)
-		return 0;
-	dir = path_dirname(path);
-	if (r->flush && strcmp(r->flush, dir) != 0)
-		ret = flush_dir(r, err);
-	if (!r->flush)
-		r->flush = TAKE_PTR(dir);
-	return ret;
-}
-
-static int remove_one(struct removal *r, const char *path, int flags,
-		      struct error *err)
-{
-	const char *name;
-	_cleanup_close_ int dir = fs_open_parent(step_root_fd(r->c), path,
-						 &name);
-	int ret = dir < 0 ? dir : fs_unlink(dir, name, flags);
-
-	if (ret == -ENOENT || ret == -ENOTDIR)
-		return 0;
-	if (ret == -ENOTEMPTY || ret == -EEXIST) {
-		_cleanup_free_ char *shown = escape_bytes(path);
-
-		return error_set(err, ERR_STEP, ret, _("directory '%s' holds "
-			"something that was put there while the step ran"),
-			shown);
-	}
-	if (ret < 0)
-		return step_files_fail(err, ret, _("cannot remove"), path);
-	r->done++;
-	return note_flush(r, path, err);
-}
-
-/* the directories that path is not below are complete */
-static int leave_dirs(struct removal *r, const char *path, struct error *err)
-{
-	int ret = 0;
-
-	while (ret >= 0 && r->dirs.n) {
-		_cleanup_free_ char *top = r->dirs.v[r->dirs.n - 1];
-
-		if (path && path_is_below(path, top)) {
-			TAKE_PTR(top);
-			break;
-		}
-		r->dirs.v[--r->dirs.n] = NULL;
-		ret = remove_one(r, top, AT_REMOVEDIR, err);
-	}
-	return ret;
-}
-
-static int remove_item(void *ctx, const struct item *it, struct error *err)
-{
-	struct removal *r = ctx;
-	struct stat st;
-	int ret;
-
-	if (!is_saved(it))
-		return 0;
-	if (step_cancelled(r->c))
-		return error_set(err, ERR_CANCELLED, -ECANCELED,
-				 _("stopped by the user"));
-	ret = leave_dirs(r, it->path, err);
-	if (ret < 0)
-		return ret;
-	step_progress(r->c, r->done, r->total, "items");
-	ret = step_files_stat(r->c, it->path, &st, err);
-	if (ret <= 0)
-		return ret;
-	if (!same_as_saved(it, &st)) {
-		_cleanup_free_ char *shown = escape_bytes(it->path);
-
-		return error_set(err, ERR_STEP, -EBUSY,
-			_("'%s' was changed while the step ran"), shown);
-	}
-	if (it->type == ITEM_DIR) {
-		strvec_push(&r->dirs, it->path);
-		return 0;
-	}
-	return remove_one(r, it->path, 0, err);
-}
-
-int step_files_remove_saved(struct step_ctx *c, struct error *err)
-{
-	struct removal r = { .c = c };
-	uint64_t gone;
-	int ret = step_files_count_saved(c, &r.total, &gone, err);
-
-	if (ret >= 0)
-		ret = step_pre_walk(c, remove_item, &r, err);
-	if (ret >= 0)
-		ret = leave_dirs(&r, NULL, err);
-	if (ret >= 0)
-		ret = flush_dir(&r, err);
-	if (ret >= 0)
-		step_progress(c, r.total, r.total, "items");
-	strvec_release(&r.dirs);
-	free(r.flush);
-	return ret < 0 ? ret : 0;
-}
-
-struct saved_count {
-	struct step_ctx *c;
-	uint64_t there, gone;
-};
-
-static int count_item(void *ctx, const struct item *it, struct error *err)
-{
-	struct saved_count *n = ctx;
-	struct stat st;
-	int ret;
-
-	if (!is_saved(it))
-		return 0;
-	ret = step_files_stat(n->c, it->path, &st, err);
-	if (ret > 0)
-		n->there++;
-	else if (ret == 0)
-		n->gone++;
-	return MIN(ret, 0);
-}
-
-int step_files_count_saved(struct step_ctx *c, uint64_t *there,
-			   uint64_t *gone, struct error *err)
-{
-	struct saved_count n = { .c = c };
-	int ret = step_pre_walk(c, count_item, &n, err);
-
-	*there = n.there;
-	*gone = n.gone;
-	return MIN(ret, 0);
 }
 
 void step_files_say(struct preview *p, const char *verb, const char *path)

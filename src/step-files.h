@@ -47,10 +47,12 @@ int step_files_effect(struct step_ctx *c, const char *path,
 
 /*
  * As root over the data of somebody else, what is made belongs to the owner of
- * the directory it is made in. dirfd: where name is; owner_fd: of which
- * directory (the same, or the one that a staged file will go to).
+ * the directory it is made in: owner_fd, or the one that holds path, where a
+ * staged file will go to.
  */
 int step_files_own(int dirfd, const char *name, int owner_fd);
+int step_files_own_as(struct step_ctx *c, int dirfd, const char *name,
+		      const char *path);
 
 /* 1 if path or one of its parents is not as the pre-image has it; 0 if all is
    as before, or if there is no pre-image: nothing was begun */
@@ -58,9 +60,10 @@ int step_files_touched(struct step_ctx *c, const char *path,
 		       struct error *err);
 
 /*
- * Flushes the directory that holds path, and those above it. A probe calls it
- * before it says "fully" of an attempt that may have been cut short: what is
- * to be seen need not be on the disk.
+ * Flushes path, if it is a directory, and the directory that holds it. A probe
+ * calls it before it says "fully" of an attempt that may have been cut short:
+ * what is to be seen need not be on the disk. (Parents that were made were
+ * flushed before anything was put into them.)
  */
 int step_files_settle(struct step_ctx *c, const char *path,
 		      struct error *err);
@@ -71,17 +74,6 @@ bool step_files_is(struct json_object *id, const struct stat *st);
 /* is there something at path that has this id? 1, 0, -errno; id may be NULL */
 int step_files_at(struct step_ctx *c, const char *path,
 		  struct json_object *id, struct error *err);
-
-/*
- * Removes what the pre-image of this attempt holds, except what was absent in
- * it, and nothing else: an item that is not as the pre-image has it, or a
- * directory with something that is not in it, is an error, since nobody has
- * saved that. What is gone already is fine. Durable on return.
- */
-int step_files_remove_saved(struct step_ctx *c, struct error *err);
-/* how many of these items are still there */
-int step_files_count_saved(struct step_ctx *c, uint64_t *there,
-			   uint64_t *gone, struct error *err);
 
 /* a line for a preview, paths escaped: "VERB 'path'" */
 void step_files_say(struct preview *p, const char *verb, const char *path);

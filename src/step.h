@@ -119,6 +119,10 @@ struct step_ops {
 	   before the pre-image goes back; must be idempotent. NULL mostly */
 	int (*undo)(const struct step *s, struct step_ctx *ctx,
 		    struct error *err);
+	/* takes back what undo did itself, before the run returns to the point
+	   ahead of that rollback; idempotent. NULL mostly */
+	int (*redo)(const struct step *s, struct step_ctx *ctx,
+		    struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
 	void (*release)(struct step *s);
@@ -216,6 +220,8 @@ struct step_command {
 	double timeout_s;
 	bool read_only;
 	struct strbuf *capture;      /* stdout goes here too (64 KiB), or NULL */
+	struct strbuf *tail;         /* the last lines of both streams (1 KiB),
+					for a message, or NULL */
 };
 struct child_result;
 int step_command(struct step_ctx *c, const struct step_command *cmd,
