@@ -414,25 +414,46 @@ static struct run_point *find_point(struct run *r, const char *name)
 	return NULL;
 }
 
-/* what the rollback that made the point had undone */
+/* did the rollback that made the point undo this step? */
+static bool was_undone(struct engine *e, const struct run_point *p, int i)
+{
+	const struct run_step *rs = &e->run->steps[i];
+	enum step_state was;
+
+	if (step_state_parse(json_get_str(p->steps, rs->id, ""), &was) < 0)
+		return false;
+	return (was == STEP_VERIFIED || was == STEP_APPLIED ||
+		was == STEP_APPLYING || was == STEP_FAILED) &&
+		rs->state == STEP_UNDONE && rs->effects;
+}
+
 static int point_effects(struct engine *e, const struct run_point *p,
 			 struct effects *ret)
 {
 	int r = 0;
 
-	for (int i = 0; r >= 0 && i < (int)e->plan->step_n; i++) {
-		const struct run_step *rs = &e->run->steps[i];
-		enum step_state was;
-
-		if (step_state_parse(json_get_str(p->steps, rs->id, ""),
-				     &was) < 0)
-			continue;
-		if ((was == STEP_VERIFIED || was == STEP_APPLIED ||
-		     was == STEP_APPLYING || was == STEP_FAILED) &&
-		    rs->state == STEP_UNDONE && rs->effects)
+	for (int i = 0; r >= 0 && i < (int)e->plan->step_n; i++)
+		if (was_undone(e, p, i))
 			r = written(e, i, ret);
-	}
 	return r;
+}
+
+/* What kinds undid by themselves; oldest first, as it was done. */
+static int redo_steps(struct engine *e, const struct run_point *p)
+{
+	int ret = 0;
+
+	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct step_ctx c;
+
+		if (!s->ops->redo || !was_undone(e, p, i))
+			continue;
+		step_ctx_init(&c, e, s, PHASE_ROLLBACK);
+		ret = s->ops->redo(s, &c, &e->err);
+		step_ctx_release(&c);
+	}
+	return ret;
 }
 
 static int return_to_point(struct engine *e, const char *name)
@@ -460,6 +481,9 @@ static int return_to_point(struct engine *e, const char *name)
 	ret = point_effects(e, p, &eff);
 	if (ret >= 0 && !going_on)
 		ret = begin_rollback(e, tree, 0, &eff, &e->err);
+	/* the list of points may have moved: p is found anew */
+	if (ret >= 0)
+		ret = redo_steps(e, find_point(e->run, tree));
 	if (ret >= 0 && eff.n) {
 		spec_for(e, &u);
 		u.effects = &eff;

@@ -72,7 +72,8 @@ static enum step_probe fail_step(struct engine *e, int i, struct error *why)
 	if (why->code != ERR_JOURNAL && why->code != ERR_CANCELLED &&
 	    record_failed(e, i, why, p) >= 0 && begun &&
 	    rs_of(e, i)->state == STEP_FAILED &&
-	    !(s->ops->flags & STEP_RESUMES) && p != PROBE_UNKNOWN) {
+	    (!(s->ops->flags & STEP_RESUMES) || s->on_error_continue) &&
+	    p != PROBE_UNKNOWN) {
 		if (engine_put_back(e, i, &err) >= 0)
 			p = PROBE_NOT;
 		else
