@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fsutil.h"
@@ -210,6 +211,15 @@ int meta_apply(int dirfd, const char *name, const struct meta *m,
 			return error_errno(err, ERR_IO, ret,
 				_("cannot set the owner of '%s'"), where);
 		/* drops set-id bits, so the mode is set anew */
+		now.mode = (mode_t)-1;
+	}
+	/* user.* wants the right to write, also from the owner */
+	if (!S_ISLNK(st.st_mode) && !(st.st_mode & 0200) &&
+	    geteuid() != 0 && !meta_xattrs_equal(&now, m)) {
+		ret = fs_chmod_proc(proc, (st.st_mode & 07777) | 0200);
+		if (ret < 0)
+			return error_errno(err, ERR_IO, ret,
+				_("cannot set the mode of '%s'"), where);
 		now.mode = (mode_t)-1;
 	}
 	if (!S_ISLNK(st.st_mode)) {
