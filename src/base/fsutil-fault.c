@@ -46,6 +46,8 @@ static const struct {
 	{ "EINVAL", EINVAL }, { "EXDEV", EXDEV }, { "EMFILE", EMFILE },
 	{ "ENOSYS", ENOSYS }, { "EOPNOTSUPP", EOPNOTSUPP },
 	{ "EFBIG", EFBIG }, { "ENOENT", ENOENT }, { "EEXIST", EEXIST },
+	{ "ELOOP", ELOOP }, { "EBUSY", EBUSY }, { "EINTR", EINTR },
+	{ "ENFILE", ENFILE }, { "ENOMEM", ENOMEM }, { "ESTALE", ESTALE },
 };
 
 static void parse_rule(char *text)
@@ -56,13 +58,15 @@ static void parse_rule(char *text)
 	char *n = strtok_r(NULL, ":", &save);
 	char *what = strtok_r(NULL, ":", &save);
 
-	if (!op || !n || !what || rule_n == RULES_MAX)
+	if (!op || !n || !what || *save || rule_n == RULES_MAX)
 		die("UPSHIFT_TEST_FAULT: want op:n:what");
 	for (size_t i = 0; i < ARRAY_SIZE(op_names); i++)
 		if (!strcmp(op, op_names[i]))
 			r.op = (int)i;
 	r.n = strtoul(n, &n, 10);
 	r.onward = *n == '+';
+	if (*n && strcmp(n, "+") != 0)
+		r.n = 0;
 	if (!strcmp(what, "kill"))
 		r.what = WHAT_KILL;
 	else if (!strcmp(what, "kill-after"))

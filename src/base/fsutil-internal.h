@@ -4,10 +4,12 @@
 /*
  * fsutil-internal - the fault table of the tests (see fsutil.h)
  *
- * FAULT(op) stands before a call that changes a file system: it gives -errno
- * if the table says that this call fails, else 0; it may kill the process.
- * fault_after(op) stands behind it, for "kill-after".
+ * fault_before(op) stands before a call that changes a file system: it gives
+ * -errno if the table says that this call fails, else 0; it may kill the
+ * process. fault_after(op) stands behind it, for "kill-after".
  */
+#include <errno.h>
+
 enum fault_op {
 	FAULT_OPEN, FAULT_WRITE, FAULT_SYNC, FAULT_RENAME, FAULT_LINK,
 	FAULT_UNLINK, FAULT_MKDIR, FAULT_SYMLINK, FAULT_TRUNCATE,
@@ -17,5 +19,21 @@ enum fault_op {
 
 int fault_before(enum fault_op op);
 void fault_after(enum fault_op op);
+
+/* ret of a call that changes something: counted, retried on EINTR */
+#define CHANGING(op, call)                                \
+	({                                                \
+		int r_ = fault_before(op);                \
+		if (!r_) {                                \
+			do                                \
+				r_ = (int)(call);         \
+			while (r_ < 0 && errno == EINTR); \
+			if (r_ < 0)                       \
+				r_ = -errno;              \
+			else                              \
+				fault_after(op);          \
+		}                                         \
+		r_;                                       \
+	})
 
 #endif

@@ -2,33 +2,15 @@
 #include "base/fsutil.h"
 
 #include <errno.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #include "base/fsutil-internal.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-
-/* ret of a call that changes something: counted, retried on EINTR */
-#define CHANGING(op, call)                                \
-	({                                                \
-		int r_ = fault_before(op);                \
-		if (!r_) {                                \
-			do                                \
-				r_ = (int)(call);         \
-			while (r_ < 0 && errno == EINTR); \
-			if (r_ < 0)                       \
-				r_ = -errno;              \
-			else                              \
-				fault_after(op);          \
-		}                                         \
-		r_;                                       \
-	})
 
 int fs_open(int dirfd, const char *path, int flags, mode_t mode)
 {
@@ -42,138 +24,6 @@ int fs_open(int dirfd, const char *path, int flags, mode_t mode)
 			return fd;
 		if (errno != EINTR)
 			return -errno;
-	}
-}
-
-/* --- below a root --- */
-
-/* without openat2 (old kernel, filter): one component after the other */
-static int open_stepwise(int dirfd, const char *rel, int flags, mode_t mode)
-{
-	_cleanup_free_ char *copy = xstrdup(rel);
-	char *p = copy;
-	int fd = dirfd, next;
-
-	for (;;) {
-		char *slash = strchr(p, '/');
-
-		if (slash)
-			*slash = '\0';
-		next = fs_open(fd, p, slash ? O_PATH | O_DIRECTORY |
-			       O_NOFOLLOW : flags | O_NOFOLLOW, mode);
-		if (fd != dirfd)
-			(void)close(fd);
-		if (next < 0 || !slash)
-			return next;
-		fd = next;
-		p = slash + 1;
-	}
-}
-
-static int open_how(int dirfd, const char *rel, int flags, mode_t mode)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.mode = flags & O_CREAT ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			RESOLVE_NO_MAGICLINKS,
-	};
-	int fd;
-
-	do
-		fd = (int)syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-	return fd < 0 ? -errno : fd;
-}
-
-/* longer than PATH_MAX: in pieces */
-static int open_long(int dirfd, const char *rel, int flags, mode_t mode)
-{
-	_cleanup_free_ char *head = xstrndup(rel, 2048);
-	char *cut = strrchr(head, '/');
-	_cleanup_close_ int fd = -1;
-
-	if (!cut)
-		return -ENAMETOOLONG;
-	*cut = '\0';
-	fd = open_how(dirfd, head, O_PATH | O_DIRECTORY, 0);
-	if (fd == -ENOSYS || fd == -EPERM)
-		fd = open_stepwise(dirfd, head, O_PATH | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd;
-	return fs_open_beneath(fd, rel + (cut - head) + 1, flags, mode);
-}
-
-int fs_open_beneath(int root_fd, const char *rel, int flags, mode_t mode)
-{
-	int fd;
-
-	if (*rel == '/') {
-		_cleanup_close_ int top = -1;
-
-		if (!rel[1])
-			return fs_open(AT_FDCWD, "/", flags, mode);
-		top = fs_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-		return top < 0 ? top : fs_open_beneath(top, rel + 1, flags,
-						       mode);
-	}
-	if (strlen(rel) >= 2048)
-		return open_long(root_fd, rel, flags, mode);
-	if (flags & O_CREAT) {
-		fd = fault_before(FAULT_OPEN);
-		if (fd < 0)
-			return fd;
-	}
-	fd = open_how(root_fd, rel, flags, mode);
-	if (fd == -ENOSYS || fd == -EPERM)
-		fd = open_stepwise(root_fd, rel, flags, mode);
-	return fd;
-}
-
-int fs_open_parent(int root_fd, const char *rel, const char **name)
-{
-	_cleanup_free_ char *dir = NULL;
-
-	if (!strcmp(rel, ".")) {
-		*name = rel;
-		return fs_open(root_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-	}
-	dir = path_dirname(rel);
-	*name = path_basename(rel);
-	return fs_open_beneath(root_fd, dir, O_RDONLY | O_DIRECTORY, 0);
-}
-
-int fs_stat_beneath(int root_fd, const char *rel, struct stat *st)
-{
-	_cleanup_close_ int fd = fs_open_beneath(root_fd, rel,
-						 O_PATH | O_NOFOLLOW, 0);
-
-	if (fd < 0)
-		return fd;
-	return fstat(fd, st) < 0 ? -errno : 0;
-}
-
-int fs_readlink_beneath(int root_fd, const char *rel, char **ret)
-{
-	_cleanup_close_ int fd = fs_open_beneath(root_fd, rel,
-						 O_PATH | O_NOFOLLOW, 0);
-	size_t size = 256;
-
-	if (fd < 0)
-		return fd;
-	for (;;) {
-		char *buf = xmalloc(size);
-		ssize_t n = readlinkat(fd, "", buf, size);
-
-		if (n >= 0 && (size_t)n < size) {
-			buf[n] = '\0';
-			*ret = buf;
-			return 0;
-		}
-		free(buf);
-		if (n < 0)
-			return errno == ENOENT ? -EINVAL : -errno;
-		size *= 2;
 	}
 }
 
@@ -279,6 +129,7 @@ int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out)
 	/* a FIFO would hang without O_NONBLOCK */
 	_cleanup_close_ int fd = fs_open(dirfd, path, O_RDONLY | O_NONBLOCK |
 					 O_NOCTTY, 0);
+	size_t begin = out->len;
 	struct stat st;
 
 	if (fd < 0)
@@ -297,7 +148,7 @@ int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out)
 		if (n < 0)
 			return (int)n;
 		strbuf_set_len(out, out->len + (size_t)n);
-		if (out->len > limit)
+		if (out->len - begin > limit)
 			return -EFBIG;
 		if (n < 65536)
 			return 0;
@@ -337,8 +188,11 @@ int fs_sync_dir(int dirfd, const char *path)
 	if (fd < 0)
 		return fd;
 	ret = fs_sync(fd);
-	/* some file systems cannot flush a directory and need not */
-	if (ret == -EINVAL || ret == -EROFS)
+	/*
+	 * Some file systems cannot flush a directory and need not. EROFS is
+	 * no such answer: ext4 gives it after it has shut itself down.
+	 */
+	if (ret == -EINVAL)
 		ret = 0;
 	(void)close(fd); /* nothing was written through it */
 	return ret;
@@ -457,7 +311,8 @@ int fs_mkdirs(int root_fd, const char *rel, mode_t mode, struct strvec *made)
 	parent = fs_open_parent(root_fd, rel, &name);
 	if (parent < 0)
 		return parent;
-	ret = fs_mkdir(parent, name, 0700);
+	/* never wider than asked for, and mostly right at once */
+	ret = fs_mkdir(parent, name, mode);
 	if (ret < 0)
 		return ret == -EEXIST ? 0 : ret;
 	fd = fs_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);

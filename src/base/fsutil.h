@@ -18,8 +18,9 @@
  * operation (open write sync rename link unlink mkdir symlink truncate utimes
  * chmod chown xattr copy fallocate, or "any") fail with an errno name, or kill
  * the process by SIGKILL ("kill": before the call; "kill-after": behind it).
- * n counts from 1 in each process; "n+" means from then on. It needs no right,
- * so the kill and ENOSPC sweeps run anywhere.
+ * n counts from 1 in each process; "n+" means from then on. Opens count if they
+ * may create or cut a file. A rule that cannot be read ends the process. It
+ * needs no right, so the kill and ENOSPC sweeps run anywhere.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -33,11 +34,16 @@ struct error;
 struct strbuf;
 
 int fs_open(int dirfd, const char *path, int flags, mode_t mode);
-/* rel is below root_fd; symlinks in the way, or at the end, give -ELOOP */
+/*
+ * rel is below root_fd, or absolute, of any length; ".." is -EXDEV. Symlinks in
+ * the way give -ELOOP; at the end too, but for O_PATH without O_DIRECTORY,
+ * which opens the link itself.
+ */
 int fs_open_beneath(int root_fd, const char *rel, int flags, mode_t mode);
 /*
- * Opens the directory that holds rel, beneath root_fd (O_PATH | O_DIRECTORY);
- * *name points into rel. For rel "." the root itself, with name ".".
+ * Opens the directory that holds rel, beneath root_fd, for reading, so that it
+ * can be flushed; O_PATH where it may not be listed. *name points into rel. For
+ * rel "." the root itself, with name ".".
  * An absolute rel is resolved from "/", also without symlinks.
  */
 int fs_open_parent(int root_fd, const char *rel, const char **name);
@@ -54,7 +60,8 @@ int fs_pwrite_all(int fd, const void *p, size_t n, off_t off);
 /* up to n bytes; fewer only at the end of the file */
 ssize_t fs_read_full(int fd, void *p, size_t n);
 ssize_t fs_pread_full(int fd, void *p, size_t n, off_t off);
-/* appends the whole file; -EFBIG beyond limit, -EINVAL if not a regular file */
+/* appends the whole file, limit bytes at most, else -EFBIG; -EINVAL if it is
+   not a regular file */
 int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out);
 
 int fs_sync(int fd);
@@ -87,12 +94,15 @@ int fs_removexattr(const char *proc_path, const char *name);
 /* mkdir -p below root_fd; fsyncs each parent; appends what it made, if asked */
 struct strvec;
 int fs_mkdirs(int root_fd, const char *rel, mode_t mode, struct strvec *made);
-/* removes a tree by descriptors, never through symlinks; missing is fine */
+/* removes a tree of any depth by descriptors, never through symlinks (missing
+   is fine) nor into what is mounted in it (-EXDEV) */
 int fs_remove_tree(int dirfd, const char *name);
 
 /*
- * Copies the data of a regular file: reflink, copy_file_range, then read and
- * write; holes stay holes. Called back every few MiB; nonzero stops with it.
+ * Copies the data of a regular file to an empty one: reflink, copy_file_range,
+ * then read and write; holes stay holes. Called back every few MiB; nonzero
+ * stops with it. -ESTALE if the file turned out shorter than it was at first.
+ * The position of in is not kept.
  */
 typedef int fs_progress_fn(void *ctx, uint64_t bytes_done);
 int fs_copy_data(int in, int out, fs_progress_fn *progress, void *ctx);
@@ -100,11 +110,11 @@ int fs_copy_data(int in, int out, fs_progress_fn *progress, void *ctx);
 /*
  * atomic_file - replace or create one file durably
  *
- * begin (a temporary name ".NAME.XXXXXX" beside the target, 0600, O_EXCL) ->
- * write to fd -> commit: fchmod, fsync, close, rename, fsync(dir). Killed
- * before the rename the target is old and a temporary name is left that
+ * begin (a temporary name ".NAME.upshift-XXXXXX" beside the target, 0600,
+ * O_EXCL) -> write to fd -> commit: fchmod, fsync, close, rename, fsync(dir).
+ * Killed before the rename the target is old and a temporary name is left that
  * atomic_file_sweep() removes; behind it the target is new. release() without
- * commit removes the temporary file.
+ * commit removes the temporary file. dirfd is borrowed until then.
  */
 struct atomic_file {
 	int dirfd;
