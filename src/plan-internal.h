@@ -86,16 +86,15 @@ struct plan_node {
 enum scan_result {
 	SCAN_OK = 0,
 	SCAN_BAD = 1u << 0,         /* parse, but do not look at the values */
-	SCAN_STOP = 1u << 1,        /* libconfig must not see it */
-	SCAN_OPEN = 1u << 2,        /* brackets or quotes at odds: libconfig's
-				       own message would only confuse */
+	SCAN_STOP = 1u << 1,        /* libconfig must not see it, or would
+				       only say less, and leak memory */
 };
 /* text is NUL terminated; commas before a closing bracket become spaces */
 unsigned int plan_scan(char *text, size_t len, struct plan_problems *problems);
 
 /* --- plan.c --- */
-/* NULL and a problem on a syntax error; quiet: no problem */
-struct plan_value *plan_parse(const char *text, bool quiet,
+/* NULL and a problem on a syntax error */
+struct plan_value *plan_parse(const char *text,
 			      struct plan_problems *problems);
 void plan_value_free(struct plan_value *v);
 int plan_read_source(const char *path, struct strbuf *out, struct error *err);

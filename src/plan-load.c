@@ -273,8 +273,8 @@ static enum err_code load_source(struct plan_load *l)
 	scan = plan_scan(text.buf, text.len, l->problems);
 	if (scan & SCAN_STOP)
 		return code;
-	root = plan_parse(text.buf, scan & SCAN_OPEN, l->problems);
-	if (root && !(scan & (SCAN_BAD | SCAN_OPEN))) {
+	root = plan_parse(text.buf, l->problems);
+	if (root && !(scan & SCAN_BAD)) {
 		bool commas = l->problems->n > 0;
 
 		top = node_new(l, NULL, root);

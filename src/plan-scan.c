@@ -10,6 +10,8 @@
  *  - a comment in the last line without a newline is a syntax error; the caller
  *    adds one
  *  - ["a" "b"] is one string; so is a comma that was forgotten
+ *  - every key is compared with all before it in its group, so that a megabyte
+ *    of keys takes minutes
  *  - [1,] and (1,) are syntax errors on the line of the bracket
  */
 #include "plan-internal.h"
@@ -24,9 +26,13 @@ enum token {
 	TOKEN_OTHER,
 };
 
+/* A plan has a hundred; more are a joke. */
+#define KEYS_MAX 2000
+
 struct open_bracket {
 	char c;
 	int line;
+	int keys;
 };
 
 struct scan {
@@ -37,6 +43,7 @@ struct scan {
 	unsigned int result;
 	struct open_bracket stack[PLAN_DEPTH_MAX];
 	size_t depth;
+	int top_keys;
 	enum token last, before_last;
 	char *comma;                /* the last one, for the message */
 	int comma_line;
@@ -73,7 +80,7 @@ static void scan_comment_block(struct scan *sc)
 	}
 	plan_problem_add(sc->problems, begin,
 			 _("the comment that begins here has no end"));
-	sc->result |= SCAN_OPEN;
+	sc->result |= SCAN_STOP;
 }
 
 static void scan_escape(struct scan *sc)
@@ -117,7 +124,7 @@ static void scan_string(struct scan *sc)
 	sc->s = sc->end;
 	plan_problem_add(sc->problems, begin,
 			 _("the string that begins here has no end"));
-	sc->result |= SCAN_OPEN;
+	sc->result |= SCAN_STOP;
 }
 
 /* --- numbers --- */
@@ -259,7 +266,7 @@ static void scan_open(struct scan *sc)
 		sc->s = sc->end;
 		return;
 	}
-	sc->stack[sc->depth++] = (struct open_bracket){ *sc->s, sc->line };
+	sc->stack[sc->depth++] = (struct open_bracket){ *sc->s, sc->line, 0 };
 	sc->s++;
 	token(sc, TOKEN_OPEN);
 }
@@ -276,7 +283,7 @@ static void scan_close(struct scan *sc)
 	if (!sc->depth) {
 		plan_problem_add(sc->problems, sc->line,
 				 _("'%c' closes nothing"), *sc->s);
-		sc->result |= SCAN_OPEN;
+		sc->result |= SCAN_STOP;
 		sc->s = sc->end;
 		return;
 	}
@@ -285,7 +292,7 @@ static void scan_close(struct scan *sc)
 		plan_problem_add(sc->problems, sc->line,
 				 _("'%c' does not close the '%c' of line %d"),
 				 *sc->s, b->c, b->line);
-		sc->result |= SCAN_OPEN;
+		sc->result |= SCAN_STOP;
 		sc->s = sc->end;
 		return;
 	}
@@ -310,6 +317,21 @@ static void scan_at(struct scan *sc)
 	sc->result |= SCAN_STOP;
 	sc->s++;
 	token(sc, TOKEN_OTHER);
+}
+
+static void scan_equals(struct scan *sc)
+{
+	int *keys = sc->depth ? &sc->stack[sc->depth - 1].keys :
+		&sc->top_keys;
+
+	sc->s++;
+	token(sc, TOKEN_OTHER);
+	if (++*keys <= KEYS_MAX)
+		return;
+	plan_problem_add(sc->problems, sc->line,
+			 _("more than %d keys in one group"), KEYS_MAX);
+	sc->result |= SCAN_STOP;
+	sc->s = sc->end;
 }
 
 static void scan_word(struct scan *sc)
@@ -343,6 +365,8 @@ static void scan_one(struct scan *sc)
 		scan_open(sc);
 	} else if (strchr(")]}", c)) {
 		scan_close(sc);
+	} else if (c == '=' || c == ':') {
+		scan_equals(sc);
 	} else if (is_number(sc->s)) {
 		scan_number(sc);
 	} else if (isalpha((unsigned char)c) || c == '*') {
@@ -365,13 +389,13 @@ unsigned int plan_scan(char *text, size_t len, struct plan_problems *problems)
 
 	while (sc.s < sc.end)
 		scan_one(&sc);
-	if (sc.result & (SCAN_OPEN | SCAN_STOP))
+	if (sc.result & SCAN_STOP)
 		return sc.result;
 	for (size_t i = 0; i < sc.depth; i++) {
 		plan_problem_add(problems, sc.stack[i].line,
 				 _("the '%c' of this line is never closed"),
 				 sc.stack[i].c);
-		sc.result |= SCAN_OPEN;
+		sc.result |= SCAN_STOP;
 	}
 	return sc.result;
 }

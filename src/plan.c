@@ -126,8 +126,7 @@ static void syntax_problem(const config_t *c, struct plan_problems *problems)
 				 _("syntax error"));
 }
 
-struct plan_value *plan_parse(const char *text, bool quiet,
-			      struct plan_problems *problems)
+struct plan_value *plan_parse(const char *text, struct plan_problems *problems)
 {
 	struct plan_value *root = NULL;
 	config_t c;
@@ -136,7 +135,7 @@ struct plan_value *plan_parse(const char *text, bool quiet,
 	if (config_read_string(&c, text) == CONFIG_TRUE) {
 		root = xcalloc(1, sizeof(*root));
 		take_setting(root, config_root_setting(&c));
-	} else if (!quiet) {
+	} else {
 		syntax_problem(&c, problems);
 	}
 	config_destroy(&c);
