@@ -262,6 +262,13 @@ void plan_command_env(const struct plan *p, const struct plan_scope *scope,
 char *plan_lookup(const struct plan *p, const struct plan_scope *scope,
 		  const char *name);
 
+/*
+ * A file of `name = "value";` (answers, variables), bounded and scanned like a
+ * plan; adds strings to ret. ERR_ANSWERS with file and line.
+ */
+int plan_pairs_load(const char *path, struct json_object *ret,
+		    struct error *err);
+
 /* nearest of words (NULL at the end) by edit distance, or NULL if none is near */
 const char *nearest_word(const char *word, const char *const *words);
 

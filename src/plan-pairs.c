@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Files of `name = "value";` alone: answers and variables. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "plan-internal.h"
+
+static char *scalar(const struct plan_value *v)
+{
+	switch (v->type) {
+	case VALUE_STRING:
+		return xstrdup(v->str);
+	case VALUE_INT:
+		return xasprintf("%lld", (long long)v->num);
+	case VALUE_FLOAT:
+		return format_real(v->real);
+	case VALUE_BOOL:
+		return xstrdup(v->flag ? "true" : "false");
+	case VALUE_GROUP:
+	case VALUE_ARRAY:
+	case VALUE_LIST:
+		break;
+	}
+	return NULL;
+}
+
+static int first_problem(const char *path, struct plan_problems *p,
+			 struct error *err)
+{
+	if (!p->n)
+		return error_set(err, ERR_ANSWERS, -EINVAL,
+				 _("'%s' cannot be read as a list of values"),
+				 path);
+	return error_set(err, ERR_ANSWERS, -EINVAL, "%s:%d: %s", path,
+			 p->v[0].line, p->v[0].message);
+}
+
+int plan_pairs_load(const char *path, struct json_object *ret,
+		    struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct plan_problems problems = { 0 };
+	struct plan_value *top = NULL;
+	int r = plan_read_source(path, &text, err);
+
+	if (r < 0)
+		return r;
+	if (!(plan_scan(text.buf, text.len, &problems) & SCAN_STOP))
+		top = plan_parse(text.buf, problems.n > 0, &problems);
+	if (!top || problems.n)
+		r = first_problem(path, &problems, err);
+	for (size_t i = 0; r >= 0 && i < top->n; i++) {
+		_cleanup_free_ char *v = scalar(&top->items[i]);
+
+		if (v)
+			json_set_str(ret, top->items[i].key, v);
+		else
+			r = error_set(err, ERR_ANSWERS, -EINVAL,
+				_("%s:%d: '%s' must be one value"), path,
+				top->items[i].line, top->items[i].key);
+	}
+	if (top)
+		plan_value_free(top);
+	free(top);
+	plan_problems_release(&problems);
+	return r;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* help, lint */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "session.h"
+#include "text.h"
+
+struct topic {
+	const char *name, *text;
+};
+
+static const struct topic topics[] = {
+	{ "accessibility", N_(
+"Text output is append-only: one fact a line, no cursor movement, no colour,\n"
+"no carriage return. --json gives one object a line. Every question is one\n"
+"line; answers are words or numbers, and q stops.") },
+	{ "environment", N_(
+"UPSHIFT_STATE_DIR, UPSHIFT_BACKUP_DIR, UPSHIFT_ANSWERS, UPSHIFT_LOG_FILE\n"
+"stand for the options of the same name. XDG_STATE_HOME holds the register of\n"
+"runs. An option wins over the environment. Secrets are never taken from it.") },
+	{ "exit-codes", N_(
+"0 done and verified; 1 failed, nothing changed; 2 failed or paused with\n"
+"changes, resumable; 3 done with warnings or skips; 4 failed and rolled back;\n"
+"5 rollback failed; 6 stopped at a safe point; 7 verification failed;\n"
+"8 needs an answer or confirmation; 9 dry run: changes pending.\n"
+"Refused before touching anything: 64 usage, 65 bad plan, 66 no such plan,\n"
+"run or point, 69 tool missing, 70 bug, 73 cannot create state or backup,\n"
+"74 journal, 75 another engine holds the lock, 77 permission, 78 answers.\n"
+"An unknown status means failure. `upshift explain NUMBER` says more.") },
+	{ "resume", N_(
+"Killed at any instant, by any signal or power cut, `upshift resume` finds out\n"
+"from the disk what is true and goes on. `upshift status` says where a run\n"
+"stands. Nothing has to be cleaned up by hand.") },
+	{ "rollback", N_(
+"`upshift rollback --preview` shows what would be RESTORED, what is LOST\n"
+"(changed by others since; it is saved first) and what is KEPT. Points are\n"
+"start, CP1, CP2, ... and, after a rollback, R1: the state before it.") },
+};
+
+static void usage_line(const struct command *c)
+{
+	_cleanup_free_ char *line = xasprintf("  %-9s %s", c->name,
+					      _(c->summary));
+
+	(void)out_line(line);
+}
+
+static int general(void)
+{
+	(void)out_line(_("upshift takes a user's data from one version of an "
+			 "application to the next."));
+	(void)out_line("");
+	(void)out_line(_("Usage: upshift [COMMAND] [ARGUMENT] [OPTION]..."));
+	for (const struct command *const *c = commands; *c; c++)
+		usage_line(*c);
+	(void)out_line("");
+	(void)out_line(_(
+"Options: --root DIR --state-dir DIR --backup-dir DIR --run ID --json --batch\n"
+"  -y|--yes --confirm WORDS --answers FILE --write-answers FILE --set NAME=VALUE\n"
+"  --vars FILE --skip STEP --stop-after STEP --run-step STEP\n"
+"  --on-failure stop|rollback -n|--dry-run --if-needed --progress-interval S\n"
+"  --lang LANG -q|--quiet -v|--verbose -h|--help -V|--version"));
+	(void)out_line(_("Topics: accessibility environment exit-codes resume "
+			 "rollback. More: upshift help COMMAND, man upshift."));
+	return 0;
+}
+
+static int exec_help(const struct options *o,
+		     const struct step_ops *const *kinds)
+{
+	const char *words[40];
+	const struct command *c;
+	struct error err = ERROR_INIT;
+	const char *near;
+	size_t n = 0;
+
+	(void)kinds;
+	if (!o->args.n)
+		return general();
+	c = command_find(o->args.v[0]);
+	if (c) {
+		_cleanup_free_ char *line = xasprintf("upshift %s %s\n  %s",
+			c->name, c->usage, _(c->summary));
+
+		(void)out_line(line);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(topics); i++) {
+		words[n++] = topics[i].name;
+		if (!strcmp(topics[i].name, o->args.v[0])) {
+			(void)out_line(_(topics[i].text));
+			return 0;
+		}
+	}
+	words[n] = NULL;
+	near = nearest_word(o->args.v[0], words);
+	(void)error_set(&err, ERR_USAGE, 0, _("there is no help on '%s'"),
+			o->args.v[0]);
+	error_hint(&err, "upshift help %s", near ? near : "");
+	say_error(&err);
+	error_release(&err);
+	return 64;
+}
+
+static int exec_lint(const struct options *o,
+		     const struct step_ops *const *kinds)
+{
+	struct session s;
+	int ret;
+
+	session_init(&s, o, kinds);
+	ret = session_lint(&s);
+	if (!ret && !o->quiet) {
+		_cleanup_free_ char *line = xasprintf(ngettext(
+			"%s: no mistake found (%zu step)",
+			"%s: no mistake found (%zu steps)",
+			(unsigned long)s.plan->step_n), s.plan_path,
+			s.plan->step_n);
+
+		(void)out_line(line);
+	}
+	session_release(&s);
+	return ret;
+}
+
+const struct command cmd_help = {
+	.name = "help",
+	.usage = "[COMMAND|TOPIC]",
+	.summary = N_("this, or more on a command or topic"),
+	.max_args = 1,
+	.exec = exec_help,
+};
+
+const struct command cmd_lint = {
+	.name = "lint",
+	.usage = "PLAN",
+	.summary = N_("find the mistakes of a plan"),
+	.flags = COMMAND_PLAN,
+	.max_args = 1,
+	.exec = exec_lint,
+};

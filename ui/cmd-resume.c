@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* resume, rollback, verify: what is done with a run that is there */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "frontend.h"
+#include "session.h"
+#include "text.h"
+
+struct job {
+	struct session s;
+	struct batch batch;
+	struct event_bus bus;
+	struct engine_spec spec;
+	struct engine *e;
+};
+
+static int job_begin(struct job *j, const struct options *o,
+		     const struct step_ops *const *kinds, bool writable)
+{
+	int ret;
+
+	memset(j, 0, sizeof(*j));
+	session_init(&j->s, o, kinds);
+	j->batch.o = o;
+	ret = session_open_run(&j->s, writable);
+	if (!ret)
+		ret = session_run_plan(&j->s);
+	if (ret)
+		return ret;
+	session_bus(&j->s, &j->bus, &j->batch);
+	session_engine_spec(&j->s, &j->spec, &j->bus);
+	j->e = engine_new(&j->spec);
+	signals_engine(j->e);
+	return 0;
+}
+
+static int job_end(struct job *j, int ret)
+{
+	signals_engine(NULL);
+	engine_free(j->e);
+	event_bus_close(&j->bus);
+	session_release(&j->s);
+	return ret;
+}
+
+static int refuse(enum err_code code, const char *msg, const char *hint)
+{
+	struct error err = ERROR_INIT;
+
+	(void)error_set(&err, code, 0, "%s", msg);
+	error_hint(&err, "%s", hint);
+	say_error(&err);
+	error_release(&err);
+	return error_code_exit(code);
+}
+
+static int exec_resume(const struct options *o,
+		       const struct step_ops *const *kinds)
+{
+	struct job j;
+	int ret = job_begin(&j, o, kinds, true);
+
+	if (ret)
+		return job_end(&j, ret);
+	if (j.s.run->state == RUN_COMPLETE && !o->run_step) {
+		if (!o->json)
+			(void)out_line(_("the run is complete; there is "
+					 "nothing to resume"));
+		return job_end(&j, 0);
+	}
+	if (j.s.run->state == RUN_CLOSED ||
+	    (j.s.run->state == RUN_ROLLED_BACK && !run_is_open(j.s.run)))
+		return job_end(&j, refuse(ERR_NO_RUN,
+			_("no run is open here"), "upshift run PLAN"));
+	if (j.spec.opts.batch && !o->yes && !run_changed_data(j.s.run) &&
+	    !o->batch)
+		return job_end(&j, refuse(ERR_USAGE,
+			_("there is no terminal to ask on"),
+			"upshift resume --batch --yes"));
+	return job_end(&j, engine_resume(j.e, j.s.run));
+}
+
+/* --- rollback --- */
+
+static void show_names(const char *label, uint64_t n,
+		       const struct strvec *names)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	strbuf_addf(&sb, "%s ", label);
+	text_count(n, &sb);
+	(void)out_line(sb.buf);
+	for (size_t i = 0; i < names->n; i++) {
+		_cleanup_free_ char *shown = escape_bytes(names->v[i]);
+		_cleanup_free_ char *line = xasprintf("  %s", shown);
+
+		(void)out_line(line);
+	}
+}
+
+static int show_preview(struct job *j, const char *point)
+{
+	struct rollback_preview p;
+	struct error err = ERROR_INIT;
+	_cleanup_free_ char *head = NULL;
+	int ret = engine_preview_rollback(j->e, j->s.run, point, &p, &err);
+
+	if (ret < 0) {
+		say_error(&err);
+		ret = error_code_exit(err.code);
+		error_release(&err);
+		rollback_preview_release(&p);
+		return ret;
+	}
+	head = xasprintf(ngettext("rollback to %s undoes %d step",
+				  "rollback to %s undoes %d steps",
+				  (unsigned long)p.undone_steps), point,
+			 p.undone_steps);
+	(void)out_line(head);
+	show_names("RESTORED", p.restored, &p.restored_names);
+	show_names("LOST", p.lost, &p.lost_names);
+	show_names("KEPT", p.kept, &p.kept_names);
+	(void)out_line(_("The state before is saved as a point of its own, so "
+			 "that this rollback can be undone."));
+	rollback_preview_release(&p);
+	return 0;
+}
+
+static bool words_given(const struct options *o, const char *words)
+{
+	for (size_t i = 0; i < o->confirm.n; i++)
+		if (ask_words_match(o->confirm.v[i], words))
+			return true;
+	return false;
+}
+
+static int confirm_rollback(struct job *j, const char *point)
+{
+	_cleanup_free_ char *words = xasprintf("roll back to %s", point);
+	struct ask a = { .id = "confirm:rollback", .kind = ASK_WORDS,
+			 .prompt = _("Roll back?"), .words = words };
+	int ret;
+
+	if (words_given(j->s.o, words))
+		return 0;
+	if (j->spec.opts.batch) {
+		_cleanup_free_ char *hint = xasprintf("--confirm \"%s\"",
+						      words);
+
+		return refuse(ERR_CONFIRM,
+			_("nothing was changed; a rollback needs its words"),
+			hint);
+	}
+	ret = show_preview(j, point);
+	if (ret)
+		return ret;
+	ret = ask_terminal(NULL, &a);
+	if (ret >= 0 && !ask_words_match(a.answer, words))
+		ret = -ECANCELED;
+	ask_release(&a);
+	return ret < 0 ? refuse(ERR_CONFIRM,
+		_("nothing was changed; the words do not match"),
+		"upshift rollback") : 0;
+}
+
+static int exec_rollback(const struct options *o,
+			 const struct step_ops *const *kinds)
+{
+	const char *point = o->args.n ? o->args.v[0] : "start";
+	struct job j;
+	int ret = job_begin(&j, o, kinds, !o->preview);
+
+	if (ret)
+		return job_end(&j, ret);
+	if (o->preview)
+		return job_end(&j, show_preview(&j, point));
+	/* one that was begun was confirmed then */
+	if (j.s.run->state != RUN_ROLLING_BACK)
+		ret = confirm_rollback(&j, point);
+	if (!ret)
+		ret = engine_rollback(j.e, j.s.run, point);
+	return job_end(&j, ret);
+}
+
+static int exec_verify(const struct options *o,
+		       const struct step_ops *const *kinds)
+{
+	static const char *const levels[] = { "basic", "standard", "rigorous",
+					      "forensic", NULL };
+	int level = LEVEL_BASIC, ret;
+	struct job j;
+
+	if (o->level) {
+		for (level = 0; levels[level] &&
+		     strcmp(levels[level], o->level); level++)
+			;
+		if (!levels[level])
+			return refuse(ERR_USAGE, _("unknown level"),
+				"--level basic|standard|rigorous|forensic");
+	}
+	ret = job_begin(&j, o, kinds, false);
+	if (ret)
+		return job_end(&j, ret);
+	return job_end(&j, engine_verify(j.e, j.s.run,
+					 (enum engine_level)level));
+}
+
+const struct command cmd_resume = {
+	.name = "resume",
+	.usage = "[--run ID] [--run-step STEP] [--batch] [--yes]",
+	.summary = N_("go on with a run that was stopped or interrupted"),
+	.max_args = 0,
+	.exec = exec_resume,
+};
+
+const struct command cmd_rollback = {
+	.name = "rollback",
+	.usage = "[POINT] [--preview] [--batch --confirm \"roll back to POINT\"]",
+	.summary = N_("go back to a checkpoint (start if none is named)"),
+	.max_args = 1,
+	.exec = exec_rollback,
+};
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.usage = "[--run ID] [--level basic|standard|rigorous|forensic]",
+	.summary = N_("compare data and backup with what the run recorded"),
+	.max_args = 0,
+	.exec = exec_verify,
+};

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "frontend.h"
+#include "session.h"
+#include "text.h"
+
+static int say(enum err_code code, const char *msg, const char *hint)
+{
+	struct error err = ERROR_INIT;
+
+	(void)error_set(&err, code, 0, "%s", msg);
+	if (hint)
+		error_hint(&err, "%s", hint);
+	say_error(&err);
+	error_release(&err);
+	return error_code_exit(code);
+}
+
+/* where an open run stands, and what to type */
+static int say_open(struct session *s, const struct run *r)
+{
+	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
+	_cleanup_free_ char *data = run_data_text(r, false);
+	_cleanup_free_ char *msg = xasprintf(
+		_("run %s of this data is not finished: %s; data %s"), r->id,
+		text_run_state(r, false), data);
+
+	(void)s;
+	run_next(r, false, &next);
+	return say(ERR_RUN_OPEN, msg, next.n ? next.v[0] : "upshift status");
+}
+
+/* 0: go on; -1: nothing to do (0 is the exit status); else the exit status */
+static int look_at_last(struct session *s)
+{
+	struct error err = ERROR_INIT;
+	struct run *r = NULL;
+	int ret = 0;
+
+	if (s->sd.fd < 0)
+		return 0;
+	if (state_dir_is_locked(&s->sd, NULL)) {
+		(void)state_dir_lock(&s->sd, &err);
+		if (!error_is_set(&err))
+			(void)error_set(&err, ERR_LOCKED, 0, "%s",
+				_("another engine works on this data"));
+		say_error(&err);
+		error_release(&err);
+		return 75;
+	}
+	if (run_open(&r, &s->sd, NULL, false, &err) < 0) {
+		/* a directory without a durable first record is no run */
+		ret = err.code == ERR_NO_RUN ? 0 : error_code_exit(err.code);
+		if (ret)
+			say_error(&err);
+		error_release(&err);
+		return ret;
+	}
+	if (run_is_open(r)) {
+		ret = say_open(s, r);
+	} else if (r->state == RUN_COMPLETE &&
+		   !strcmp(json_get_str(r->begun, "plan", ""),
+			   s->plan->name) &&
+		   !strcmp(json_get_str(r->begun, "to", ""), s->plan->to)) {
+		_cleanup_free_ char *line = xasprintf(
+			_("%s is %s already (run %s)%s"), s->plan->name,
+			s->plan->to, r->id,
+			strcmp(json_get_str(r->begun, "plan_digest", ""),
+			       s->plan->digest) ?
+			_("; the plan file has changed since") : "");
+
+		if (!s->o->json)
+			(void)out_line(line);
+		ret = -1;
+	}
+	run_free(r);
+	return ret;
+}
+
+static int write_answers(struct session *s)
+{
+	struct strbuf sb = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	int ret;
+
+	for (size_t i = 0; i < s->plan->answer_n; i++) {
+		const struct plan_answer *a = &s->plan->answers[i];
+
+		strbuf_addf(&sb, "// %s%s\n%s = \"%s\";\n",
+			    plan_text_get(&a->prompt, s->o->lang),
+			    a->secret ? _(" (secret)") : "", a->id,
+			    a->def ? a->def : "");
+	}
+	ret = fs_write_file(AT_FDCWD, s->o->write_answers, sb.buf, sb.len,
+			    0600);
+	strbuf_release(&sb);
+	if (ret >= 0)
+		return 0;
+	(void)error_errno(&err, ERR_IO, ret, _("cannot write '%s'"),
+			  s->o->write_answers);
+	say_error(&err);
+	error_release(&err);
+	return 73;
+}
+
+/* everything that is missing at once, before anything is written */
+static int say_missing(struct engine *e)
+{
+	_cleanup_strvec_ struct strvec missing = STRVEC_INIT;
+	struct strbuf sb = STRBUF_INIT;
+
+	engine_missing(e, &missing);
+	if (!missing.n)
+		return 0;
+	for (size_t i = 0; i < missing.n; i++)
+		strbuf_addf(&sb, "%s%s", i ? "  " : "", missing.v[i]);
+	(void)say(ERR_NEED_ANSWER,
+		  _("nothing was changed; this run still needs:"), sb.buf);
+	strbuf_release(&sb);
+	return 8;
+}
+
+static int run_engine(struct session *s)
+{
+	struct batch batch = { .o = s->o };
+	struct event_bus bus;
+	struct engine_spec spec;
+	struct engine *e;
+	char id[RUN_ID_LEN + 1];
+	int ret = run_new_id(&s->sd, id) < 0 ? 73 : session_new_plan(s, id);
+
+	if (ret)
+		return ret;
+	session_bus(s, &bus, &batch);
+	session_engine_spec(s, &spec, &bus);
+	e = engine_new(&spec);
+	if (spec.opts.batch && !s->o->dry_run)
+		ret = say_missing(e);
+	if (!ret) {
+		signals_engine(e);
+		ret = s->o->dry_run ? engine_dry_run(e) :
+			engine_run(e, id, s->run_started);
+		signals_engine(NULL);
+	}
+	if (!ret && !s->o->dry_run && !s->o->json)
+		register_add(s->sd.root, s->plan->name, id);
+	engine_free(e);
+	event_bus_close(&bus);
+	return ret;
+}
+
+static int prepare(struct session *s)
+{
+	int ret = session_lint(s);
+
+	if (!ret)
+		ret = session_values(s);
+	return ret ? ret : session_root(s);
+}
+
+static int exec_run(const struct options *o,
+		    const struct step_ops *const *kinds)
+{
+	struct session s;
+	int ret;
+
+	if (!o->batch && !o->dry_run && !o->write_answers &&
+	    (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
+		return say(ERR_USAGE, _("there is no terminal to ask on"),
+			   _("upshift run PLAN --batch --yes"));
+	session_init(&s, o, kinds);
+	ret = prepare(&s);
+	if (!ret && o->write_answers)
+		ret = write_answers(&s);
+	else if (!ret) {
+		ret = o->dry_run && s.sd.fd < 0 ? 0 : look_at_last(&s);
+		if (!ret)
+			ret = run_engine(&s);
+		else if (ret == -1)
+			ret = 0;
+	}
+	session_release(&s);
+	return ret;
+}
+
+static int exec_check(const struct options *o,
+		      const struct step_ops *const *kinds)
+{
+	struct batch batch = { .o = o };
+	struct engine_spec spec;
+	struct event_bus bus;
+	struct session s;
+	char id[RUN_ID_LEN + 1] = "";
+	int ret;
+
+	session_init(&s, o, kinds);
+	ret = prepare(&s);
+	if (!ret)
+		ret = run_new_id(&s.sd, id) < 0 ? 73 :
+			session_new_plan(&s, id);
+	if (!ret) {
+		struct engine *e;
+
+		session_bus(&s, &bus, &batch);
+		session_engine_spec(&s, &spec, &bus);
+		e = engine_new(&spec);
+		signals_engine(e);
+		ret = engine_check(e);
+		signals_engine(NULL);
+		engine_free(e);
+		event_bus_close(&bus);
+	}
+	session_release(&s);
+	return ret;
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.usage = "[PLAN] [--batch] [--yes] [--dry-run] [--if-needed] "
+		"[--set NAME=VALUE] [--vars FILE] [--answers FILE] "
+		"[--confirm WORDS] [--skip STEP] [--stop-after STEP] "
+		"[--on-failure stop|rollback]",
+	.summary = N_("carry a plan out"),
+	.flags = COMMAND_PLAN,
+	.max_args = 1,
+	.exec = exec_run,
+};
+
+const struct command cmd_check = {
+	.name = "check",
+	.usage = "PLAN",
+	.summary = N_("make the plan's checks and change nothing"),
+	.flags = COMMAND_PLAN,
+	.max_args = 1,
+	.exec = exec_check,
+};

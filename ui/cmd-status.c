@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* status, list, report, forget: what the journal says */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "report.h"
+#include "session.h"
+#include "text.h"
+
+static int say(enum err_code code, const char *msg, const char *hint)
+{
+	struct error err = ERROR_INIT;
+
+	(void)error_set(&err, code, 0, "%s", msg);
+	if (hint)
+		error_hint(&err, "%s", hint);
+	say_error(&err);
+	error_release(&err);
+	return error_code_exit(code);
+}
+
+/* --- status --- */
+
+static void add_steps(const struct run *r, const char *label, bool (*want)(
+		      const struct run_step *), struct strbuf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < r->step_n; i++) {
+		if (!want(&r->steps[i]))
+			continue;
+		strbuf_addf(out, "%s%zu %s", first ? label : ", ", i + 1,
+			    r->steps[i].id);
+		if (r->steps[i].error_code && r->steps[i].state !=
+		    STEP_VERIFIED)
+			strbuf_addf(out, " (%s)", r->steps[i].error_code);
+		first = false;
+	}
+	if (!first)
+		strbuf_addch(out, '\n');
+}
+
+static bool is_done(const struct run_step *s)
+{
+	return s->state == STEP_VERIFIED || s->state == STEP_APPLIED;
+}
+
+static bool is_skipped(const struct run_step *s)
+{
+	return s->state == STEP_SKIPPED;
+}
+
+static bool is_failed(const struct run_step *s)
+{
+	return s->state == STEP_FAILED || s->state == STEP_UNDO_FAILED ||
+		(s->state == STEP_UNDONE && s->error_code);
+}
+
+static bool is_under_way(const struct run_step *s)
+{
+	return s->state == STEP_APPLYING || s->state == STEP_UNDOING;
+}
+
+static bool is_ahead(const struct run_step *s)
+{
+	return s->state == STEP_PENDING ||
+		(s->state == STEP_UNDONE && !s->error_code);
+}
+
+static void add_backup(const struct run *r, struct strbuf *out)
+{
+	if (!r->backup.done) {
+		strbuf_addstr(out, _("backup none yet"));
+		return;
+	}
+	if (r->backup.pruned) {
+		strbuf_addstr(out, _("backup removed, it was kept long "
+				     "enough"));
+		return;
+	}
+	strbuf_addstr(out, _("backup verified "));
+	text_clock(r->backup.finished, out);
+}
+
+static void status_text(const struct run *r, bool live, struct strbuf *out)
+{
+	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
+	_cleanup_free_ char *data = run_data_text(r, live);
+
+	strbuf_addf(out, _("Run %s  %s %s -> %s  started %s by %s\n"), r->id,
+		    json_get_str(r->begun, "title",
+				 json_get_str(r->begun, "plan", "")),
+		    json_get_str(r->begun, "from", ""),
+		    json_get_str(r->begun, "to", ""),
+		    json_get_str(r->begun, "started", ""),
+		    json_get_str(r->begun, "user", "?"));
+	strbuf_addf(out, _("State: %s.%s\n"), text_run_state(r, live),
+		    live ? "" : _(" Nothing is running."));
+	add_steps(r, _("Done: "), is_done, out);
+	add_steps(r, _("Skipped: "), is_skipped, out);
+	add_steps(r, _("Under way: "), is_under_way, out);
+	add_steps(r, _("Failed: "), is_failed, out);
+	add_steps(r, _("Next: "), is_ahead, out);
+	if (r->error_code)
+		strbuf_addf(out, _("Stopped by %s: %s\n"), r->error_code,
+			    r->error_msg ? r->error_msg : "");
+	strbuf_addf(out, _("Data %s | app %s | "), data,
+		    r->app_state ? r->app_state : _("not managed"));
+	add_backup(r, out);
+	strbuf_addch(out, '\n');
+	run_next(r, live, &next);
+	for (size_t i = 0; i < next.n; i++)
+		strbuf_addf(out, _("  (use \"%s\")\n"), next.v[i]);
+}
+
+static void status_short(const struct run *r, bool live, struct strbuf *out)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < r->step_n; i++)
+		done += is_done(&r->steps[i]);
+	strbuf_addf(out, _("%s %s, %zu of %zu steps done"), r->id,
+		    text_run_state(r, live), done, r->step_n);
+	if (r->failed_step)
+		strbuf_addf(out, _(", step %d failed"),
+			    run_step_number(r, r->failed_step));
+	if (r->error_code)
+		strbuf_addf(out, " %s", r->error_code);
+	strbuf_addch(out, '\n');
+}
+
+static void print_text(struct strbuf *sb)
+{
+	if (sb->len && sb->buf[sb->len - 1] == '\n')
+		strbuf_set_len(sb, sb->len - 1);
+	(void)out_line(sb->buf);
+	strbuf_clear(sb);
+}
+
+static int exec_status(const struct options *o,
+		       const struct step_ops *const *kinds)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	struct session s;
+	bool live;
+	int ret;
+
+	session_init(&s, o, kinds);
+	ret = session_open_run(&s, false);
+	if (ret == 66 && o->json)
+		(void)out_line("{\"state\":\"none\"}");
+	if (!ret) {
+		live = state_dir_is_locked(&s.sd, NULL) &&
+			(!o->run_id || run_is_open(s.run));
+		if (o->json) {
+			_cleanup_json_ struct json_object *j =
+				run_status_json(s.run, live);
+
+			json_print(j, &sb);
+		} else if (o->shorter) {
+			status_short(s.run, live, &sb);
+		} else {
+			status_text(s.run, live, &sb);
+		}
+		print_text(&sb);
+	}
+	session_release(&s);
+	return ret;
+}
+
+/* --- list --- */
+
+static void list_run(struct run *r, bool json)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	struct run_goal *g;
+	size_t n;
+
+	if (json) {
+		_cleanup_json_ struct json_object *j = run_status_json(r,
+								       false);
+
+		json_print(j, &sb);
+		print_text(&sb);
+		return;
+	}
+	strbuf_addf(&sb, "%s  %s  %s %s -> %s  %s", r->id,
+		    json_get_str(r->begun, "started", ""),
+		    json_get_str(r->begun, "plan", ""),
+		    json_get_str(r->begun, "from", ""),
+		    json_get_str(r->begun, "to", ""),
+		    text_run_state(r, false));
+	n = run_goals(r, NULL, &g);
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&sb, "%s%s", i ? " " : _("; points "), g[i].name);
+	run_goals_free(g, n);
+	print_text(&sb);
+}
+
+static int exec_list(const struct options *o,
+		     const struct step_ops *const *kinds)
+{
+	_cleanup_strvec_ struct strvec ids = STRVEC_INIT;
+	struct error err = ERROR_INIT;
+	struct session s;
+	int ret;
+
+	session_init(&s, o, kinds);
+	ret = session_open_run(&s, false);
+	if (!ret && state_dir_runs(&s.sd, &ids, &err) < 0) {
+		say_error(&err);
+		ret = error_code_exit(err.code);
+	}
+	for (size_t i = 0; !ret && i < ids.n; i++) {
+		struct run *r = NULL;
+
+		if (run_open(&r, &s.sd, ids.v[i], false, &err) >= 0)
+			list_run(r, o->json);
+		else
+			say_error(&err);
+		error_release(&err);
+		run_free(r);
+	}
+	session_release(&s);
+	return ret;
+}
+
+/* --- report --- */
+
+static int exec_report(const struct options *o,
+		       const struct step_ops *const *kinds)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	struct options mine = *o;
+	struct session s;
+	int ret;
+
+	if (o->args.n)
+		mine.run_id = o->args.v[0];
+	session_init(&s, &mine, kinds);
+	ret = session_open_run(&s, false);
+	if (!ret) {
+		report_markdown(s.run, NULL, &sb);
+		print_text(&sb);
+	}
+	session_release(&s);
+	return ret;
+}
+
+/* --- forget --- */
+
+static int forget_one(struct session *s, const char *id)
+{
+	_cleanup_free_ char *words = xasprintf("forget %s", id);
+	struct error err = ERROR_INIT;
+	bool confirmed = false;
+	int ret;
+
+	for (size_t i = 0; i < s->o->confirm.n; i++)
+		confirmed |= ask_words_match(s->o->confirm.v[i], words);
+	if (run_is_only_backup(&s->sd, id) && !confirmed) {
+		_cleanup_free_ char *hint = xasprintf("--confirm \"%s\"",
+						      words);
+
+		return say(ERR_CONFIRM,
+			   _("this is the only backup of this data"), hint);
+	}
+	run_free(s->run);
+	s->run = NULL;
+	ret = run_forget(&s->sd, id, &err);
+	if (ret < 0) {
+		say_error(&err);
+		ret = error_code_exit(err.code);
+	}
+	error_release(&err);
+	return ret;
+}
+
+/* complete, verified, past its keep_days, and not the only backup */
+static bool is_expired(struct session *s, const char *id)
+{
+	struct run *r = NULL;
+	struct timespec then, now;
+	bool ret = false;
+	int64_t keep;
+
+	if (run_open(&r, &s->sd, id, false, NULL) < 0)
+		return false;
+	keep = json_get_int(r->begun, "keep_s", 0);
+	clock_now(&now);
+	if (r->state == RUN_COMPLETE && keep > 0 && r->finished &&
+	    clock_parse(r->finished, &then) == 0)
+		ret = now.tv_sec - then.tv_sec > keep &&
+			!run_is_only_backup(&s->sd, id);
+	run_free(r);
+	return ret;
+}
+
+static int forget_expired(struct session *s)
+{
+	_cleanup_strvec_ struct strvec ids = STRVEC_INIT;
+	struct error err = ERROR_INIT;
+	int ret = 0;
+
+	if (state_dir_runs(&s->sd, &ids, &err) < 0) {
+		say_error(&err);
+		ret = error_code_exit(err.code);
+		error_release(&err);
+	}
+	for (size_t i = 0; !ret && i < ids.n; i++) {
+		_cleanup_free_ char *line = NULL;
+
+		if (!is_expired(s, ids.v[i]))
+			continue;
+		ret = forget_one(s, ids.v[i]);
+		line = xasprintf(_("run %s forgotten"), ids.v[i]);
+		if (!ret)
+			(void)out_line(line);
+	}
+	return ret;
+}
+
+static int exec_forget(const struct options *o,
+		       const struct step_ops *const *kinds)
+{
+	struct options mine = *o;
+	struct session s;
+	int ret;
+
+	if (!o->expired && !o->args.n)
+		return say(ERR_USAGE, _("which run?"),
+			   "upshift forget RUN, or --expired");
+	if (o->args.n)
+		mine.run_id = o->args.v[0];
+	session_init(&s, &mine, kinds);
+	ret = session_open_run(&s, true);
+	if (!ret)
+		ret = o->expired ? forget_expired(&s) :
+			forget_one(&s, o->args.v[0]);
+	session_release(&s);
+	return ret;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.usage = "[--json|--short] [--run ID]",
+	.summary = N_("where a run stands and what to type next"),
+	.exec = exec_status,
+};
+
+const struct command cmd_list = {
+	.name = "list",
+	.usage = "[--json]",
+	.summary = N_("runs and their checkpoints"),
+	.exec = exec_list,
+};
+
+const struct command cmd_report = {
+	.name = "report",
+	.usage = "[RUN]",
+	.summary = N_("a run as Markdown"),
+	.max_args = 1,
+	.exec = exec_report,
+};
+
+const struct command cmd_forget = {
+	.name = "forget",
+	.usage = "RUN [--confirm \"forget RUN\"] | --expired",
+	.summary = N_("remove a run that is over, with its backup"),
+	.max_args = 1,
+	.exec = exec_forget,
+};

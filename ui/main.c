@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The composition root: the one file that sees front ends, engine and kinds. */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/i18n.h"
+#include "command.h"
+#include "steps.h"
+#include "text.h"
+
+const struct command *const commands[] = {
+	&cmd_run,
+	&cmd_check,
+	&cmd_status,
+	&cmd_resume,
+	&cmd_rollback,
+	&cmd_verify,
+	&cmd_attach,
+	&cmd_list,
+	&cmd_report,
+	&cmd_lint,
+	&cmd_explain,
+	&cmd_forget,
+	&cmd_help,
+	NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (!strcmp((*c)->name, name))
+			return *c;
+	return NULL;
+}
+
+/* a data file must never get descriptor 0, 1 or 2 */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
+static void init_locale(void)
+{
+	/* not installed here: UTF-8 all the same, messages by LANGUAGE */
+	if (!setlocale(LC_ALL, ""))
+		(void)setlocale(LC_ALL, "C.UTF-8");
+	/* numbers in files and on the wire have a point */
+	(void)setlocale(LC_NUMERIC, "C");
+#ifdef ENABLE_NLS
+	(void)bindtextdomain(PACKAGE, LOCALEDIR);
+	(void)textdomain(PACKAGE);
+#endif
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	bool done;
+	int ret;
+
+	fill_descriptors();
+	init_locale();
+	(void)umask(077);
+	/* a core file would hold answers */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	signals_install();
+	ret = options_parse(&o, argc, argv, &done);
+	if (!ret && !done) {
+		if (o.lang)
+			(void)setenv("LANGUAGE", o.lang, 1);
+		ret = command_find(o.command)->exec(&o, step_kinds);
+	}
+	options_release(&o);
+	if (out_failed()) {
+		(void)fprintf(stderr, "upshift: %s\n",
+			_("standard output cannot be written; the exit status "
+			  "tells how it ended"));
+		/* a failure of its own only where there is no other */
+		if (!ret)
+			ret = 74;
+	}
+	return ret;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "event.h"
+#include "run.h"
+
+static bool stdout_failed;
+
+bool out_line(const char *s)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	if (stdout_failed)
+		return false;
+	strbuf_addstr(&sb, s);
+	strbuf_addch(&sb, '\n');
+	if (fs_write_all(STDOUT_FILENO, sb.buf, sb.len) < 0)
+		stdout_failed = true;
+	strbuf_release(&sb);
+	return !stdout_failed;
+}
+
+bool out_failed(void)
+{
+	return stdout_failed;
+}
+
+void text_count(uint64_t n, struct strbuf *out)
+{
+	char digits[32];
+	int len = snprintf(digits, sizeof(digits), "%llu",
+			   (unsigned long long)n);
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			strbuf_addch(out, ',');
+		strbuf_addch(out, digits[i]);
+	}
+}
+
+void text_bytes(uint64_t n, struct strbuf *out)
+{
+	static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+	double v = (double)n;
+	size_t i = 0;
+
+	while (v >= 1000 && i + 1 < ARRAY_SIZE(units)) {
+		v /= 1000;
+		i++;
+	}
+	strbuf_addf(out, i ? "%.1f %s" : "%.0f %s", v, units[i]);
+}
+
+void text_duration(double s, struct strbuf *out)
+{
+	if (s < 90)
+		strbuf_addf(out, _("%.0f s"), s);
+	else if (s < 5400)
+		strbuf_addf(out, _("%.0f min"), s / 60);
+	else
+		strbuf_addf(out, _("%.1f h"), s / 3600);
+}
+
+static void clock_of(const struct timespec *ts, struct strbuf *out)
+{
+	struct tm tm;
+	char buf[16] = "--:--:--";
+
+	if (localtime_r(&ts->tv_sec, &tm))
+		(void)strftime(buf, sizeof(buf), "%H:%M:%S", &tm);
+	strbuf_addstr(out, buf);
+}
+
+void text_clock(const char *time, struct strbuf *out)
+{
+	struct timespec ts;
+
+	if (time && clock_parse(time, &ts) == 0)
+		clock_of(&ts, out);
+}
+
+/* --- events --- */
+
+static const char *state_text(enum event_state s)
+{
+	switch (s) {
+	case EVENT_OK:
+		return _("ok");
+	case EVENT_WARN:
+		return _("warning");
+	case EVENT_FAIL:
+		return _("FAILED");
+	case EVENT_STARTED:
+		return _("started");
+	case EVENT_DONE:
+		return _("done");
+	case EVENT_APPLIED:
+		return _("applied");
+	case EVENT_VERIFIED:
+		return _("verified");
+	case EVENT_FAILED:
+		return _("FAILED");
+	case EVENT_SKIPPED:
+		return _("skipped");
+	case EVENT_UNDONE:
+		return _("undone");
+	case EVENT_STOPPED:
+		return _("stopped");
+	case EVENT_RUNNING:
+		return _("running");
+	case EVENT_NONE:
+	case EVENT_STATE_COUNT:
+		break;
+	}
+	return "";
+}
+
+static void add_text(struct strbuf *out, const char *s)
+{
+	if (s)
+		strbuf_add_escaped(out, s, strlen(s));
+}
+
+static void step_line(const struct event *ev, struct strbuf *out)
+{
+	strbuf_addf(out, _("step %d/%d %s"), ev->n, ev->of, ev->id);
+	if (ev->state)
+		strbuf_addf(out, ": %s", state_text(ev->state));
+	if (ev->message) {
+		strbuf_addstr(out, ev->state == EVENT_STARTED ? ", " : ": ");
+		add_text(out, ev->message);
+	}
+	if (ev->elapsed_s >= 1) {
+		strbuf_addstr(out, ", ");
+		text_duration(ev->elapsed_s, out);
+	}
+}
+
+static void progress_line(const struct event *ev, struct strbuf *out)
+{
+	strbuf_addf(out, "%s: ", ev->id ? ev->id : event_phase_name(ev->phase));
+	if (ev->total) {
+		uint64_t pct = ev->done >= ev->total ? 100 :
+			ev->done * 100 / ev->total;
+
+		strbuf_addf(out, "%llu %%", (unsigned long long)pct);
+	} else {
+		text_count(ev->done, out);
+		strbuf_addf(out, " %s", ev->unit ? ev->unit : "");
+	}
+	if (ev->rate > 0) {
+		strbuf_addstr(out, ", ");
+		if (ev->unit && !strcmp(ev->unit, "bytes"))
+			text_bytes((uint64_t)ev->rate, out);
+		else
+			strbuf_addf(out, "%.0f %s", ev->rate,
+				    ev->unit ? ev->unit : "");
+		strbuf_addstr(out, "/s");
+	}
+	if (ev->eta_s >= 0) {
+		strbuf_addstr(out, _(", about "));
+		text_duration(ev->eta_s, out);
+		strbuf_addstr(out, _(" left"));
+	}
+}
+
+static void backup_line(const struct event *ev, struct strbuf *out)
+{
+	strbuf_addf(out, _("backup: %s"), state_text(ev->state));
+	if (ev->state != EVENT_DONE)
+		return;
+	strbuf_addstr(out, ", ");
+	text_count(ev->items, out);
+	strbuf_addstr(out, _(" items, "));
+	text_bytes(ev->bytes, out);
+	strbuf_addstr(out, _(" stored in "));
+	text_bytes(ev->stored_bytes, out);
+	strbuf_addstr(out, _(", read back and compared"));
+}
+
+static void summary_line(const struct event *ev, struct strbuf *out)
+{
+	const char *run = json_get_str(ev->extra, "run", NULL);
+	int exit = (int)json_get_int(ev->extra, "exit", 0);
+
+	switch (exit) {
+	case 0:
+		strbuf_addstr(out, _("done and verified"));
+		break;
+	case 1:
+		strbuf_addstr(out, _("failed; nothing was changed"));
+		break;
+	case 2:
+		strbuf_addstr(out, _("stopped or failed; it can be resumed or "
+				     "rolled back"));
+		break;
+	case 3:
+		strbuf_addstr(out, _("done, with warnings or skipped steps"));
+		break;
+	case 4:
+		strbuf_addstr(out, _("failed and rolled back"));
+		break;
+	case 5:
+		strbuf_addstr(out, _("the rollback failed; call support"));
+		break;
+	case 6:
+		strbuf_addstr(out, _("stopped at a safe point"));
+		break;
+	case 7:
+		strbuf_addstr(out, _("a verification failed"));
+		break;
+	case 8:
+		strbuf_addstr(out, _("an answer or confirmation is needed"));
+		break;
+	default:
+		strbuf_addf(out, _("ended with status %d"), exit);
+	}
+	if (run)
+		strbuf_addf(out, _(" (run %s)"), run);
+}
+
+static void check_line(const struct event *ev, struct strbuf *out)
+{
+	strbuf_addf(out, ev->type == EVENT_VERIFY ? _("verify %s: %s") :
+		    _("check %s: %s"), ev->id, state_text(ev->state));
+	if (ev->message && *ev->message) {
+		strbuf_addstr(out, ", ");
+		add_text(out, ev->message);
+	}
+	if (ev->hint)
+		strbuf_addf(out, " (%s)", ev->hint);
+}
+
+static bool log_wanted(const struct event *ev, bool verbose)
+{
+	return verbose || !strcmp(ev->stream, "note") ||
+		!strcmp(ev->stream, "preview");
+}
+
+static void log_line(const struct event *ev, struct strbuf *out)
+{
+	if (!strcmp(ev->stream, "preview"))
+		strbuf_addstr(out, "    ");
+	else if (ev->id)
+		strbuf_addf(out, "%s: ", ev->id);
+	strbuf_add_escaped(out, ev->text, ev->text_len);
+}
+
+static void say_event(const struct event *ev, struct strbuf *out)
+{
+	switch (ev->type) {
+	case EVENT_VERSION:
+		strbuf_addf(out, "%s %s -> %s",
+			    json_get_str(ev->extra, "title", ""),
+			    json_get_str(ev->extra, "from", ""),
+			    json_get_str(ev->extra, "to", ""));
+		if (json_get_str(ev->extra, "run", NULL))
+			strbuf_addf(out, _(", run %s"),
+				    json_get_str(ev->extra, "run", ""));
+		break;
+	case EVENT_CHECK:
+	case EVENT_VERIFY:
+		check_line(ev, out);
+		break;
+	case EVENT_BACKUP:
+		backup_line(ev, out);
+		break;
+	case EVENT_STEP:
+		step_line(ev, out);
+		break;
+	case EVENT_PROGRESS:
+		progress_line(ev, out);
+		break;
+	case EVENT_LOG:
+		log_line(ev, out);
+		break;
+	case EVENT_WARNING:
+		strbuf_addstr(out, _("warning: "));
+		if (ev->id)
+			strbuf_addf(out, "%s: ", ev->id);
+		add_text(out, ev->error ? ev->error->msg : ev->message);
+		break;
+	case EVENT_ROLLBACK:
+		strbuf_addf(out, ev->state == EVENT_DONE ?
+			    _("rolled back to %s") :
+			    _("rolling back to %s"), ev->point);
+		break;
+	case EVENT_APP:
+		strbuf_addf(out, _("application: %s"), state_text(ev->state));
+		break;
+	case EVENT_SUMMARY:
+		summary_line(ev, out);
+		break;
+	case EVENT_PLAN:
+	case EVENT_ASK:
+	case EVENT_ERROR:
+	case EVENT_CHECKPOINT:
+	case EVENT_PHASE:
+	case EVENT_STATUS:
+	case EVENT_TYPE_COUNT:
+		break;
+	}
+}
+
+void text_event(const struct event *ev, bool verbose, struct strbuf *out)
+{
+	size_t at;
+
+	if (ev->type == EVENT_LOG && !log_wanted(ev, verbose))
+		return;
+	/* a preview is a page of its own, without times */
+	if (!(ev->type == EVENT_LOG && !strcmp(ev->stream, "preview"))) {
+		clock_of(&ev->time, out);
+		strbuf_addch(out, ' ');
+	}
+	at = out->len;
+	say_event(ev, out);
+	if (out->len == at)
+		strbuf_clear(out);
+}
+
+static void add_field(struct strbuf *out, const char *label, const char *s)
+{
+	if (!s || !*s)
+		return;
+	strbuf_addf(out, "  %s", label);
+	add_text(out, s);
+	strbuf_addch(out, '\n');
+}
+
+void text_plain_error(const struct error *err, struct strbuf *out)
+{
+	strbuf_addf(out, "upshift: %s %s\n", error_code_name(err->code),
+		    err->msg);
+	add_field(out, _("next:     "), err->hint);
+}
+
+void text_error(const struct event *ev, struct strbuf *out)
+{
+	strbuf_addstr(out, "upshift: ");
+	if (ev->id)
+		strbuf_addf(out, _("step '%s': "), ev->id);
+	strbuf_addf(out, "%s ", error_code_name(ev->error->code));
+	add_text(out, ev->error->msg);
+	strbuf_addch(out, '\n');
+	add_field(out, _("safe:     "), ev->safe);
+	add_field(out, _("hint:     "), ev->hint);
+	if (ev->next && ev->next[0]) {
+		strbuf_addf(out, "  %s", _("next:     "));
+		for (size_t i = 0; ev->next[i]; i++)
+			strbuf_addf(out, "%s%s", i ? _(", or ") : "",
+				    ev->next[i]);
+		strbuf_addch(out, '\n');
+	}
+	strbuf_addf(out, "  %supshift explain %s\n", _("more:     "),
+		    error_code_name(ev->error->code));
+}
+
+void say_error(const struct error *err)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	text_plain_error(err, &sb);
+	/* if nobody can read it the exit status still tells */
+	(void)fs_write_all(STDERR_FILENO, sb.buf, sb.len);
+	strbuf_release(&sb);
+}
+
+const char *text_run_state(const struct run *r, bool live)
+{
+	if (live)
+		return _("running");
+	switch (r->state) {
+	case RUN_COMPLETE:
+		return _("complete");
+	case RUN_PAUSED:
+		return _("paused, resumable");
+	case RUN_FAILED:
+		return _("FAILED, resumable");
+	case RUN_CLOSED:
+		return _("failed in the checks, nothing was changed");
+	case RUN_ROLLING_BACK:
+		return _("a rollback was interrupted, resumable");
+	case RUN_ROLLED_BACK:
+		return _("rolled back");
+	case RUN_ROLLBACK_FAILED:
+		return _("the rollback FAILED");
+	case RUN_NONE:
+	case RUN_BEGUN:
+	case RUN_BACKED_UP:
+	case RUN_STATE_COUNT:
+		break;
+	}
+	return _("interrupted, resumable");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEXT_H
+#define TEXT_H
+/*
+ * text - events and facts as sentences; the one place where they are made
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct event;
+struct run;
+struct strbuf;
+
+/* a line without its newline, or nothing if the event is not for people */
+void text_event(const struct event *ev, bool verbose, struct strbuf *out);
+/* what happened, what is safe, what to do next; several lines */
+void text_error(const struct event *ev, struct strbuf *out);
+void text_plain_error(const struct error *err, struct strbuf *out);
+void text_duration(double s, struct strbuf *out);
+void text_bytes(uint64_t n, struct strbuf *out);
+void text_count(uint64_t n, struct strbuf *out);
+/* "12:04:08" of an RFC 3339 time, local */
+void text_clock(const char *time, struct strbuf *out);
+const char *text_run_state(const struct run *r, bool live);
+/* prints "upshift: ..." and the hint to standard error */
+void say_error(const struct error *err);
+/* standard output; false once it cannot be written any more */
+bool out_line(const char *s);
+bool out_failed(void);
+
+#endif
