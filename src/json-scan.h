@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 struct error;
 
 #define JSON_DEPTH_MAX 512
@@ -49,14 +51,36 @@ int json_scan_end(struct json_scan *s);
 /* untranslated reason (marked for translation) and place of the first error */
 const char *json_scan_reason(const struct json_scan *s,
 			     struct json_place *ret);
+/* nothing but white space so far */
+bool json_scan_is_blank(const struct json_scan *s);
 void json_scan_free(struct json_scan *s);
+static inline void json_scan_freep(struct json_scan **s)
+{
+	json_scan_free(*s);
+}
+#define _cleanup_json_scan_ _cleanup_(json_scan_freep)
 /* ready for another document; the buffers are kept (JSONL) */
 void json_scan_reset(struct json_scan *s);
 
 /*
- * A whole file below root_fd: 0, or -EINVAL with err "FILE:LINE:COLUMN: why"
- * (ERR_JSON). lines: JSONL, each line that is not blank a document, CRLF fine.
- * *ret_count (may be NULL): documents.
+ * Every fault of a file: at most one of a document, so one at all unless
+ * lines (JSONL: each line that is not blank is a document, CRLF fine). fault
+ * gets the untranslated reason; tick the bytes done, every few MiB. Either may
+ * be NULL; nonzero from one of them ends it and is returned. *ret_count (may
+ * be NULL): documents that were found whole. err is filled only when the file
+ * cannot be read (or is none: -EINVAL).
+ */
+struct json_check_ops {
+	int (*fault)(void *ctx, const struct json_place *at,
+		     const char *reason);
+	int (*tick)(void *ctx, uint64_t done);
+};
+int json_check_faults(int root_fd, const char *path, bool lines,
+		      const struct json_check_ops *ops, void *ctx,
+		      uint64_t *ret_count, struct error *err);
+/*
+ * The first fault of a whole file below root_fd: 0, or -EINVAL with err "FILE:LINE:COLUMN: why"
+ * (ERR_JSON).
  */
 int json_check_file(int root_fd, const char *path, bool lines,
 		    uint64_t *ret_count, struct error *err);

@@ -74,7 +74,7 @@ static int take_answer(struct ask *a, char *line)
 		if (!*line && a->def)
 			a->answer = xstrdup(a->def);
 		for (int i = 0; a->choices[i]; i++) {
-			char number[8];
+			char number[16];
 
 			(void)snprintf(number, sizeof(number), "%d", i + 1);
 			if (!strcmp(line, number) ||

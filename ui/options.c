@@ -60,11 +60,14 @@ static const struct option longs[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* fmt: translated, with one %s for what */
 static int usage(const char *fmt, const char *what, const char *near)
 {
 	struct error err = ERROR_INIT;
+	const char *at = strstr(fmt, "%s");
 
-	(void)error_set(&err, ERR_USAGE, 0, fmt, what);
+	(void)error_set(&err, ERR_USAGE, 0, "%.*s%s%s", (int)(at - fmt), fmt,
+			what, at + 2);
 	if (near)
 		error_hint(&err, _("did you mean '%s'?"), near);
 	else
