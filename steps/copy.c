@@ -28,10 +28,13 @@ struct copy_step {
 static int copy_parse(struct step *s, struct plan_node *n)
 {
 	struct copy_step *m = xcalloc(1, sizeof(*m));
+	bool from, to;
 
 	s->priv = m;
-	if (plan_node_path(n, "from", true, &m->from) &&
-	    plan_node_path(n, "to", true, &m->to) &&
+	/* both are asked for, or the other would be an unknown key */
+	from = plan_node_path(n, "from", true, &m->from);
+	to = plan_node_path(n, "to", true, &m->to);
+	if (from && to &&
 	    (path_is_below(m->to, m->from) || path_is_below(m->from, m->to)))
 		plan_node_problem(n, "to",
 			_("'from' and 'to' lie within each other"));
