@@ -196,7 +196,7 @@ static int set_meta(struct undo *u, size_t i, struct error *err)
  * back, so nothing has to be remembered: a directory above the set that has
  * another mode than then keeps it.
  */
-static int tighten_dirs(struct undo *u, struct error *err)
+int undo_tighten_dirs(struct undo *u, struct error *err)
 {
 	if (geteuid() == 0)
 		return 0;
@@ -241,7 +241,7 @@ static int set_metas(struct undo *u, struct error *err)
 		if (u->acts[k].what == UNDO_META &&
 		    u->pre.items[u->acts[k].lo].type == ITEM_DIR)
 			r = set_meta(u, u->acts[k].lo, err);
-	return r == 0 ? tighten_dirs(u, err) : r;
+	return r == 0 ? undo_tighten_dirs(u, err) : r;
 }
 
 /* --- the end --- */

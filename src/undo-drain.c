@@ -157,7 +157,7 @@ static int drain_dir(struct drain *d, const char *path, struct error *err)
 {
 	for (int slot = 0;; slot++) {
 		_cleanup_free_ char *rel = undo_aside_path(path, slot);
-		int r = fs_mkdirs(d->u->aside_fd, rel, 0700, NULL);
+		int r = undo_make_dirs(d->u->aside_fd, rel);
 
 		if (r == 0)
 			return 0;

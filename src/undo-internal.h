@@ -80,6 +80,9 @@ struct undo_place {
 	char *name;
 	int fd, new_fd, swap_fd, gone_fd;
 	uint64_t need;
+	/* time of dir before the place was made in it, if this process did */
+	bool made;
+	struct timespec dir_mtime;
 };
 
 struct undo_fs {
@@ -145,6 +148,7 @@ char *undo_sibling_name(const struct undo *u);
 int undo_remove_tree(int dirfd, const char *name);
 /* path below aside, for the n-th that comes there; caller frees */
 char *undo_aside_path(const char *path, int slot);
+int undo_make_dirs(int fd, const char *rel);
 /* renames dirfd/name to aside_fd/rel, whose directories are made */
 int undo_put_into(int aside_fd, const char *rel, int dirfd, const char *name);
 /* is there anything in slot n, or are there only fewer? */
@@ -172,6 +176,8 @@ int undo_tighten(int dirfd, const char *name, mode_t was);
 int undo_settle(struct undo *u, struct error *err);
 /* all places away; what is in gone/ is in aside by then */
 int undo_places_remove(struct undo *u, struct error *err);
+/* the same when nothing was changed yet: as if they had never been */
+void undo_places_abandon(struct undo *u);
 
 /* undo-stage.c */
 /*
@@ -208,6 +214,8 @@ int undo_fill_files(struct undo *u, struct undo_leaves *ls,
 
 /* undo-commit.c */
 int undo_commit_actions(struct undo *u, struct error *err);
+/* takes back what undo_loosen() did to directories of the tree */
+int undo_tighten_dirs(struct undo *u, struct error *err);
 
 /* undo-drain.c */
 int undo_drain(struct undo *u, struct undo_place *p, struct error *err);

@@ -209,9 +209,21 @@ char *undo_sibling_name(const struct undo *u)
 	return xasprintf(".upshift-stage-%s.undo", u->spec.run_id);
 }
 
+static int note_time(struct undo_place *p, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	p->dir_mtime = st.st_mtim;
+	p->made = fstatat(fd, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0;
+	return 0;
+}
+
 int undo_open_sibling(struct undo *u, const char *dir,
 		      struct undo_place **ret, struct error *err)
 {
+	struct undo_place *p;
 	mode_t was = 07777;
 	int fd, r;
 
@@ -225,12 +237,16 @@ int undo_open_sibling(struct undo *u, const char *dir,
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return undo_fail(err, fd, _("cannot open"), dir);
-	r = undo_loosen(fd, ".", &was);
-	if (r < 0)
-		r = undo_fail(err, r, _("cannot write to"), dir);
+	p = place_new(dir, undo_sibling_name(u));
+	r = note_time(p, fd);
 	if (r == 0)
-		r = place_add(u, place_new(dir, undo_sibling_name(u)), fd, ret,
-			      err);
+		r = undo_loosen(fd, ".", &was);
+	if (r < 0) {
+		r = undo_fail(err, r, _("cannot write to"), dir);
+		place_free(p);
+	} else {
+		r = place_add(u, p, fd, ret, err);
+	}
 	(void)close(fd); /* opened to read */
 	return r;
 }
@@ -330,6 +346,26 @@ char *undo_aside_path(const char *path, int slot)
 	return xasprintf(".more/%d/%s%s", slot, corner, path);
 }
 
+/* Not flushed one by one as fs_mkdirs() does: the file system is, once. */
+int undo_make_dirs(int fd, const char *rel)
+{
+	_cleanup_free_ char *up = NULL;
+	const char *name;
+	struct stat st;
+	int r = fs_stat_beneath(fd, rel, &st);
+
+	if (r == 0)
+		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	if (r != -ENOENT)
+		return r;
+	up = path_dirname(rel);
+	r = undo_make_dirs(fd, up);
+	if (r < 0)
+		return r;
+	_cleanup_close_ int parent = fs_open_parent(fd, rel, &name);
+	return parent < 0 ? parent : fs_mkdir(parent, name, 0700);
+}
+
 int undo_put_into(int aside_fd, const char *rel, int dirfd, const char *name)
 {
 	_cleanup_free_ char *dir = path_dirname(rel);
@@ -337,7 +373,7 @@ int undo_put_into(int aside_fd, const char *rel, int dirfd, const char *name)
 	int r;
 
 	if (strcmp(dir, ".") != 0) {
-		r = fs_mkdirs(aside_fd, dir, 0700, NULL);
+		r = undo_make_dirs(aside_fd, dir);
 		if (r < 0)
 			return r;
 	}

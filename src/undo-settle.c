@@ -172,3 +172,22 @@ int undo_places_remove(struct undo *u, struct error *err)
 	undo_places_free(u);
 	return 0;
 }
+
+/* The failure that brought us here is the one to tell. */
+void undo_places_abandon(struct undo *u)
+{
+	for (size_t i = 0; i < u->place_n; i++) {
+		struct undo_place *p = u->places[i];
+		struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },
+					  p->dir_mtime };
+
+		if (remove_place(u, p) < 0 || !p->dir || !p->made)
+			continue;
+		_cleanup_close_ int fd = fs_open_beneath(u->spec.root_fd,
+					p->dir, O_RDONLY | O_DIRECTORY, 0);
+		if (fd >= 0)
+			(void)fs_utimes(fd, ".", ts, 0);
+	}
+	(void)undo_tighten_dirs(u, NULL);
+	undo_places_free(u);
+}

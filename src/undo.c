@@ -226,6 +226,8 @@ int undo_prepare(struct undo *u, struct error *err)
 		r = undo_classify(u, NULL, err);
 	if (r == 0)
 		r = undo_stage(u, err);
+	if (r < 0)
+		undo_places_abandon(u);
 	u->prepared = r == 0;
 	return r;
 }
