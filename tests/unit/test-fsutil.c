@@ -475,15 +475,17 @@ static void removal(void **state)
 static int remove_with_mount(struct scratch *s)
 {
 	_cleanup_free_ char *where = xasprintf("%s/t/m", s->dir);
-	int ret;
+	int ret, fd;
 
 	if (unshare(CLONE_NEWNS) ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", where, "tmpfs", 0, NULL))
 		return 77;
-	put_file(s->fd, "t/m/f", "theirs");
-	ret = fs_remove_tree(s->fd, "t");
-	return ret == -EXDEV && there(s->fd, "t/m/f") ? 0 : 1;
+	/* the old descriptor sees the mounts of the old name space */
+	fd = open(s->dir, O_RDONLY | O_DIRECTORY);
+	put_file(fd, "t/m/f", "theirs");
+	ret = fs_remove_tree(fd, "t");
+	return ret == -EXDEV && there(fd, "t/m/f") ? 0 : 1;
 }
 
 static void removal_stays_in_its_file_system(void **state)
