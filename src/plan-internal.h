@@ -96,7 +96,12 @@ unsigned int plan_scan(char *text, size_t len, struct plan_problems *problems);
 /* NULL and a problem on a syntax error */
 struct plan_value *plan_parse(const char *text,
 			      struct plan_problems *problems);
+/* what v holds, not v itself */
 void plan_value_free(struct plan_value *v);
+/* NUL, scan, parse; values: those of the tree (not NULL then) can be used. The
+   caller releases the tree with plan_value_free() and free() */
+struct plan_value *plan_tree(const char *source, size_t len, bool *values,
+			     struct plan_problems *problems);
 int plan_read_source(const char *path, struct strbuf *out, struct error *err);
 
 /* --- plan-node.c --- */

@@ -232,49 +232,16 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 
 /* --- from bytes to a plan --- */
 
-/* What libconfig gets: no byte order mark, line ends of one kind, and a
-   newline behind a comment in the last line. Lines keep their numbers. */
-static void clean_source(const struct plan *p, struct strbuf *out)
-{
-	const char *s = p->source, *end = s + p->source_len;
-
-	if (p->source_len >= 3 && !memcmp(s, "\xef\xbb\xbf", 3))
-		s += 3;
-	for (; s < end; s++)
-		if (*s != '\r' || s + 1 == end || s[1] != '\n')
-			strbuf_addch(out, *s);
-	strbuf_addch(out, '\n');
-}
-
-static bool has_nul(const struct plan *p, struct plan_problems *problems)
-{
-	const char *nul = memchr(p->source, '\0', p->source_len);
-	int line = 1;
-
-	if (!nul)
-		return false;
-	for (const char *s = p->source; s < nul; s++)
-		line += *s == '\n';
-	plan_problem_add(problems, line, _("a NUL byte cannot stand in a plan"));
-	return true;
-}
-
 static enum err_code load_source(struct plan_load *l)
 {
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_node_ struct plan_node *top = NULL;
 	enum err_code code = ERR_PLAN_SYNTAX;
-	struct plan_value *root;
-	unsigned int scan;
+	bool values = false;
+	struct plan_value *root = plan_tree(l->plan->source,
+					    l->plan->source_len, &values,
+					    l->problems);
 
-	if (has_nul(l->plan, l->problems))
-		return code;
-	clean_source(l->plan, &text);
-	scan = plan_scan(text.buf, text.len, l->problems);
-	if (scan & SCAN_STOP)
-		return code;
-	root = plan_parse(text.buf, l->problems);
-	if (root && !(scan & SCAN_BAD)) {
+	if (values) {
 		bool commas = l->problems->n > 0;
 
 		top = node_new(l, NULL, root);

@@ -45,12 +45,12 @@ int plan_pairs_load(const char *path, struct json_object *ret,
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct plan_problems problems = { 0 };
 	struct plan_value *top = NULL;
+	bool values;
 	int r = plan_read_source(path, &text, err);
 
 	if (r < 0)
 		return r;
-	if (!(plan_scan(text.buf, text.len, &problems) & SCAN_STOP))
-		top = plan_parse(text.buf, problems.n > 0, &problems);
+	top = plan_tree(text.buf, text.len, &values, &problems);
 	if (!top || problems.n)
 		r = first_problem(path, &problems, err);
 	for (size_t i = 0; r >= 0 && i < top->n; i++) {

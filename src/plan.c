@@ -24,11 +24,11 @@ static int read_bounded(int fd, struct strbuf *out, const char *path,
 	n = fs_read_full(fd, out->buf, PLAN_SIZE_MAX + 1);
 	if (n < 0)
 		return error_errno(err, ERR_NO_PLAN, (int)n,
-				   _("cannot read plan '%s'"), path);
+				   _("cannot read '%s'"), path);
 	strbuf_set_len(out, (size_t)n);
 	if (n > PLAN_SIZE_MAX)
 		return error_set(err, ERR_PLAN, -EFBIG,
-				 _("plan '%s' is larger than 1 MiB"), path);
+				 _("'%s' is larger than 1 MiB"), path);
 	return 0;
 }
 
@@ -47,13 +47,13 @@ int plan_read_source(const char *path, struct strbuf *out, struct error *err)
 	fd = fs_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return error_errno(err, ERR_NO_PLAN, fd,
-				   _("cannot open plan '%s'"), shown);
+				   _("cannot open '%s'"), shown);
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, ERR_NO_PLAN, -errno,
-				   _("cannot read plan '%s'"), shown);
+				   _("cannot read '%s'"), shown);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_PLAN, -EINVAL,
-				 _("plan '%s' is not a regular file"), shown);
+				 _("'%s' is not a regular file"), shown);
 	return read_bounded(fd, out, shown, err);
 }
 
@@ -139,5 +139,54 @@ struct plan_value *plan_parse(const char *text, struct plan_problems *problems)
 		syntax_problem(&c, problems);
 	}
 	config_destroy(&c);
+	return root;
+}
+
+/* --- both --- */
+
+static bool has_nul(const char *source, size_t len,
+		    struct plan_problems *problems)
+{
+	const char *nul = memchr(source, '\0', len);
+	int line = 1;
+
+	if (!nul)
+		return false;
+	for (const char *s = source; s < nul; s++)
+		line += *s == '\n';
+	plan_problem_add(problems, line, _("a NUL byte cannot stand here"));
+	return true;
+}
+
+/* What libconfig gets: no byte order mark, line ends of one kind, and a
+   newline behind a comment in the last line. Lines keep their numbers. */
+static void clean(const char *s, size_t len, struct strbuf *out)
+{
+	const char *end = s + len;
+
+	if (len >= 3 && !memcmp(s, "\xef\xbb\xbf", 3))
+		s += 3;
+	for (; s < end; s++)
+		if (*s != '\r' || s + 1 == end || s[1] != '\n')
+			strbuf_addch(out, *s);
+	strbuf_addch(out, '\n');
+}
+
+struct plan_value *plan_tree(const char *source, size_t len, bool *values,
+			     struct plan_problems *problems)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct plan_value *root;
+	unsigned int scan;
+
+	*values = false;
+	if (has_nul(source, len, problems))
+		return NULL;
+	clean(source, len, &text);
+	scan = plan_scan(text.buf, text.len, problems);
+	if (scan & SCAN_STOP)
+		return NULL;
+	root = plan_parse(text.buf, problems);
+	*values = root && !(scan & SCAN_BAD);
 	return root;
 }
