@@ -79,8 +79,8 @@ int json_check_faults(int root_fd, const char *path, bool lines,
 		      const struct json_check_ops *ops, void *ctx,
 		      uint64_t *ret_count, struct error *err);
 /*
- * The first fault of a whole file below root_fd: 0, or -EINVAL with err "FILE:LINE:COLUMN: why"
- * (ERR_JSON).
+ * The first fault of a whole file below root_fd: 0, or -EINVAL with err
+ * "FILE:LINE:COLUMN: why" (ERR_JSON).
  */
 int json_check_file(int root_fd, const char *path, bool lines,
 		    uint64_t *ret_count, struct error *err);
