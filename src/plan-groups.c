@@ -114,14 +114,21 @@ static bool matches(const char *pattern, const char *text)
 	return yes;
 }
 
+bool plan_answer_fits(const struct plan_answer *a, const char *text)
+{
+	if (!*text)
+		return !a->required;
+	return !a->pattern || matches(a->pattern, text);
+}
+
 static void check_default(struct plan_node *n, const struct plan_answer *a)
 {
 	if (a->secret)
 		plan_node_problem(n, "default", _("a secret answer cannot have "
 						  "a default"));
-	else if (a->pattern && !matches(a->pattern, a->def))
-		plan_node_problem(n, "default", _("the default does not match "
-						  "the pattern"));
+	else if (!plan_answer_fits(a, a->def))
+		plan_node_problem(n, "default", _("the default is empty or does "
+						  "not match the pattern"));
 }
 
 static void load_answer(struct plan_load *l, struct plan_node *n)

@@ -48,8 +48,12 @@ int plan_pairs_load(const char *path, struct json_object *ret,
 	bool values;
 	int r = plan_read_source(path, &text, err);
 
-	if (r < 0)
+	if (r < 0) {
+		/* a plan that is not there is another matter */
+		if (err)
+			err->code = ERR_ANSWERS;
 		return r;
+	}
 	top = plan_tree(text.buf, text.len, &values, &problems);
 	if (!top || problems.n)
 		r = first_problem(path, &problems, err);

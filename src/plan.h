@@ -167,6 +167,8 @@ void plan_free(struct plan *p);
    or NULL; the reason is marked with N_(). home may be NULL */
 const char *plan_root_refused(const char *path, const char *home);
 struct step *plan_find_step(const struct plan *p, const char *id);
+/* does the answer fit its pattern? (an empty one only if it is not required) */
+bool plan_answer_fits(const struct plan_answer *a, const char *text);
 const struct plan_file *plan_find_file(const struct plan *p, const char *name);
 /* index in steps, or -1 */
 int plan_step_index(const struct plan *p, const char *id);

@@ -382,10 +382,16 @@ static int check_answers_file(struct session *s, struct error *err)
 static int check_answers(struct session *s, struct error *err)
 {
 	json_object_object_foreach(s->answers, key, val) {
-		if (!find_answer(s->plan, key))
+		const struct plan_answer *a = find_answer(s->plan, key);
+
+		if (!a)
 			return error_set(err, ERR_ANSWERS, -EINVAL,
 				_("'%s' is no question of this plan"), key);
-		(void)val;
+		if (!plan_answer_fits(a, json_object_get_string(val)))
+			return error_set(err, ERR_ANSWERS, -EINVAL,
+				_("the answer for '%s' is empty or does not "
+				  "match '%s'"), key,
+				a->pattern ? a->pattern : ".+");
 	}
 	for (size_t i = 0; i < s->plan->answer_n; i++) {
 		const struct plan_answer *a = &s->plan->answers[i];
@@ -435,24 +441,30 @@ int session_new_plan(struct session *s, const char *id)
 	char now[CLOCK_TEXT_SIZE];
 	struct timespec ts;
 	const struct passwd *pw = getpwuid(geteuid());
-	const char *dir = s->o->backup_dir ? s->o->backup_dir :
-		s->plan->backup_dir;
+	const char *dir;
+	int ret;
 
 	clock_now(&ts);
 	clock_format(&ts, now);
 	free(s->run_started);
 	s->run_started = xstrdup(now);
-	free(s->backup);
-	s->backup = dir ? xasprintf("%s/%s", dir, id) :
-		xasprintf("%s/runs/%s/backup", s->sd.path, id);
-	s->scope.lint = false;
 	s->scope.root = s->sd.root;
 	s->scope.run_id = id;
 	s->scope.run_started = s->run_started;
 	s->scope.user = pw ? pw->pw_name : "";
-	s->scope.backup = s->backup;
 	s->scope.vars = s->vars;
 	s->scope.answers = s->answers;
+	/* where the backup goes may depend on all of these */
+	s->scope.lint = true;
+	ret = load(s);
+	s->scope.lint = false;
+	if (ret)
+		return ret;
+	dir = s->o->backup_dir ? s->o->backup_dir : s->plan->backup_dir;
+	free(s->backup);
+	s->backup = dir ? xasprintf("%s/%s", dir, id) :
+		xasprintf("%s/runs/%s/backup", s->sd.path, id);
+	s->scope.backup = s->backup;
 	return load(s);
 }
 

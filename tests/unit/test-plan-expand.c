@@ -158,6 +158,10 @@ static void answers(void **state)
 	assert_true(l.plan->answers[0].required);
 	assert_false(l.plan->answers[2].required);
 	assert_string_equal(l.plan->answers[1].def, "de");
+	assert_true(plan_answer_fits(&l.plan->answers[0], "a@b"));
+	assert_false(plan_answer_fits(&l.plan->answers[0], "ab"));
+	assert_false(plan_answer_fits(&l.plan->answers[0], ""));
+	assert_true(plan_answer_fits(&l.plan->answers[2], ""));
 	l.scope.lint = false;
 	l.scope.answers = json_object_new_object();
 	json_set_str(l.scope.answers, "mail", "a@b ${lang}");
