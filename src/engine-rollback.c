@@ -601,26 +601,22 @@ void rollback_preview_release(struct rollback_preview *p)
 static int preview_step(struct engine *e, int i, const struct effects *newer,
 			struct undo_counts *n, struct error *err)
 {
-	struct effects eff = EFFECTS_INIT, mine = EFFECTS_INIT;
+	struct effects eff = EFFECTS_INIT;
 	struct undo_names names;
 	struct undo_spec spec;
 	struct undo *u = NULL;
 	int ret = written(e, i, &eff);
 
-	for (size_t k = 0; ret >= 0 && k < eff.n; k++)
-		if (!effects_cover(newer, eff.v[k].path))
-			effects_add(&mine, eff.v[k].type, eff.v[k].flags,
-				    eff.v[k].path);
-	if (ret >= 0 && mine.n && e->run->steps[i].pre_digest) {
-		spec_for_step(e, i, &spec, &names, &mine);
+	if (ret >= 0 && eff.n && e->run->steps[i].pre_digest) {
+		spec_for_step(e, i, &spec, &names, &eff);
 		spec.aside_name = "preview";
+		spec.handled = newer;
 		ret = undo_open(&u, &spec, err);
 		if (ret >= 0)
 			ret = undo_preview(u, n, err);
 		undo_free(u);
 	}
 	effects_release(&eff);
-	effects_release(&mine);
 	return ret;
 }
 

@@ -4,6 +4,17 @@
 #include <stddef.h>
 
 const struct step_ops *const step_kinds[] = {
+	&check_absent_ops,
+	&check_command_ops,
+	&check_exists_ops,
+	&check_json_ops,
+	&check_jsonl_ops,
+	&check_process_ops,
+	&check_space_ops,
+	&check_timing_ops,
+	&check_unchanged_ops,
+	&check_version_ops,
+	&check_writable_ops,
 	&archive_ops,
 	&copy_ops,
 	&link_ops,

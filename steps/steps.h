@@ -22,4 +22,16 @@ extern const struct step_ops run_ops;
 extern const struct step_ops state_ops;
 extern const struct step_ops write_ops;
 
+extern const struct step_ops check_absent_ops,
+	check_command_ops,
+	check_exists_ops,
+	check_json_ops,
+	check_jsonl_ops,
+	check_process_ops,
+	check_space_ops,
+	check_timing_ops,
+	check_unchanged_ops,
+	check_version_ops,
+	check_writable_ops;
+
 #endif
