@@ -59,11 +59,13 @@ struct engine *engine_new(const struct engine_spec *spec)
 	return e;
 }
 
+static void part(struct engine *e);
+
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	control_stop(e->control);
+	part(e);
 	if (e->own_run)
 		run_free(e->run);
 	error_release(&e->err);
@@ -385,6 +387,17 @@ static void record_end(struct engine *e, int *exit)
 	error_release(&err);
 }
 
+/* The sinks that live as long as the run is open. */
+static void part(struct engine *e)
+{
+	if (e->bus) {
+		event_bus_drop(e->bus, &control_reporter_ops);
+		event_bus_drop(e->bus, &run_log_ops);
+	}
+	control_stop(e->control);
+	e->control = NULL;
+}
+
 static int finish(struct engine *e, int exit)
 {
 	struct error err = ERROR_INIT;
@@ -400,8 +413,7 @@ static int finish(struct engine *e, int exit)
 		/* the report is made from the journal and can be made again */
 		(void)report_write(e->run, e->plan, &err);
 	error_release(&err);
-	control_stop(e->control);
-	e->control = NULL;
+	part(e);
 	return exit;
 }
 

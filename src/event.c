@@ -253,6 +253,20 @@ void event_emit(struct event_bus *bus, struct event *ev)
 		bus->sinks[i].ops->event(bus->sinks[i].self, ev);
 }
 
+void event_bus_drop(struct event_bus *bus, const struct reporter_ops *ops)
+{
+	for (size_t i = 0; i < bus->n; i++) {
+		if (bus->sinks[i].ops != ops)
+			continue;
+		if (ops->close)
+			ops->close(bus->sinks[i].self);
+		bus->n--;
+		memmove(&bus->sinks[i], &bus->sinks[i + 1],
+			(bus->n - i) * sizeof(bus->sinks[0]));
+		return;
+	}
+}
+
 void event_bus_close(struct event_bus *bus)
 {
 	for (size_t i = 0; i < bus->n; i++)

@@ -120,6 +120,8 @@ void event_bus_add(struct event_bus *bus, const struct reporter_ops *ops,
 		   void *self);
 /* fills seq and time, hands it to every sink */
 void event_emit(struct event_bus *bus, struct event *ev);
+/* closes a sink and forgets it; nothing if it is not there */
+void event_bus_drop(struct event_bus *bus, const struct reporter_ops *ops);
 /* calls close of every sink */
 void event_bus_close(struct event_bus *bus);
 

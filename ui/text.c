@@ -197,7 +197,9 @@ static void summary_line(const struct event *ev, struct strbuf *out)
 
 	switch (exit) {
 	case 0:
-		strbuf_addstr(out, _("done and verified"));
+		strbuf_addstr(out, strcmp(json_get_str(ev->extra, "state", ""),
+					  "rolled-back") ?
+			      _("done and verified") : _("rolled back"));
 		break;
 	case 1:
 		strbuf_addstr(out, _("failed; nothing was changed"));

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,8 +38,7 @@ struct child {
 	const struct child_spec *spec;
 	struct child_result *res;
 	pid_t pid;
-	int go;               /* written to: the child may begin */
-	int status;           /* errno of a failed exec comes here */
+	int pidfd;            /* readable when it has ended; -1: not to be had */
 	struct source src[3];
 	uint64_t told, cap;
 	bool ended;
@@ -252,14 +252,14 @@ static bool any_open(const struct child *c)
 
 static void poll_sources(struct child *c)
 {
-	struct pollfd pfd[3];
+	struct pollfd pfd[4];
 
-	for (int i = 0; i < 3; i++) {
-		pfd[i].fd = c->src[i].fd;
+	for (int i = 0; i < 4; i++) {
+		pfd[i].fd = i < 3 ? c->src[i].fd : c->ended ? -1 : c->pidfd;
 		pfd[i].events = POLLIN;
 		pfd[i].revents = 0;
 	}
-	if (poll(pfd, 3, POLL_MS) <= 0)
+	if (poll(pfd, 4, POLL_MS) <= 0)
 		return;
 	for (int i = 0; i < 3; i++)
 		if (pfd[i].fd >= 0 && pfd[i].revents)
@@ -394,9 +394,11 @@ static int run(struct child *c, const char *program, struct error *err)
 		return error_errno(err, ERR_STEP_COMMAND, ret,
 				   _("cannot start '%s'"), name);
 	}
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	ret = exec_result(p[P_STATUS][0]);
 	if (ret < 0) {
 		(void)waitpid(c->pid, NULL, 0);
+		closep(&c->pidfd);
 		close_pipes(p);
 		return error_errno(err, ERR_TOOL, ret, _("cannot run '%s'"),
 				   name);
@@ -407,6 +409,7 @@ static int run(struct child *c, const char *program, struct error *err)
 	}
 	close_pipes(p);
 	supervise(c);
+	closep(&c->pidfd);
 	for (int i = 0; i < 3; i++) {
 		if (c->src[i].line.len)
 			flush_line(c, i);
