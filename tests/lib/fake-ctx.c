@@ -121,6 +121,18 @@ int fake_load(struct step_ctx *c, const char *steps)
 	return ret < 0 ? ret : load(c);
 }
 
+struct step_ctx *fake_world(const char *steps, const char *line)
+{
+	struct step_ctx *c = fake_new();
+
+	if (!c)
+		die("no scratch directory");
+	fake_sh(c, line);
+	if (fake_load(c, steps) < 0)
+		die("plan: %s", fake_problem(c));
+	return c;
+}
+
 const char *fake_problem(struct step_ctx *c)
 {
 	return c->problems.n ? c->problems.v[0].message :

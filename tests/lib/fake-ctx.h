@@ -51,6 +51,8 @@ void fake_free(struct step_ctx *c, bool remove);
 /* loads a plan with these steps; the first becomes c->step. Problems are in
    c->problems, and -EINVAL is returned */
 int fake_load(struct step_ctx *c, const char *steps);
+/* new world, a sh line in its root, these steps; ends the test if it fails */
+struct step_ctx *fake_world(const char *steps, const char *line);
 /* the first problem, "" if there is none */
 const char *fake_problem(struct step_ctx *c);
 /* another step of the plan; facts and attempt begin anew */

@@ -5,17 +5,6 @@
 
 #define STEPS(keys) "steps = ( { id = \"s\"; kind = \"mkdir\"; " keys " } );"
 
-static struct step_ctx *world(const char *steps, const char *line)
-{
-	struct step_ctx *c = fake_new();
-
-	assert_non_null(c);
-	fake_sh(c, line);
-	if (fake_load(c, steps) < 0)
-		fail_msg("%s", fake_problem(c));
-	return c;
-}
-
 static mode_t mode_of(struct step_ctx *c, const char *path)
 {
 	struct stat st;
@@ -27,7 +16,7 @@ static mode_t mode_of(struct step_ctx *c, const char *path)
 
 static void makes_them(void **state)
 {
-	struct step_ctx *c = world(STEPS("paths = [\"x/y/z\", \"a\"]; "
+	struct step_ctx *c = fake_world(STEPS("paths = [\"x/y/z\", \"a\"]; "
 					 "mode = \"0700\";"), "umask 077");
 	mode_t old = umask(077);
 	char *p;
@@ -54,7 +43,7 @@ static void makes_them(void **state)
 
 static void there_already(void **state)
 {
-	struct step_ctx *c = world(STEPS("paths = [\"a\"];"), "mkdir a");
+	struct step_ctx *c = fake_world(STEPS("paths = [\"a\"];"), "mkdir a");
 	char *p = fake_preview(c);
 
 	(void)state;
@@ -69,7 +58,7 @@ static void there_already(void **state)
 
 static void changes_the_mode(void **state)
 {
-	struct step_ctx *c = world(STEPS("paths = [\"a\"]; mode = \"0750\";"),
+	struct step_ctx *c = fake_world(STEPS("paths = [\"a\"]; mode = \"0750\";"),
 				   "mkdir -m 0711 a && touch a/f");
 	char *p = fake_preview(c);
 
@@ -87,7 +76,7 @@ static void changes_the_mode(void **state)
 
 static void in_the_way(void **state)
 {
-	struct step_ctx *c = world(STEPS("paths = [\"a\"];"), "touch a");
+	struct step_ctx *c = fake_world(STEPS("paths = [\"a\"];"), "touch a");
 
 	(void)state;
 	assert_int_equal(fake_check(c), CHECK_FAIL);
