@@ -114,9 +114,9 @@ static int stream_begin(struct stream *s, uint64_t at, uint64_t skip,
 	s->a = archive_read_new();
 	if (!s->a)
 		die("out of memory");
+	/* each header that needs it says hdrcharset=BINARY itself; as an
+	   option of the reader it would be a charset to convert from */
 	if (archive_read_support_format_tar(s->a) != ARCHIVE_OK ||
-	    archive_read_set_options(s->a, "hdrcharset=BINARY") <
-		    ARCHIVE_WARN ||
 	    archive_read_open(s->a, s, NULL, on_read, NULL) != ARCHIVE_OK)
 		return damaged(err, s->name, archive_error_string(s->a) ?
 			       archive_error_string(s->a) : "?");

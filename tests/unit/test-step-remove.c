@@ -110,6 +110,27 @@ static void cancelled(void **state)
 	fake_free(c, true);
 }
 
+/* Bytes that are no UTF-8, and two names that look the same. */
+static void odd_names(void **state)
+{
+	struct step_ctx *c = fake_world(STEPS("paths = [\"d\"];"), "mkdir d && "
+		"printf 1 >d/$(printf '\\377x') && printf 2 >d/$(printf "
+		"'e\\314\\201') && printf 3 >d/$(printf '\\303\\251') && "
+		"ln -s $(printf '\\376') d/l && touch -d @1000 d/*[!l]");
+	char *before = fake_tree(c), *after;
+
+	(void)state;
+	assert_int_equal(fake_apply(c), 0);
+	assert_false(there(c->root_fd, "d"));
+	if (fake_put_back(c) < 0)
+		fail_msg("%s", c->err.msg);
+	after = fake_tree(c);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	fake_free(c, true);
+}
+
 static void refuses(void **state)
 {
 	struct step_ctx *c = fake_new();
@@ -135,6 +156,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(changed_in_between),
 		cmocka_unit_test(there_again),
 		cmocka_unit_test(cancelled),
+		cmocka_unit_test(odd_names),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(killed_anywhere),
 	};
