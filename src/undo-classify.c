@@ -279,6 +279,17 @@ static bool goes_with_database(struct classify *c, const char *path)
 	       looks_like_database(c->u, db);
 }
 
+static void note_gone(struct classify *c, const struct item *now)
+{
+	if (now->type != ITEM_FILE)
+		return;
+	c->u->acts[c->gone_act].gone_bytes += now->size;
+	if (now->nlink > 1) {
+		c->u->split = true;
+		c->u->split_bytes += now->size;
+	}
+}
+
 /* A name below a directory that goes. */
 static int on_gone(struct classify *c, struct item *now, bool top,
 		   struct error *err)
@@ -288,8 +299,7 @@ static int on_gone(struct classify *c, struct item *now, bool top,
 
 	if (r < 0)
 		return r;
-	if (now->type == ITEM_FILE)
-		c->u->acts[c->gone_act].gone_bytes += now->size;
+	note_gone(c, now);
 	if (lost)
 		count_lost(c, now->path);
 	if (!lost || top)
@@ -340,6 +350,10 @@ unsigned int undo_diff(const struct item *pre, const struct item *now)
 {
 	unsigned int diff = item_compare(pre, now);
 
+	/* written while it was read, so only the copy has a digest */
+	if (pre->type == ITEM_FILE && !(pre->flags & ITEM_HAS_DIGEST) &&
+	    !(diff & ITEM_DIFF_TYPE))
+		diff |= ITEM_DIFF_CONTENT;
 	if ((diff & ITEM_DIFF_CONTENT) && (pre->flags & ITEM_HAS_DIGEST2) &&
 	    (now->flags & ITEM_HAS_DIGEST) &&
 	    now->size == pre->stored_size &&
@@ -387,8 +401,7 @@ static int on_both(struct classify *c, size_t i, struct item *now,
 	}
 	place_missing(c, i);
 	c->gone_act = c->u->act_n - 1;
-	if (now->type == ITEM_FILE)
-		c->u->acts[c->gone_act].gone_bytes = now->size;
+	note_gone(c, now);
 	if (now->type == ITEM_DIR)
 		set_prefix(&c->gone, now->path);
 	return 0;
@@ -541,6 +554,8 @@ int undo_classify(struct undo *u, struct undo_counts *counts,
 	int r = 0;
 
 	undo_clear_actions(u);
+	u->split = false;
+	u->split_bytes = 0;
 	if (u->spec.post_name) {
 		_cleanup_free_ char *name = xasprintf("%s.manifest.jsonl",
 						      u->spec.post_name);

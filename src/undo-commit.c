@@ -298,6 +298,7 @@ int undo_commit_actions(struct undo *u, struct error *err)
 
 	if (r < 0)
 		return undo_fail(err, r, _("cannot open"), u->spec.aside_name);
+	r = undo_split_mark(u, err);
 	for (size_t k = 0; r == 0 && k < u->act_n; k++)
 		if (u->acts[k].what == UNDO_DISPLACE)
 			r = displace_one(u, &u->acts[k], err);
@@ -311,6 +312,8 @@ int undo_commit_actions(struct undo *u, struct error *err)
 	for (size_t i = 0; r == 0 && i < u->place_n; i++)
 		if (u->places[i]->dir)
 			r = undo_drain(u, u->places[i], err);
+	if (r == 0)
+		r = undo_split(u, err);
 	if (r == 0 && u->spec.source == UNDO_FROM_TREE)
 		r = drop_kept(u, err);
 	if (r == 0)

@@ -12,6 +12,7 @@
  *  undo-stage.c     fills them: archive, tree or link -> new/, compared
  *  undo-source.c    where a content is got from: archives, aside, a sibling
  *  undo-commit.c    exchanges and renames
+ *  undo-split.c     displaced names of inodes that stay in use
  *  undo-drain.c     across file systems: durable copy of what was displaced
  *
  * A place is a directory of ours on the file system of the data:
@@ -109,6 +110,9 @@ struct undo {
 	struct undo_fs *touched; /* file systems with changes to be flushed */
 	size_t touched_n, touched_cap;
 	bool prepared;
+	/* a name of an inode with several is displaced: now, or before a kill */
+	bool split, split_left;
+	uint64_t split_bytes;
 	/* for tests: behave as on file systems that cannot */
 	bool no_exchange, force_sibling, no_link;
 };
@@ -216,6 +220,14 @@ int undo_fill_files(struct undo *u, struct undo_leaves *ls,
 int undo_commit_actions(struct undo *u, struct error *err);
 /* takes back what undo_loosen() did to directories of the tree */
 int undo_tighten_dirs(struct undo *u, struct error *err);
+
+/* undo-split.c */
+/* says in the place that undo_split() is due; before the first change */
+int undo_split_mark(struct undo *u, struct error *err);
+void undo_split_look(struct undo *u);
+int undo_split_unmark(struct undo_place *p);
+/* names in aside whose inode is in use get one of their own */
+int undo_split(struct undo *u, struct error *err);
 
 /* undo-drain.c */
 int undo_drain(struct undo *u, struct undo_place *p, struct error *err);

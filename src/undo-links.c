@@ -130,7 +130,8 @@ bool undo_links_right(struct undo *u, size_t i, const struct item *now)
 
 	if (now->type == ITEM_DIR)
 		return true;
-	if (!claim(u, now, g ? g->leader : i))
+	/* links between other things than files are not always in a manifest */
+	if (now->type == ITEM_FILE && !claim(u, now, g ? g->leader : i))
 		return false;
 	if (!g)
 		return true;

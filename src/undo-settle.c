@@ -132,6 +132,8 @@ int undo_settle(struct undo *u, struct error *err)
 	int r = undo_open_home(u, err);
 
 	if (r == 0)
+		undo_split_look(u);
+	if (r == 0)
 		r = settle_place(u, u->home, err);
 	for (size_t i = 0; r == 0 && i < u->pre.n; i++)
 		if (u->needed[i] && u->pre.items[i].type == ITEM_DIR)
@@ -151,6 +153,8 @@ static int remove_place(struct undo *u, struct undo_place *p)
 			return dir;
 	}
 	r = undo_remove_tree(p->fd, "new");
+	if (r == 0)
+		r = undo_split_unmark(p);
 	if (r == 0)
 		r = fs_unlink(p->fd, "swap", AT_REMOVEDIR);
 	if (r == 0 && p->dir)
@@ -181,6 +185,9 @@ void undo_places_abandon(struct undo *u)
 		struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },
 					  p->dir_mtime };
 
+		/* work of a process before us is still to be done */
+		if (p == u->home && u->split_left)
+			continue;
 		if (remove_place(u, p) < 0 || !p->dir || !p->made)
 			continue;
 		_cleanup_close_ int fd = fs_open_beneath(u->spec.root_fd,

@@ -126,6 +126,7 @@ static void sum_need(struct undo *u, struct undo_leaves *ls)
 		if (u->spec.source == UNDO_FROM_ARCHIVE || u->no_link)
 			l->a->place->need += cost(&u->pre.items[l->src]);
 	}
+	u->home->need += u->split_bytes;
 	for (size_t k = 0; k < u->act_n; k++)
 		if (u->acts[k].what != UNDO_META && u->acts[k].place->dir)
 			u->home->need += u->acts[k].gone_bytes;

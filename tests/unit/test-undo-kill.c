@@ -82,7 +82,7 @@ static int do_back_up(struct shared *s)
 
 static int do_change(struct shared *s)
 {
-	world_change(&s->w, 25);
+	world_change(&s->w, 60);
 	world_post(&s->w);
 	return 0;
 }
@@ -170,7 +170,7 @@ static void round_of_faults(uint64_t seed, bool no_exchange, bool sibling)
 
 	n = sweep(&sw, "kill", 0);
 	/* fewer than that is no sweep */
-	assert_true(n > 100);
+	assert_true(n > 80);
 	(void)sweep(&sw, "kill-after", 0);
 	(void)sweep(&sw, "ENOSPC", n);
 	(void)sweep(&sw, "EIO", n);

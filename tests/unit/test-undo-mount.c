@@ -133,6 +133,7 @@ static void test_mount_inside(void **state)
 		skip();
 	world_init(&w, 7);
 	assert_int_equal(mkdirat(w.root_fd, "data/m", 0755), 0);
+	strvec_pushf(&w.allow, "%s/data/m", w.root);
 	mount_at(&w, "root/data/m", "size=4m,mode=755");
 	assert_int_equal(mkdirat(w.root_fd, "data/m/d", 0755), 0);
 	world_put(&w, "data/m/d/f", "old");
@@ -174,6 +175,7 @@ static void test_full(void **state)
 		skip();
 	world_init(&w, 8);
 	assert_int_equal(mkdirat(w.root_fd, "data/m", 0755), 0);
+	strvec_pushf(&w.allow, "%s/data/m", w.root);
 	mount_at(&w, "root/data/m", "size=4m,mode=755");
 	big = xmalloc(1 << 20);
 	memset(big, 'x', 1 << 20);

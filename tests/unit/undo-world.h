@@ -18,7 +18,7 @@
 #include "undo-internal.h"
 
 struct world {
-	char dir[64];
+	char dir[64], root[80];
 	int root_fd, backup_fd;
 	uint64_t random;
 	struct effects effects;
@@ -27,6 +27,7 @@ struct world {
 	char post[BLAKE2_TEXT_SIZE], point[BLAKE2_TEXT_SIZE];
 	bool has_post;
 	bool no_exchange, force_sibling, no_link;
+	struct strvec allow;     /* allow_paths */
 	bool xattrs;             /* the file system has them */
 };
 
