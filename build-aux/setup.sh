@@ -10,7 +10,7 @@ pkg-config libconfig-dev libjson-c-dev libarchive-dev libzstd-dev
 libxxhash-dev libssl-dev libsqlite3-dev'
 # What the tests need besides.
 PACKAGES_TEST='libcmocka-dev perl strace shellcheck codespell acl attr zstd
-libarchive-tools sqlite3 man-db groff-base util-linux procps diffutils python3-minimal'
+libarchive-tools sqlite3 man-db groff-base util-linux procps diffutils python3'
 # What the sample data and a run use.
 PACKAGES_RUN='attr'
 
