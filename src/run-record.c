@@ -34,6 +34,16 @@ void run_save_state(struct run *r)
 				    text.len, 0600);
 }
 
+/* An older run that is gone back in is the one to resume from now on. A full
+   disk does not stop a rollback: then --run has to name it. */
+static void make_current(struct run *r)
+{
+	char id[RUN_ID_LEN + 1];
+
+	if (state_dir_current(r->sd, id) == 0 && strcmp(id, r->id))
+		(void)state_dir_set_current(r->sd, r->id, NULL);
+}
+
 int run_record(struct run *r, struct json_object *rec, struct error *err)
 {
 	_cleanup_json_ struct json_object *own = rec;
@@ -49,9 +59,14 @@ int run_record(struct run *r, struct json_object *rec, struct error *err)
 	if (rc < 0)
 		return rc;
 	rc = run_fold(r, own, err);
-	if (rc == 0 && run_changes_state(own))
+	if (rc < 0)
+		return rc;
+	if (run_changes_state(own))
 		run_save_state(r);
-	return rc;
+	if (r->state == RUN_ROLLING_BACK &&
+	    !strcmp(json_get_str(own, "what", ""), "run"))
+		make_current(r);
+	return 0;
 }
 
 /* the keys of extra behind those that rec has; extra is taken over */

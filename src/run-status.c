@@ -344,18 +344,22 @@ static void add_goal(struct run_goal *g, const char *name, int step,
 }
 
 /* going back to an R point while a newer run stands would undo its ground */
-static const char *newer_run(const struct run *r, char id[RUN_ID_LEN + 1])
+static char *newer_run(const struct run *r)
 {
-	if (r->sd->fd < 0 || state_dir_current(r->sd, id) < 0 || !id[0])
+	_cleanup_strvec_ struct strvec ids = STRVEC_INIT;
+
+	if (state_dir_runs(r->sd, &ids, NULL) < 0 || !ids.n)
 		return NULL;
-	return strcmp(id, r->id) ? id : NULL;
+	return strcmp(ids.v[ids.n - 1], r->id) ? xstrdup(ids.v[ids.n - 1]) :
+						 NULL;
 }
 
 size_t run_goals(const struct run *r, const struct plan *plan,
 		 struct run_goal **ret)
 {
 	const char *gone = r->backup.pruned ? "pruned" : NULL;
-	char id[RUN_ID_LEN + 1], name[24];
+	_cleanup_free_ char *newer = r->point_n ? newer_run(r) : NULL;
+	char name[24];
 	struct run_goal *g;
 	const char *why;
 	size_t i, n = 0;
@@ -375,7 +379,7 @@ size_t run_goals(const struct run *r, const struct plan *plan,
 	for (i = r->point_n; i-- > 0;) {
 		if (r->points[i].used)
 			continue;
-		why = gone ? gone : newer_run(r, id);
+		why = gone ? gone : newer;
 		add_goal(&g[n++], r->points[i].name, 0, r->points[i].time,
 			 why);
 	}

@@ -210,7 +210,12 @@ static int take_over(struct run *r, struct error *err)
 
 	if (faccessat(r->fd, JOURNAL_STATE_NAME, F_OK,
 		      AT_SYMLINK_NOFOLLOW) < 0) {
-		rc = state_dir_set_current(r->sd, r->id, err);
+		rc = state_dir_set_current(r->sd, r->id, NULL);
+		/* once state.json is there `current` has to be right */
+		if (rc < 0) {
+			(void)fs_unlink(r->fd, RESERVE_NAME, 0);
+			rc = state_dir_set_current(r->sd, r->id, err);
+		}
 		if (rc < 0)
 			return rc;
 	}

@@ -83,13 +83,29 @@ static int make_outside(struct state_dir *sd)
 	return fs_sync_dir(pfd, ".");
 }
 
-/* under root's lock; what another engine made since is taken as it is */
+/* An engine that began nothing took its directory away again while we held a
+   descriptor of it. */
+static void forget_if_gone(struct state_dir *sd)
+{
+	struct stat a, b;
+
+	if (sd->fd < 0)
+		return;
+	if (fstat(sd->fd, &a) == 0 && lstat(sd->path, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return;
+	closep(&sd->fd);
+	sd->fd = -1;
+}
+
+/* under root's lock; what another engine made since is not taken over */
 static int make_state(struct state_dir *sd, struct error *err)
 {
 	_cleanup_free_ char *safe = escape_bytes(sd->path);
 	struct stat st;
 	int r = 0;
 
+	forget_if_gone(sd);
 	if (fstatat(sd->root_fd, STATE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    sd->fd < 0)
 		return error_set(err, ERR_LOCKED, -EWOULDBLOCK,

@@ -76,6 +76,38 @@ static void t_goal_past_a_step_that_was_there(void **state)
 	state_dir_release(&sd);
 }
 
+static void t_points_before_a_newer_run(void **state)
+{
+	struct fixture *f = *state;
+	struct run_goal *g;
+	struct test_plan t;
+	struct state_dir sd;
+	struct run *r, *newer;
+	char id[RUN_ID_LEN + 1];
+	size_t n;
+
+	test_plan_init(&t, false);
+	open_sd(f, &sd, true);
+	r = new_run(&sd, &t);
+	back_up(r);
+	apply(r, "one");
+	to_state(r, RUN_COMPLETE, "{\"exit\":0}");
+	newer = new_run(&sd, &t);
+	to_state(newer, RUN_CLOSED, "{\"exit\":1}");
+	/* gone back in: it is the one to resume from now on */
+	to_state(r, RUN_ROLLING_BACK, "{\"point\":\"start\",\"r\":\"R1\"}");
+	assert_int_equal(state_dir_current(&sd, id), 0);
+	assert_string_equal(id, r->id);
+	n = run_goals(r, &t.plan, &g);
+	assert_false(goal(g, n, "R1")->available);
+	assert_string_equal(goal(g, n, "R1")->why, newer->id);
+	run_goals_free(g, n);
+	run_free(newer);
+	assert_int_equal(run_forget(&sd, id, NULL), -EBUSY);
+	run_free(r);
+	state_dir_release(&sd);
+}
+
 /* --- pruning --- */
 
 static void finish_run(struct run *r)
@@ -230,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(t_goals),
 		T(t_goal_past_a_step_that_was_there),
+		T(t_points_before_a_newer_run),
 		T(t_prune),
 		T(t_forget),
 		T(t_log),
