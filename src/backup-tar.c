@@ -135,6 +135,20 @@ static void set_sparse(struct tar *t, const struct item *it, int fd)
 	(void)lseek(fd, 0, SEEK_SET); /* read by position from here on */
 }
 
+/*
+ * libarchive writes seconds and fraction side by side, so that a time before
+ * 1970 has to be given with the fraction counted away from zero. Only between
+ * -1 s and 0 there is no such form; the manifest has the true one.
+ */
+static void set_mtime(struct tar *t, const struct timespec *ts)
+{
+	if (ts->tv_sec < -1 && ts->tv_nsec)
+		archive_entry_set_mtime(t->entry, ts->tv_sec + 1,
+					1000000000 - ts->tv_nsec);
+	else
+		archive_entry_set_mtime(t->entry, ts->tv_sec, ts->tv_nsec);
+}
+
 int tar_header(struct tar *t, const struct item *it, int fd,
 	       struct error *err)
 {
@@ -147,8 +161,7 @@ int tar_header(struct tar *t, const struct item *it, int fd,
 	archive_entry_set_mode(t->entry, types[it->type] | it->meta.mode);
 	archive_entry_set_uid(t->entry, it->meta.uid);
 	archive_entry_set_gid(t->entry, it->meta.gid);
-	archive_entry_set_mtime(t->entry, it->meta.mtime.tv_sec,
-				it->meta.mtime.tv_nsec);
+	set_mtime(t, &it->meta.mtime);
 	archive_entry_set_size(t->entry, 0);
 	if (it->type == ITEM_SYMLINK)
 		archive_entry_copy_symlink(t->entry, it->target);
