@@ -33,6 +33,7 @@ struct walk {
 	struct level *v;
 	size_t n, cap;
 	dev_t dev;
+	int top_fd;           /* directory that holds the start */
 };
 
 static int cmp_names(const void *a, const void *b)
@@ -40,14 +41,19 @@ static int cmp_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* the position of fd is shared with the copy; it is read this once */
 static int read_names(int fd, struct strvec *names)
 {
-	int copy = fs_open(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *de;
 
-	if (!d)
-		return copy < 0 ? copy : -errno;
+	if (!d) {
+		int ret = -errno;
+
+		closep(&copy);
+		return ret;
+	}
 	for (;;) {
 		errno = 0;
 		de = readdir(d);
@@ -70,9 +76,25 @@ static int read_names(int fd, struct strvec *names)
 
 static int fail(struct walk *w, int ret, struct error *err)
 {
-	_cleanup_free_ char *shown = escape_bytes(w->path.buf);
+	_cleanup_free_ char *shown = escape_bytes(w->path.len ? w->path.buf :
+						  ".");
 
 	return error_errno(err, ERR_IO, ret, _("cannot read '%s'"), shown);
+}
+
+/* without marking that we were there, where the owner may ask for that */
+static int open_dir(int dirfd, const char *name, const struct stat *st)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+	uid_t uid = geteuid();
+
+	if (uid == 0 || uid == st->st_uid) {
+		int fd = fs_open(dirfd, name, flags | O_NOATIME, 0);
+
+		if (fd != -EPERM)
+			return fd;
+	}
+	return fs_open(dirfd, name, flags, 0);
 }
 
 /* descriptor of a level, opened again if it was given up */
@@ -156,7 +178,7 @@ static int visit(struct walk *w, int dirfd, const char *name,
 		return 0;
 	if (fd >= 0)
 		(void)close(TAKE_FD(fd));
-	fd = fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	fd = open_dir(dirfd, name, &st);
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
@@ -173,22 +195,29 @@ static void pop(struct walk *w)
 	strvec_release(&l->names);
 }
 
-static int leave(struct walk *w, struct error *err)
+/* called while the level is the innermost, and the one above it is at hand */
+static int tell_leaving(struct walk *w, struct error *err)
 {
 	struct level *l = &w->v[w->n - 1];
 	struct stat st;
+	int fd = level_fd(w, l);
+	int up = fd < 0 || w->n == 1 ? w->top_fd : level_fd(w, l - 1);
+
+	if (fd < 0 || up < 0)
+		return fail(w, fd < 0 ? fd : up, err);
+	if (fstat(fd, &st) < 0)
+		return fail(w, -errno, err);
+	return call(w, up, w->path.len ? path_basename(w->path.buf) : ".", fd,
+		    &st, true, err);
+}
+
+static int leave(struct walk *w, struct error *err)
+{
 	int ret = 0;
 
-	strbuf_set_len(&w->path, l->path_len);
-	if (w->flags & WALK_LEAVE) {
-		int fd = level_fd(w, l);
-
-		if (fd < 0)
-			return fail(w, fd, err);
-		if (fstat(fd, &st) < 0)
-			return fail(w, -errno, err);
-		ret = call(w, fd, ".", fd, &st, true, err);
-	}
+	strbuf_set_len(&w->path, w->v[w->n - 1].path_len);
+	if (w->flags & WALK_LEAVE)
+		ret = tell_leaving(w, err);
 	pop(w);
 	return ret == WALK_SKIP ? 0 : ret;
 }
@@ -213,7 +242,7 @@ static int run(struct walk *w, struct error *err)
 			ret = fail(w, fd, err);
 			break;
 		}
-		if (w->path.len)
+		if (w->path.len && w->path.buf[w->path.len - 1] != '/')
 			strbuf_addch(&w->path, '/');
 		strbuf_addstr(&w->path, name);
 		ret = visit(w, fd, name, err);
@@ -241,6 +270,7 @@ int walk_tree(int root_fd, const char *start, unsigned int flags, walk_fn *fn,
 		ret = fail(&w, -errno, err);
 	else {
 		w.dev = st.st_dev;
+		w.top_fd = dir;
 		ret = visit(&w, dir, name, err);
 		if (!ret)
 			ret = run(&w, err);

@@ -5,11 +5,12 @@
  * walk - a tree by descriptors, in path order, never through a symlink
  *
  * Each entry is opened O_PATH | O_NOFOLLOW and statted before the callback; a
- * directory comes before its entries, and again behind them with
- * WALK_LEAVE. Depth is bounded by descriptors (64 at most are held; deeper
- * directories are opened again from the root) and one directory's names are in
- * memory at a time for each level. What vanishes in between is passed over
- * (-ENOENT from open), anything else stops the walk.
+ * directory comes before its entries, and again behind them with WALK_LEAVE.
+ * Depth is bounded by descriptors: 64 at most are held, the others are opened
+ * again from the root and must be the same directories. One directory's names
+ * are in memory at a time for each level. Access times are left alone where we
+ * have the right to. What vanishes in between is passed over (-ENOENT from
+ * open), anything else stops the walk.
  *
  * The callback returns 0 to go on, WALK_SKIP not to enter a directory, or a
  * negative value, which stops the walk and is returned.
@@ -32,8 +33,9 @@ struct walk_entry {
 	const char *path;       /* relative to the root of the walk */
 	int dirfd;              /* directory that holds it */
 	const char *name;       /* name in dirfd */
-	int fd;                 /* O_PATH descriptor, or -1 */
-	struct stat st;
+	int fd;                 /* O_PATH descriptor, or -1; when leaving: one
+				   to read the directory */
+	struct stat st;         /* when leaving: as it is then */
 	bool leaving;
 };
 
