@@ -56,48 +56,68 @@ static int by_name(const void *a, const void *b)
 
 /*
  * An O_PATH descriptor has no f*xattr, so the magic link /proc/self/fd/N is
- * followed, by the plain calls. A symlink cannot be reached that way; it
- * carries no user.* attributes, and trusted.* ones are left out anyway.
+ * followed, by the plain calls; it leads to a symlink itself, not further.
  */
-static int read_xattrs(int fd, const struct stat *st, struct meta *m)
+static void proc_path(int fd, char out[48])
+{
+	(void)snprintf(out, 48, "/proc/self/fd/%d", fd);
+}
+
+static void add_xattr(struct meta *m, uint32_t *cap, const char *name,
+		      const void *value, size_t len)
+{
+	VEC_GROW(m->xattrs, m->xattr_n, *cap);
+	m->xattrs[m->xattr_n].name = xstrdup(name);
+	m->xattrs[m->xattr_n].value = xmemdup(value, len);
+	m->xattrs[m->xattr_n].len = (uint32_t)len;
+	m->xattr_n++;
+}
+
+static int read_values(const char *path, const char *names, size_t n,
+		       struct meta *m, struct error *err)
+{
+	_cleanup_free_ char *buf = xmalloc(VALUE_MAX);
+	uint32_t cap = 0;
+
+	for (const char *p = names; p < names + n; p += strlen(p) + 1) {
+		ssize_t len;
+
+		if (!wanted(p))
+			continue;
+		len = getxattr(path, p, buf, VALUE_MAX);
+		/* gone since it was listed, or listed and not to be had */
+		if (len < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
+			continue;
+		if (len < 0)
+			return error_errno(err, ERR_IO, -errno,
+				_("cannot read extended attribute '%s'"), p);
+		add_xattr(m, &cap, p, buf, (size_t)len);
+	}
+	if (m->xattr_n > 1)
+		qsort(m->xattrs, m->xattr_n, sizeof(*m->xattrs), by_name);
+	return 0;
+}
+
+/* one call for the many files that have none */
+static int read_xattrs(int fd, struct meta *m, struct error *err)
 {
 	char small[512], path[48];
 	_cleanup_free_ char *big = NULL;
 	char *names = small;
-	uint32_t cap = 0;
 	ssize_t n;
 
-	if (S_ISLNK(st->st_mode))
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	proc_path(fd, path);
 	n = listxattr(path, small, sizeof(small));
+	if (n == 0 || (n < 0 && errno == EOPNOTSUPP))
+		return 0;
 	if (n < 0 && errno == ERANGE) {
 		names = big = xmalloc(NAMES_MAX);
 		n = listxattr(path, big, NAMES_MAX);
 	}
 	if (n < 0)
-		return errno == EOPNOTSUPP || errno == EACCES ? 0 : -errno;
-	for (char *p = names; p < names + n; p += strlen(p) + 1) {
-		_cleanup_free_ char *buf = NULL;
-		ssize_t len;
-
-		if (!wanted(p))
-			continue;
-		buf = xmalloc(VALUE_MAX);
-		len = getxattr(path, p, buf, VALUE_MAX);
-		if (len < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
-			continue;
-		if (len < 0)
-			return -errno;
-		VEC_GROW(m->xattrs, m->xattr_n, cap);
-		m->xattrs[m->xattr_n].name = xstrdup(p);
-		m->xattrs[m->xattr_n].value = xmemdup(buf, (size_t)len);
-		m->xattrs[m->xattr_n].len = (uint32_t)len;
-		m->xattr_n++;
-	}
-	if (m->xattr_n > 1)
-		qsort(m->xattrs, m->xattr_n, sizeof(*m->xattrs), by_name);
-	return 0;
+		return error_errno(err, ERR_IO, -errno,
+				   _("cannot list extended attributes"));
+	return read_values(path, names, (size_t)n, m, err);
 }
 
 int meta_read(int fd, const struct stat *st, struct meta *m,
@@ -110,13 +130,10 @@ int meta_read(int fd, const struct stat *st, struct meta *m,
 	m->uid = st->st_uid;
 	m->gid = st->st_gid;
 	m->mtime = st->st_mtim;
-	ret = read_xattrs(fd, st, m);
-	if (ret < 0) {
+	ret = read_xattrs(fd, m, err);
+	if (ret < 0)
 		meta_release(m);
-		return error_errno(err, ERR_IO, ret,
-				   _("cannot read extended attributes"));
-	}
-	return 0;
+	return ret;
 }
 
 bool meta_xattrs_equal(const struct meta *a, const struct meta *b)
@@ -151,88 +168,145 @@ static const struct meta_xattr *find_xattr(const struct meta *m,
 	return NULL;
 }
 
-/* followed to the file behind the descriptor, which is no symlink */
-static int set_xattrs(const char *proc, const struct meta *m,
-		      const struct meta *now, const char *where,
-		      struct error *err)
+/* what meta_apply() works on */
+struct target {
+	int fd;               /* O_PATH */
+	char proc[48];
+	struct stat st;       /* as last looked at */
+	const char *where;
+};
+
+static int look(struct target *t, struct error *err)
 {
+	if (fstat(t->fd, &t->st) < 0)
+		return error_errno(err, ERR_IO, -errno,
+				   _("cannot look at '%s'"), t->where);
+	return 0;
+}
+
+/* v NULL: remove it */
+static int change_xattr(struct target *t, const char *name, const void *v,
+			size_t n)
+{
+	int ret = v ? fs_setxattr(t->proc, name, v, n) :
+		fs_removexattr(t->proc, name);
+
+	/* user.* needs the write bit even from the owner; the mode is set
+	   behind the attributes and takes it away again */
+	if (ret == -EACCES && !S_ISLNK(t->st.st_mode) &&
+	    !(t->st.st_mode & S_IWUSR)) {
+		ret = fs_chmod_proc(t->proc,
+				    (t->st.st_mode & 07777) | S_IWUSR);
+		if (ret < 0)
+			return ret;
+		t->st.st_mode |= S_IWUSR;
+		ret = v ? fs_setxattr(t->proc, name, v, n) :
+			fs_removexattr(t->proc, name);
+	}
+	return !v && ret == -ENODATA ? 0 : ret;
+}
+
+static int apply_xattrs(struct target *t, const struct meta *m,
+			const struct meta *now, struct error *err)
+{
+	int ret;
+
 	for (uint32_t i = 0; i < now->xattr_n; i++) {
 		const char *name = now->xattrs[i].name;
-		int ret;
 
 		if (find_xattr(m, name))
 			continue;
-		ret = fs_removexattr(proc, name);
-		if (ret < 0 && ret != -ENODATA)
+		ret = change_xattr(t, name, NULL, 0);
+		if (ret < 0)
 			return error_errno(err, ERR_IO, ret,
 				_("cannot remove attribute '%s' of '%s'"),
-				name, where);
+				name, t->where);
 	}
 	for (uint32_t i = 0; i < m->xattr_n; i++) {
 		const struct meta_xattr *x = &m->xattrs[i];
 		const struct meta_xattr *old = find_xattr(now, x->name);
-		int ret;
 
 		if (old && old->len == x->len &&
 		    !memcmp(old->value, x->value, x->len))
 			continue;
-		ret = fs_setxattr(proc, x->name, x->value, x->len);
+		ret = change_xattr(t, x->name, x->value, x->len);
 		if (ret < 0)
 			return error_errno(err, ERR_IO, ret,
 				_("cannot set attribute '%s' of '%s'"),
-				x->name, where);
+				x->name, t->where);
 	}
 	return 0;
 }
 
+static int apply_owner(struct target *t, const struct meta *m,
+		       struct error *err)
+{
+	int ret;
+
+	if (t->st.st_uid == m->uid && t->st.st_gid == m->gid)
+		return 0;
+	ret = fs_chown(t->fd, "", m->uid, m->gid, AT_EMPTY_PATH);
+	if (ret < 0)
+		return error_errno(err, ERR_IO, ret,
+				   _("cannot set the owner of '%s'"), t->where);
+	return look(t, err);
+}
+
+static int apply_mode(struct target *t, const struct meta *m,
+		      struct error *err)
+{
+	int ret;
+
+	if (S_ISLNK(t->st.st_mode) || (t->st.st_mode & 07777) == m->mode)
+		return 0;
+	ret = fs_chmod_proc(t->proc, m->mode);
+	if (ret < 0)
+		return error_errno(err, ERR_IO, ret,
+				   _("cannot set the mode of '%s'"), t->where);
+	ret = look(t, err);
+	if (ret < 0)
+		return ret;
+	/* the set-group-id bit of a group that is not ours: dropped, no error */
+	if ((t->st.st_mode & 07777) != m->mode)
+		return error_errno(err, ERR_IO, -EPERM,
+				   _("cannot set the mode of '%s'"), t->where);
+	return 0;
+}
+
+/*
+ * The owner first, as that drops set-id bits and capabilities. Attributes
+ * before the mode: an ACL sets the bits of the group, and one that goes leaves
+ * its mask there. Only what differs is set, so that applying again needs
+ * no right and leaves no trace.
+ */
 int meta_apply(int dirfd, const char *name, const struct meta *m,
 	       const char *where, struct error *err)
 {
 	_cleanup_close_ int fd = fs_open(dirfd, name, O_PATH | O_NOFOLLOW, 0);
 	_cleanup_meta_ struct meta now = META_INIT;
 	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, m->mtime };
-	struct stat st;
-	char proc[48];
-	int ret = 0;
+	struct target t = { .fd = fd, .where = where };
+	int ret;
 
 	if (fd < 0)
 		return error_errno(err, ERR_IO, fd, _("cannot open '%s'"),
 				   where);
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, ERR_IO, -errno,
-				   _("cannot look at '%s'"), where);
-	ret = meta_read(fd, &st, &now, err);
-	if (ret < 0)
+	proc_path(fd, t.proc);
+	ret = look(&t, err);
+	if (ret >= 0)
+		ret = apply_owner(&t, m, err);
+	if (ret >= 0)
+		ret = meta_read(fd, &t.st, &now, err);
+	if (ret >= 0 && !meta_xattrs_equal(m, &now)) {
+		ret = apply_xattrs(&t, m, &now, err);
+		if (ret >= 0)
+			ret = look(&t, err);
+	}
+	if (ret >= 0)
+		ret = apply_mode(&t, m, err);
+	if (ret < 0 || (t.st.st_mtim.tv_sec == m->mtime.tv_sec &&
+			t.st.st_mtim.tv_nsec == m->mtime.tv_nsec))
 		return ret;
-	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if (now.uid != m->uid || now.gid != m->gid) {
-		ret = fs_chown(fd, "", m->uid, m->gid, AT_EMPTY_PATH);
-		if (ret < 0)
-			return error_errno(err, ERR_IO, ret,
-				_("cannot set the owner of '%s'"), where);
-		/* drops set-id bits, so the mode is set anew */
-		now.mode = (mode_t)-1;
-	}
-	/* user.* wants the right to write, also from the owner */
-	if (!S_ISLNK(st.st_mode) && !(st.st_mode & 0200) &&
-	    geteuid() != 0 && !meta_xattrs_equal(&now, m)) {
-		ret = fs_chmod_proc(proc, (st.st_mode & 07777) | 0200);
-		if (ret < 0)
-			return error_errno(err, ERR_IO, ret,
-				_("cannot set the mode of '%s'"), where);
-		now.mode = (mode_t)-1;
-	}
-	if (!S_ISLNK(st.st_mode)) {
-		ret = set_xattrs(proc, m, &now, where, err);
-		if (ret < 0)
-			return ret;
-		/* an ACL changes group bits */
-		if (now.mode != m->mode || m->xattr_n || now.xattr_n)
-			ret = fs_chmod_proc(proc, m->mode);
-		if (ret < 0)
-			return error_errno(err, ERR_IO, ret,
-				_("cannot set the mode of '%s'"), where);
-	}
 	ret = fs_utimes(dirfd, name, ts, AT_SYMLINK_NOFOLLOW);
 	if (ret < 0)
 		return error_errno(err, ERR_IO, ret,

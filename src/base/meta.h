@@ -8,8 +8,8 @@
  * system.posix_acl_default. All but trusted.* (no right) and security.selinux
  * (the system's) are read. Access times are never set or restored.
  *
- * meta_apply() sets owner, mode (chown drops set-id bits), attributes (those
- * that are not in m go), time last. Errors name the attribute.
+ * meta_apply() sets what differs: owner (which drops set-id bits), attributes
+ * (those that are not in m go), mode, time last. Errors name the attribute.
  */
 #include <stdbool.h>
 #include <stdint.h>
