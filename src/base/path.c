@@ -14,8 +14,11 @@ int path_cmp(const char *a, const char *b)
 	const unsigned char *x = (const unsigned char *)a;
 	const unsigned char *y = (const unsigned char *)b;
 
-	if (!strcmp(a, ".") || !strcmp(b, "."))
-		return strcmp(b, ".") == 0 ? strcmp(a, ".") != 0 : -1;
+	/* the root comes before what it holds, and behind what lies outside */
+	if (!strcmp(a, "."))
+		return *b == '/' ? 1 : strcmp(b, ".") ? -1 : 0;
+	if (!strcmp(b, "."))
+		return *a == '/' ? -1 : 1;
 	while (*x && *x == *y) {
 		x++;
 		y++;

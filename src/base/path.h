@@ -9,7 +9,8 @@
  * it. Bytes, not characters; case counts.
  *
  * Path order is the order of a walk: parent before child, siblings by byte
- * value; so '/' sorts below every other byte. Manifests are in this order.
+ * value; so '/' sorts below every other byte. Absolute paths come first, then
+ * ".", which holds all the others. Manifests are in this order.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,7 +10,7 @@ static int sign(int n)
 
 /* in path order; each must be below all that follow it */
 static const char *const ordered[] = {
-	".", "/", "/a", "a", "a/a", "a/a/z", "a/b", "a/\xff", "a\x01", "a b",
+	"/", "/a", ".", "a", "a/a", "a/a/z", "a/b", "a/\xff", "a\x01", "a b",
 	"a b/c", "a-b", "a.b", "a0", "aa", "b", "\xc3\xa4", "\xff",
 };
 
