@@ -224,6 +224,9 @@ static int link_entry(struct copy *cp, const struct walk_entry *e,
 
 	if (ret >= 0)
 		ret = fs_link(first_dir, first_name, dir, name);
+	/* it counts in the size, and is compared like any other name */
+	if (ret >= 0 && S_ISREG(e->st.st_mode))
+		cp->bytes += (uint64_t)e->st.st_size;
 	return ret < 0 ? step_files_fail(err, ret, _("cannot link"), e->path) :
 		0;
 }
