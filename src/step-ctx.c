@@ -18,6 +18,7 @@
 #include "engine-internal.h"
 #include "journal.h"
 #include "manifest.h"
+#include "step-files.h"
 
 #define CAPTURE_MAX (64u * 1024u)
 #define TAIL_MAX 1024u
@@ -252,8 +253,12 @@ int step_place(struct step_ctx *c, int stage_fd, const char *name,
 int step_make_parents(struct step_ctx *c, const char *rel, struct error *err)
 {
 	_cleanup_free_ char *dir = path_dirname(rel);
-	int ret = fs_mkdirs(c->e->sd->root_fd, dir, 0755, NULL);
+	_cleanup_strvec_ struct strvec made = STRVEC_INIT;
+	int ret = fs_mkdirs(c->e->sd->root_fd, dir, 0755, &made);
 
+	for (size_t i = 0; ret >= 0 && i < made.n; i++)
+		ret = step_files_own_as(c, c->e->sd->root_fd, made.v[i],
+					made.v[i]);
 	if (ret < 0)
 		return error_errno(err, ERR_STEP, ret,
 				   _("cannot make directory '%s'"), dir);
