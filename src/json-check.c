@@ -30,7 +30,7 @@ struct check {
 };
 
 /* the document (lines: the line) is over */
-static int document_end(struct check *c)
+static int document_end(struct check *c, bool torn)
 {
 	struct json_place at;
 	const char *reason;
@@ -48,7 +48,7 @@ static int document_end(struct check *c)
 		at.line = c->line;
 	}
 	if (c->ops && c->ops->fault)
-		r = c->ops->fault(c->ctx, &at, reason);
+		r = c->ops->fault(c->ctx, &at, reason, torn);
 	return r;
 }
 
@@ -65,7 +65,7 @@ static int feed_lines(struct check *c, const char *p, size_t n, uint64_t at)
 		(void)json_scan_feed(c->scan, p, len);
 		if (!nl)
 			break;
-		r = document_end(c);
+		r = document_end(c, false);
 		if (r)
 			return r;
 		json_scan_reset(c->scan);
@@ -113,7 +113,7 @@ static int read_through(struct check *c, int fd, const char *where,
 	}
 	if (r < 0)
 		return r;
-	return document_end(c);
+	return document_end(c, c->lines);
 }
 
 int json_check_faults(int root_fd, const char *path, bool lines,
@@ -154,10 +154,11 @@ struct first_fault {
 };
 
 static int keep_first(void *ctx, const struct json_place *at,
-		      const char *reason)
+		      const char *reason, bool torn)
 {
 	struct first_fault *f = ctx;
 
+	(void)torn; /* a fault all the same */
 	f->found = true;
 	f->at = *at;
 	f->reason = reason;

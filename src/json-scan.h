@@ -65,14 +65,15 @@ void json_scan_reset(struct json_scan *s);
 /*
  * Every fault of a file: at most one of a document, so one at all unless
  * lines (JSONL: each line that is not blank is a document, CRLF fine). fault
- * gets the untranslated reason; tick the bytes done, every few MiB. Either may
- * be NULL; nonzero from one of them ends it and is returned. *ret_count (may
- * be NULL): documents that were found whole. err is filled only when the file
- * cannot be read (or is none: -EINVAL).
+ * gets the untranslated reason, and whether the document is a last line
+ * without its newline (somebody may be writing it); tick the bytes done, every
+ * few MiB. Either may be NULL; nonzero from one of them ends it and is
+ * returned. *ret_count (may be NULL): documents that were found whole. err is
+ * filled only when the file cannot be read (or is none: -EINVAL).
  */
 struct json_check_ops {
 	int (*fault)(void *ctx, const struct json_place *at,
-		     const char *reason);
+		     const char *reason, bool torn);
 	int (*tick)(void *ctx, uint64_t done);
 };
 int json_check_faults(int root_fd, const char *path, bool lines,

@@ -1,31 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Each path must not be there; a glob counts as there if it matches anything. */
+/*
+ * absent - nothing is there at any of these paths (check)
+ *
+ * paths (patterns: no match). A symlink is something, whatever it points to.
+ */
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/path.h"
 #include "check-paths.h"
 #include "steps.h"
 
-static int check(const struct step *s, struct step_ctx *c,
-		 struct check_result *r, struct error *err)
+static int absent_check(const struct step *s, struct step_ctx *ctx,
+			struct check_result *r, struct error *err)
 {
-	const struct check_paths *p = s->priv;
+	_cleanup_strvec_ struct strvec found = STRVEC_INIT;
+	const struct strvec *paths = s->priv;
+	int ret = 0;
 
-	for (size_t i = 0; i < p->paths.n; i++) {
-		_cleanup_strvec_ struct strvec found = STRVEC_INIT;
-		int ret = glob_expand(step_root_fd(c), p->paths.v[i],
-				      step_skip(c), &found, err);
+	for (size_t i = 0; i < paths->n && ret >= 0; i++)
+		ret = glob_expand(step_root_fd(ctx), paths->v[i],
+				  step_skip(ctx), &found, err);
+	if (ret < 0)
+		return ret;
+	strvec_sort_paths(&found);
+	for (size_t i = 0; i < found.n && i < CHECK_DETAILS_MAX; i++) {
+		_cleanup_free_ char *shown = escape_bytes(found.v[i]);
 
-		if (ret < 0)
-			return ret;
-		for (size_t k = 0; k < found.n; k++)
-			check_fault(r, found.v[k], _("is there"));
+		strvec_pushf(&r->details, _("'%s' is there"), shown);
 	}
-	if (r->details.n)
-		check_result_set(r, CHECK_FAIL, "%s", r->details.v[0]);
+	if (!found.n)
+		check_result_set(r, CHECK_OK, _("nothing is there"));
+	else if (found.n == 1)
+		check_result_set(r, CHECK_FAIL,
+				 _("%s, and must not be (below '%s')"),
+				 r->details.v[0], step_root(ctx));
 	else
-		check_result_set(r, CHECK_OK, ngettext("%zu path looked for, nothing found",
-			"%zu paths looked for, nothing found", p->paths.n), p->paths.n);
+		check_result_set(r, CHECK_FAIL,
+				 _("%zu paths are there that must not be: "
+				   "%s"), found.n, r->details.v[0]);
 	return 0;
 }
 
@@ -33,6 +45,6 @@ const struct step_ops check_absent_ops = {
 	.name = "absent",
 	.flags = STEP_IS_CHECK,
 	.parse = check_paths_parse,
-	.check = check,
+	.check = absent_check,
 	.release = check_paths_release,
 };

@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* Every byte as in the backup, or as in a snapshot taken for this alone. */
+/*
+ * unchanged - everything at these paths is as it was at the start (check)
+ *
+ * paths (files and directories with all below them; no patterns, since one
+ * cannot match what is no longer there). Compared are content, type, mode,
+ * owner, time, attributes and links, with the backup, or with a snapshot that
+ * is taken at the start of what the backup does not hold.
+ */
 #include "check-paths.h"
+#include "effects.h"
 #include "steps.h"
 
-static int check(const struct step *s, struct step_ctx *c,
-		 struct check_result *r, struct error *err)
+/* what is read is what the snapshot must hold */
+static int unchanged_effects(const struct step *s, struct step_ctx *ctx,
+			     struct effects *out, struct error *err)
 {
-	const struct check_paths *p = s->priv;
+	const struct strvec *paths = s->priv;
 
-	return step_compare_unchanged(c, &p->paths, r, err);
+	(void)ctx;
+	(void)err;
+	for (size_t i = 0; i < paths->n; i++)
+		effects_add(out, EFFECT_READ, 0, paths->v[i]);
+	return 0;
 }
 
-static int parse(struct step *s, struct plan_node *n)
+static int unchanged_check(const struct step *s, struct step_ctx *ctx,
+			   struct check_result *r, struct error *err)
 {
-	struct check_paths *p;
-	int ret;
-
-	ret = check_paths_parse(s, n);
-	p = s->priv;
-	strvec_sort_paths(&p->paths);
-	return ret;
+	return step_compare_unchanged(ctx, s->priv, r, err);
 }
 
 const struct step_ops check_unchanged_ops = {
 	.name = "unchanged",
 	.flags = STEP_IS_CHECK | STEP_VERIFY_ONLY,
-	.parse = parse,
-	.effects = check_paths_effects,
-	.check = check,
+	.parse = check_paths_parse_plain,
+	.effects = unchanged_effects,
+	.check = unchanged_check,
 	.release = check_paths_release,
 };
