@@ -220,6 +220,23 @@ static bool touches(const struct engine *e, int i)
 		in_effect(&e->run->steps[i]);
 }
 
+static void no_way_back(struct engine *e, const char *point, const char *why,
+			struct error *err)
+{
+	if (!why || !strcmp(why, "pruned"))
+		(void)error_set(err, ERR_NO_WAY_BACK, -EPERM,
+			_("cannot go back to %s: the backup was removed, it "
+			  "was kept long enough"), point);
+	else if (plan_find_step(e->plan, why))
+		(void)error_set(err, ERR_NO_WAY_BACK, -EPERM,
+			_("cannot go back to %s: step '%s' has no way back"),
+			point, why);
+	else
+		(void)error_set(err, ERR_NO_WAY_BACK, -EPERM,
+			_("cannot go back to %s: run %s came later"), point,
+			why);
+}
+
 /* The step number that stays applied, 0 for start; -1 with err. */
 static int goal_step(struct engine *e, const char *point, struct error *err)
 {
@@ -232,9 +249,7 @@ static int goal_step(struct engine *e, const char *point, struct error *err)
 			continue;
 		ret = goals[i].step;
 		if (!goals[i].available) {
-			(void)error_set(err, ERR_NO_WAY_BACK, -EPERM,
-				_("cannot go back to %s: step '%s' has no way "
-				  "back"), point, goals[i].why);
+			no_way_back(e, point, goals[i].why, err);
 			ret = -2;
 		}
 	}
