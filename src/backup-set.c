@@ -143,6 +143,9 @@ static bool allowed(const struct set_walk *w, const char *path)
 	_cleanup_free_ char *full = *path == '/' ? xstrdup(path) :
 		path_join(w->spec->root, path);
 
+	/* a snapshot holds nothing that could get lost: it refuses nothing */
+	if (w->spec->manifest_only)
+		return true;
 	for (size_t i = 0; w->spec->allow && i < w->spec->allow->n; i++)
 		if (path_is_below(full, w->spec->allow->v[i]))
 			return true;
@@ -419,7 +422,8 @@ static int refuse_outside(void *ctx, struct link_name *ln)
 	struct look *l = ctx;
 	_cleanup_free_ char *shown = NULL;
 
-	if (ln->seen >= ln->nlink || l->spec->hard_links_break)
+	if (ln->seen >= ln->nlink || l->spec->hard_links_break ||
+	    l->spec->manifest_only)
 		return 0;
 	shown = escape_bytes(ln->path);
 	strvec_pushf(&l->need->refused, _("%s: has a further name (hard link) "

@@ -50,7 +50,8 @@ struct backup_spec {
 	   listed as ITEM_IN_START and not stored; NULL: everything is stored */
 	const char *start_name;
 	const char *start_digest;
-	/* manifest alone, no archive (a snapshot to compare with) */
+	/* manifest alone, no archive (a snapshot to compare with); symlinked
+	   and mounted directories and links outside are no reason to refuse */
 	bool manifest_only;
 	int level;                       /* zstd; 0: the default, 1 */
 	/* bytes read so far, of total (0: unknown) */

@@ -143,9 +143,11 @@ static void test_mount_inside(void **state)
 	world_put(&w, "data/m/d/f", "new");
 	world_put(&w, "data/m/d/h", "new");
 	assert_int_equal(unlinkat(w.root_fd, "data/m/g", 0), 0);
+	world_write_point(&w, "R1");
 	must(&w, world_undo(&w, "R1"), "undo", 0);
 	world_list(&w, &now);
 	world_same(&before, &now, "after the undo");
+	must(&w, world_return(&w, "R1", "R2"), "return", 0);
 	umount_at(&w, "root/data/m");
 	world_release(&w);
 }

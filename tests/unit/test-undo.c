@@ -304,6 +304,60 @@ static void test_missing_parent(void **state)
 	world_release(&w);
 }
 
+/* --- links --- */
+
+/* A name outside the effects is one of the group: it is linked to again. */
+static void test_link_outside_effects(void **state)
+{
+	struct world w;
+	struct stat a, b;
+
+	(void)state;
+	world_init(&w, 4713);
+	world_put(&w, "other/one", "content");
+	assert_int_equal(linkat(w.root_fd, "other/one", w.root_fd,
+				"data/two", 0), 0);
+	world_back_up(&w);
+	assert_int_equal(unlinkat(w.root_fd, "data/two", 0), 0);
+	world_put(&w, "data/two", "own");
+	must(&w, world_undo(&w, "R1"), "undo", 0);
+	assert_int_equal(fstatat(w.root_fd, "other/one", &a, 0), 0);
+	assert_int_equal(fstatat(w.root_fd, "data/two", &b, 0), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(a.st_nlink, 2);
+	world_release(&w);
+}
+
+/* Nothing that a step or others link can keep one from going back. */
+static void test_links_out(void **state)
+{
+	_cleanup_strvec_ struct strvec before = STRVEC_INIT;
+	_cleanup_strvec_ struct strvec now = STRVEC_INIT;
+	struct world w;
+	struct stat st;
+
+	(void)state;
+	setup_quiet(&w);
+	world_list(&w, &before);
+	assert_int_equal(symlinkat("..", w.root_fd, "data/q/up"), 0);
+	world_put(&w, "data/q/new", "new");
+	_cleanup_free_ char *outside = xasprintf("%s/outside", w.dir);
+	assert_int_equal(linkat(w.root_fd, "data/q/new", AT_FDCWD, outside,
+				0), 0);
+	world_post(&w);
+	world_write_point(&w, "R1");
+	must(&w, world_undo(&w, "R1"), "undo", 0);
+	world_list(&w, &now);
+	world_same(&before, &now, "after the undo");
+	/* what is kept does not change with the name outside */
+	assert_int_equal(stat(outside, &st), 0);
+	assert_int_equal(st.st_nlink, 1);
+	has_text(w.backup_fd, "R1/data/q/new", "new");
+	must(&w, world_return(&w, "R1", "R2"), "return", 0);
+	has_text(w.root_fd, "data/q/new", "new");
+	world_release(&w);
+}
+
 /* --- databases --- */
 
 static const char db_old[] = "SQLite format 3\0old";
@@ -417,6 +471,8 @@ int main(void)
 		cmocka_unit_test(test_symlink_for_directory),
 		cmocka_unit_test(test_symlink_above),
 		cmocka_unit_test(test_missing_parent),
+		cmocka_unit_test(test_link_outside_effects),
+		cmocka_unit_test(test_links_out),
 		cmocka_unit_test(test_stale_wal),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_point_emptied),
