@@ -43,6 +43,7 @@ void session_release(struct session *s)
 	free(s->run_started);
 	free(s->plan_path);
 	free(s->backup);
+	strvec_release(&s->confirm);
 }
 
 static int fail(struct error *err)
@@ -470,6 +471,43 @@ int session_new_plan(struct session *s, const char *id)
 
 /* --- engine --- */
 
+/* What was agreed to when the run began still holds when it goes on. */
+static void record_options(struct session *s)
+{
+	struct json_object *words = json_object_new_array();
+	const struct options *o = s->o;
+
+	if (!s->record)
+		s->record = json_object_new_object();
+	json_object_object_add(s->record, "answers", open_answers(s));
+	json_set_bool(s->record, "yes", o->yes);
+	if (o->on_failure_given)
+		json_set_str(s->record, "on_failure",
+			     o->on_failure == PLAN_ROLLBACK ? "rollback" :
+			     "stop");
+	for (size_t i = 0; i < o->confirm.n; i++)
+		json_array_add_bytes(words, o->confirm.v[i]);
+	json_object_object_add(s->record, "confirm", words);
+}
+
+static void carry_over(struct session *s, struct engine_options *opts)
+{
+	struct json_object *was = json_get(s->run->begun, "options");
+	struct json_object *words = json_get(was, "confirm");
+	const char *f = json_get_str(was, "on_failure", NULL);
+
+	opts->yes |= json_get_bool(was, "yes", false);
+	if (!opts->on_failure_given && f) {
+		opts->on_failure_given = true;
+		opts->on_failure = strcmp(f, "rollback") ? PLAN_STOP :
+			PLAN_ROLLBACK;
+	}
+	strvec_copy(&s->confirm, &opts->confirm);
+	for (size_t i = 0; words && i < json_object_array_length(words); i++)
+		strvec_take(&s->confirm, json_array_get_bytes(words, i));
+	opts->confirm = s->confirm;
+}
+
 void session_engine_spec(struct session *s, struct engine_spec *spec,
 			 struct event_bus *bus)
 {
@@ -494,9 +532,10 @@ void session_engine_spec(struct session *s, struct engine_spec *spec,
 	spec->opts.backup_dir = o->backup_dir;
 	spec->opts.batch = batch;
 	spec->opts.lang = o->lang ? o->lang : getenv("LANG");
-	if (!s->record)
-		s->record = json_object_new_object();
-	json_object_object_add(s->record, "answers", open_answers(s));
+	if (s->run)
+		carry_over(s, &spec->opts);
+	else
+		record_options(s);
 	spec->opts.record = s->record;
 }
 

@@ -20,6 +20,7 @@ struct session {
 	struct json_object *vars, *answers, *record;
 	char *root, *run_started, *plan_path;
 	char *backup;
+	struct strvec confirm;       /* words given now, and when it began */
 };
 
 void session_init(struct session *s, const struct options *o,
