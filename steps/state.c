@@ -114,12 +114,20 @@ static struct json_object *step_list(const struct step *s,
 	const struct state_step *m = s->priv;
 	const struct plan *p = step_plan(ctx);
 	struct json_object *list = json_object_new_array();
+	/* without a run, in a dry run, what comes before is pending as well */
+	bool before = !*info->run_id;
 
 	for (size_t i = 0; i < m->phases.n; i++)
 		add_status(list, m->phases.v[i], "completed");
-	for (size_t i = 0; i < p->step_n; i++)
-		add_status(list, p->steps[i]->id, p->steps[i] == s ?
-			   "completed" : info->step_state(ctx, i));
+	for (size_t i = 0; i < p->step_n; i++) {
+		const char *status = info->step_state(ctx, i);
+
+		if (p->steps[i] == s ||
+		    (before && !strcmp(status, "pending")))
+			status = "completed";
+		before = before && p->steps[i] != s;
+		add_status(list, p->steps[i]->id, status);
+	}
 	return list;
 }
 
