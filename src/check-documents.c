@@ -197,9 +197,8 @@ int check_documents(struct step_ctx *c, const struct strvec *paths, bool lines,
 	strvec_sort_paths(&d.files);
 	if (ret >= 0)
 		ret = check_files(&d, err);
+	if (ret >= 0)
+		conclude(&d);
 	strvec_release(&d.files);
-	if (ret < 0)
-		return ret;
-	conclude(&d);
-	return 0;
+	return ret;
 }

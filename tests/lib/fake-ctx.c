@@ -641,6 +641,10 @@ static void on_line(void *ctx, enum child_stream s, const char *line,
 	struct running *r = ctx;
 
 	step_log(r->c, s == CHILD_OUT ? "out" : "err", line, len);
+	if (s == CHILD_OUT && r->cmd->capture) {
+		strbuf_add(r->cmd->capture, line, len);
+		strbuf_addch(r->cmd->capture, '\n');
+	}
 	if (r->cmd->tail) {
 		strbuf_add(r->cmd->tail, line, len);
 		strbuf_addch(r->cmd->tail, '\n');
