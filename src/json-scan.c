@@ -31,7 +31,7 @@ enum state {
 	/* inside a token */
 	ST_STRING,
 	ST_ESCAPE,       /* behind a backslash */
-	ST_HEX,          /* in the digits of \uXXXX */
+	ST_HEX,          /* in the digits behind \u */
 	ST_UTF8,         /* inside a character */
 	ST_NUMBER,
 	ST_WORD,         /* in true, false, null */

@@ -24,12 +24,12 @@ fi
 
 hits=$(grep -rnE 'TO''DO|FIX''ME|X''XX|not impl''emented' src steps ui tests data po \
 	--include='*.[ch]' --include='*.sh' --include='*.t' --include='*.am' |
-	grep -v 'XX''XXXX')
+	grep -v 'mktemp\|grep -v')
 [ -z "$hits" ]
 ok $? 'no unfinished words' || diag "$hits"
 
 if command -v codespell >/dev/null; then
-	problems=$(codespell -q 3 -L 'ot,te,fo,nd,ths,inout,ro,parms' src steps ui README.md NEWS \
+	problems=$(codespell -q 3 -L 'alse,ot,te,fo,nd,ths,inout,ro,parms' src steps ui README.md NEWS \
 		data/man 2>&1)
 	[ -z "$problems" ]
 	ok $? 'spelling' || diag "$problems"
