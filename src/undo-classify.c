@@ -344,21 +344,22 @@ static int on_new(struct classify *c, const struct item *pre,
 
 /*
  * A database that was archived through SQLite comes back as the copy, which
- * has other bytes than the file had.
+ * has other bytes than the file had. The file itself may well have the bytes
+ * of then and yet be another database, by what is in its -wal, or no longer
+ * is: so nothing but the copy is what was there before.
  */
 unsigned int undo_diff(const struct item *pre, const struct item *now)
 {
 	unsigned int diff = item_compare(pre, now);
 
-	/* written while it was read, so only the copy has a digest */
-	if (pre->type == ITEM_FILE && !(pre->flags & ITEM_HAS_DIGEST) &&
-	    !(diff & ITEM_DIFF_TYPE))
+	if (pre->type == ITEM_FILE && (pre->flags & ITEM_HAS_DIGEST2) &&
+	    !(diff & ITEM_DIFF_TYPE)) {
 		diff |= ITEM_DIFF_CONTENT;
-	if ((diff & ITEM_DIFF_CONTENT) && (pre->flags & ITEM_HAS_DIGEST2) &&
-	    (now->flags & ITEM_HAS_DIGEST) &&
-	    now->size == pre->stored_size &&
-	    xxh128_equal(&pre->digest2, &now->digest))
-		diff &= ~ITEM_DIFF_CONTENT;
+		if ((now->flags & ITEM_HAS_DIGEST) &&
+		    now->size == pre->stored_size &&
+		    xxh128_equal(&pre->digest2, &now->digest))
+			diff &= ~ITEM_DIFF_CONTENT;
+	}
 	if (pre->type == ITEM_DIR)
 		diff &= ~ITEM_DIFF_MTIME;
 	return diff;

@@ -209,6 +209,7 @@ static int resolve_start(struct source *s, struct error *err)
 		struct undo_leaf *l = leaf_of(s, it->path);
 
 		if (!l || l->filled || it->type != ITEM_FILE ||
+		    (it->flags & ITEM_HAS_DIGEST2) ||
 		    (undo_diff(&u->pre.items[l->src], it) &
 		     ITEM_DIFF_CONTENT))
 			continue;
