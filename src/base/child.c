@@ -20,7 +20,10 @@
 
 #define LINE_CAP (64u * 1024u)
 #define DEFAULT_CAP (1024u * 1024u)
+/* how often cancelled() is asked; the end itself wakes us through a pidfd */
 #define POLL_MS 100
+/* where there is none: how long the end may go unseen */
+#define POLL_BLIND_MS 10
 #define KILL_AFTER_S 5
 /* a descendant that keeps the pipes open is not waited for longer */
 #define DRAIN_S 1
@@ -78,7 +81,6 @@ static _noreturn_ void child_exec(const struct child_spec *spec, char **env,
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	char c;
 
-	(void)lock; /* only has to stay open */
 	if (status < 0 || out < 0 || errfd < 0 || progress < 0 || go < 0)
 		_exit(127);
 	(void)close(p[P_GO][1]);
@@ -90,7 +92,11 @@ static _noreturn_ void child_exec(const struct child_spec *spec, char **env,
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(errfd, 2) < 0 || dup2(progress, 3) < 0)
 		child_fail(status);
-	if (dir >= 0 && fchdir(dir) < 0)
+	if (spec->dir_fd >= 0 && (dir < 0 || fchdir(dir) < 0))
+		child_fail(status);
+	/* a host may hold descriptors that are not close-on-exec */
+	(void)close_range(4, ~0u, CLOSE_RANGE_CLOEXEC); /* new in 5.11 */
+	if (spec->lock_fd >= 0 && (lock < 0 || fcntl(lock, F_SETFD, 0) < 0))
 		child_fail(status);
 	environ = env;
 	(void)execve(program, spec->argv->v, env);
@@ -136,11 +142,13 @@ int child_find(const char *program, int dir_fd, char **ret_path)
 		path = "/usr/local/bin:/usr/bin:/bin";
 	while (*path) {
 		size_t n = strcspn(path, ":");
-		_cleanup_free_ char *full = xasprintf("%.*s/%s",
-			n ? (int)n : 1, n ? path : ".", program);
+		_cleanup_free_ char *full = xasprintf("%.*s/%s", (int)n, path,
+						      program);
 		struct stat st;
 
-		if (stat(full, &st) == 0 && S_ISREG(st.st_mode)) {
+		/* a relative entry means another place once it runs */
+		if (*path == '/' && stat(full, &st) == 0 &&
+		    S_ISREG(st.st_mode)) {
 			if (access(full, X_OK) == 0) {
 				*ret_path = TAKE_PTR(full);
 				return 0;
@@ -250,6 +258,14 @@ static bool any_open(const struct child *c)
 	return c->src[0].fd >= 0 || c->src[1].fd >= 0 || c->src[2].fd >= 0;
 }
 
+static int poll_time(const struct child *c)
+{
+	/* the pipes end a moment before the process does */
+	if (!c->ended && c->pidfd < 0 && !any_open(c))
+		return POLL_BLIND_MS;
+	return POLL_MS;
+}
+
 static void poll_sources(struct child *c)
 {
 	struct pollfd pfd[4];
@@ -259,24 +275,35 @@ static void poll_sources(struct child *c)
 		pfd[i].events = POLLIN;
 		pfd[i].revents = 0;
 	}
-	if (poll(pfd, 4, POLL_MS) <= 0)
+	if (poll(pfd, 4, poll_time(c)) <= 0)
 		return;
 	for (int i = 0; i < 3; i++)
 		if (pfd[i].fd >= 0 && pfd[i].revents)
 			read_source(c, i);
 }
 
+/*
+ * Whether the leader has ended. It stays a zombie until reap(), so that its
+ * number, and that of its group, is nobody else's while we send signals to it.
+ */
+static bool has_ended(const struct child *c)
+{
+	siginfo_t si = { 0 };
+
+	if (waitid(P_PID, (id_t)c->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return errno != EINTR;
+	return si.si_pid == c->pid;
+}
+
+/* without SIGCHLD's default action the kernel forgets how it ended */
 static void reap(struct child *c)
 {
-	int st;
 	pid_t p;
+	int st;
 
-	if (c->ended)
-		return;
-	p = waitpid(c->pid, &st, WNOHANG);
-	if (p == 0 || (p < 0 && errno == EINTR))
-		return;
-	c->ended = true;
+	do
+		p = waitpid(c->pid, &st, 0);
+	while (p < 0 && errno == EINTR);
 	c->res->exit_status = -1;
 	if (p == c->pid && WIFEXITED(st))
 		c->res->exit_status = WEXITSTATUS(st);
@@ -284,31 +311,37 @@ static void reap(struct child *c)
 		c->res->signal = WTERMSIG(st);
 }
 
-static void supervise(struct child *c)
+/* whether the group has to go now */
+static bool must_end(struct child *c, uint64_t begun)
 {
 	const struct child_spec *spec = c->spec;
+
+	if (spec->timeout_s > 0 && clock_since(begun) >= spec->timeout_s)
+		c->res->timed_out = true;
+	else if (spec->ops && spec->ops->cancelled &&
+		 spec->ops->cancelled(spec->ctx))
+		c->res->cancelled = true;
+	return c->res->timed_out || c->res->cancelled;
+}
+
+static void supervise(struct child *c)
+{
 	uint64_t begun = clock_mono_ns(), ended_at = 0, term_at = 0;
 	bool killed = false;
 
 	while (!c->ended || any_open(c)) {
 		poll_sources(c);
-		reap(c);
+		if (!c->ended && has_ended(c)) {
+			c->ended = true;
+			ended_at = clock_mono_ns();
+			c->res->elapsed_s = clock_since(begun);
+		}
 		if (c->ended) {
-			if (!ended_at)
-				ended_at = clock_mono_ns();
 			if (clock_since(ended_at) >= DRAIN_S)
 				break;
 			continue;
 		}
-		if (!term_at && spec->timeout_s > 0 &&
-		    clock_since(begun) >= spec->timeout_s) {
-			c->res->timed_out = true;
-			term_at = clock_mono_ns();
-			(void)kill(-c->pid, SIGTERM);
-		}
-		if (!term_at && spec->ops && spec->ops->cancelled &&
-		    spec->ops->cancelled(spec->ctx)) {
-			c->res->cancelled = true;
+		if (!term_at && must_end(c, begun)) {
 			term_at = clock_mono_ns();
 			(void)kill(-c->pid, SIGTERM);
 		}
@@ -321,7 +354,7 @@ static void supervise(struct child *c)
 	/* what the leader left behind in its group after a time-out goes too */
 	if (term_at)
 		(void)kill(-c->pid, SIGKILL);
-	c->res->elapsed_s = clock_since(begun);
+	reap(c);
 }
 
 static int start(struct child *c, const char *program, int p[P_COUNT][2])
@@ -389,7 +422,7 @@ static int run(struct child *c, const char *program, struct error *err)
 		(void)close(TAKE_FD(p[P_GO][1]));
 	if (ret < 0) {
 		if (c->pid > 0)
-			(void)waitpid(c->pid, NULL, 0);
+			reap(c);
 		close_pipes(p);
 		return error_errno(err, ERR_STEP_COMMAND, ret,
 				   _("cannot start '%s'"), name);
@@ -397,7 +430,7 @@ static int run(struct child *c, const char *program, struct error *err)
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	ret = exec_result(p[P_STATUS][0]);
 	if (ret < 0) {
-		(void)waitpid(c->pid, NULL, 0);
+		reap(c);
 		closep(&c->pidfd);
 		close_pipes(p);
 		return error_errno(err, ERR_TOOL, ret, _("cannot run '%s'"),
@@ -423,7 +456,7 @@ static int run(struct child *c, const char *program, struct error *err)
 int child_run(const struct child_spec *spec, struct child_result *ret,
 	      struct error *err)
 {
-	struct child c = { .spec = spec, .res = ret,
+	struct child c = { .spec = spec, .res = ret, .pidfd = -1,
 			   .cap = spec->output_cap ? spec->output_cap :
 				DEFAULT_CAP };
 	_cleanup_free_ char *program = NULL;

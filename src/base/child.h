@@ -10,7 +10,12 @@
  * and a new session (so it has no terminal), with default signal actions; on
  * time-out or cancellation the group gets SIGTERM, 5 s later SIGKILL.
  * lock_fd (or -1) is inherited, so that its flock lives as long as any
- * descendant.
+ * descendant; no other descriptor above 3 is.
+ *
+ * A descendant that outlives the leader and keeps the pipes is listened to for
+ * a second more, then left alone. Signal actions of this process are not
+ * touched; while it ignores SIGCHLD, how a command ended cannot be known
+ * (exit_status -1, signal 0).
  *
  * on_start is called with the child's pid before the program runs (the child
  * waits), so that the caller can make the pid durable first; nonzero kills it.
@@ -59,9 +64,14 @@ struct child_result {
 /* -ENOENT, -EACCES: the program cannot be run; err names it (ERR_TOOL) */
 int child_run(const struct child_spec *spec, struct child_result *ret,
 	      struct error *err);
-/* whether argv[0] can be found and executed (PATH, or from dir_fd) */
+/* whether argv[0] can be found and executed: with a '/' from dir_fd, else in
+   the absolute entries of our PATH */
 int child_find(const char *program, int dir_fd, char **ret_path);
-/* TERM, then KILL, to a recorded group if its leader is still that process */
+/*
+ * TERM, then KILL, to a recorded group. -ESRCH: its leader's number is that of
+ * another process now. A group without a leader is ended too: call it only if
+ * something else (the child lock) says that ours are still alive.
+ */
 int child_end_group(pid_t pgid, uint64_t start_time);
 
 #endif
