@@ -20,4 +20,16 @@ sweep rollback kill 37 3 'killed in a rollback'
 sweep run ENOSPC 61 7 'disk full in a run'
 sweep rollback ENOSPC 61 11 'disk full in a rollback'
 sweep run EIO 97 13 'an I/O error in a run'
+if strace -qq -o /dev/null true 2>/dev/null; then
+	sweep run strace:write 61 7 'strace: killed at write'
+	sweep run strace:pwrite64 19 2 'strace: killed at journal records'
+	sweep run strace:renameat2 13 1 'strace: killed at renames'
+	sweep run strace:openat2 211 3 'strace: killed at opens'
+	sweep rollback strace:renameat2 7 1 'strace: killed at renames of a rollback'
+	sweep rollback strace:utimensat 5 1 'strace: killed at times'
+	sweep run strace:write:ENOSPC 61 5 'strace: no room at write'
+	sweep run strace:fsync:EIO 31 3 'strace: fsync fails'
+else
+	skip 'strace cannot trace here' 'strace sweeps'
+fi
 done_testing

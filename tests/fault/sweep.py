@@ -3,7 +3,10 @@
 """sweep.py PHASE WHAT [EVERY [FIRST]]: kill, or a full disk, at every change.
 
 PHASE  run, resume, rollback
-WHAT   kill, kill-after, or an errno name (ENOSPC, EIO)
+WHAT   kill, kill-after, or an errno name (ENOSPC, EIO), by the program's own
+       fault table; or strace:SYSCALL[:ERRNO], by strace, which sees every call
+       of the engine's thread (children are not traced, so it is never a child
+       that dies instead)
 EVERY  take every n-th point (1: all)
 
 Each point: a fresh small tree, the program with UPSHIFT_TEST_FAULT at the n-th
@@ -93,9 +96,15 @@ class World:
         env = dict(os.environ, LC_ALL="C", HOME=self.home,
                    XDG_STATE_HOME=self.home)
         env.pop("UPSHIFT_TEST_FAULT", None)
-        if fault:
+        argv = [UPSHIFT, *args, "--root", self.root]
+        if fault and fault.startswith("strace:"):
+            f = fault.split(":")
+            how = "error=" + f[3] if len(f) > 3 else "signal=KILL"
+            argv = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + f[1],
+                    "-e", "inject=%s:%s:when=%s" % (f[1], how, f[2])] + argv
+        elif fault:
             env["UPSHIFT_TEST_FAULT"] = fault
-        p = subprocess.run([UPSHIFT, *args, "--root", self.root],
+        p = subprocess.run(argv,
                            stdin=subprocess.DEVNULL, capture_output=True,
                            text=True, env=env, timeout=120)
         self.last = "%s -> %d\n%s%s" % (" ".join(args), p.returncode,
@@ -178,6 +187,13 @@ def one(phase, fault, unbroken, problems):
         shutil.rmtree(base, ignore_errors=True)
 
 
+def fault_at(what, n):
+    f = what.split(":")
+    if f[0] == "strace":
+        return ":".join(["strace", f[1], str(n)] + f[2:])
+    return "any:%d:%s" % (n, what)
+
+
 def diff(a, b):
     x, y = a.splitlines(), b.splitlines()
     return "\n".join(["-" + s for s in x if s not in y] +
@@ -199,7 +215,7 @@ def main():
     shutil.rmtree(base, ignore_errors=True)
     points = misses = 0
     while misses < 3:
-        hit = one(phase, "any:%d:%s" % (n, what), unbroken, problems)
+        hit = one(phase, fault_at(what, n), unbroken, problems)
         points += 1
         misses = 0 if hit else misses + 1
         n += every
