@@ -33,22 +33,55 @@ void clock_format(const struct timespec *ts, char out[CLOCK_TEXT_SIZE])
 		       ts->tv_nsec / 1000000 % 1000);
 }
 
+/* "d" in like is a digit, anything else itself; NULL if text is not like it */
+static const char *shaped(const char *text, const char *like)
+{
+	for (; *like; like++, text++)
+		if (*like == 'd' ? *text < '0' || *text > '9' : *text != *like)
+			return NULL;
+	return text;
+}
+
+static int number(const char *digits, int n)
+{
+	int v = 0;
+
+	while (n--)
+		v = v * 10 + (*digits++ - '0');
+	return v;
+}
+
 int clock_parse(const char *text, struct timespec *ret)
 {
-	struct tm tm = { 0 };
-	int ms = 0, n = 0;
+	const char *end = shaped(text, "dddd-dd-ddTdd:dd:dd");
+	struct tm tm = { 0 }, real;
+	int ms = 0;
+	time_t t;
 
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon,
-		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) != 6)
+	if (!end)
 		return -EINVAL;
-	text += n;
-	if (*text == '.' && sscanf(text, ".%3d%n", &ms, &n) == 1)
-		text += n;
-	if (strcmp(text, "Z") != 0)
+	if (*end == '.') {
+		if (!shaped(end, ".ddd"))
+			return -EINVAL;
+		ms = number(end + 1, 3);
+		end += 4;
+	}
+	if (strcmp(end, "Z") != 0)
 		return -EINVAL;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	ret->tv_sec = timegm(&tm);
+	tm.tm_year = number(text, 4) - 1900;
+	tm.tm_mon = number(text + 5, 2) - 1;
+	tm.tm_mday = number(text + 8, 2);
+	tm.tm_hour = number(text + 11, 2);
+	tm.tm_min = number(text + 14, 2);
+	tm.tm_sec = number(text + 17, 2);
+	real = tm;
+	t = timegm(&real);
+	/* timegm() carries what is too large over; a date does not */
+	if (real.tm_mon != tm.tm_mon || real.tm_mday != tm.tm_mday ||
+	    real.tm_hour != tm.tm_hour || real.tm_min != tm.tm_min ||
+	    real.tm_sec != tm.tm_sec)
+		return -EINVAL;
+	ret->tv_sec = t;
 	ret->tv_nsec = ms * 1000000L;
 	return 0;
 }

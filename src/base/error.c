@@ -80,14 +80,17 @@ void error_prefix(struct error *err, const char *fmt, ...)
 
 void error_hint(struct error *err, const char *fmt, ...)
 {
+	char *hint;
 	va_list ap;
 
 	if (!err)
 		return;
-	free(err->hint);
+	/* the arguments may point into the old one */
 	va_start(ap, fmt);
-	err->hint = xvasprintf(fmt, ap);
+	hint = xvasprintf(fmt, ap);
 	va_end(ap);
+	free(err->hint);
+	err->hint = hint;
 }
 
 void error_move(struct error *dst, struct error *src)

@@ -112,7 +112,8 @@ struct error {
 
 int error_set(struct error *err, enum err_code code, int ret,
 	      const char *fmt, ...) _printf_(4, 5);
-/* the same, and ": " and the text of errno -ret */
+/* the same, and ": " and the text of errno -ret; a full disk or quota becomes
+   ERR_NO_SPACE, but for codes of the journal */
 int error_errno(struct error *err, enum err_code code, int ret,
 		const char *fmt, ...) _printf_(4, 5);
 void error_prefix(struct error *err, const char *fmt, ...) _printf_(2, 3);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,8 +65,16 @@ void json_print(struct json_object *o, struct strbuf *out)
 
 void json_set_str(struct json_object *o, const char *key, const char *v)
 {
-	if (v)
-		json_object_object_add(o, key, json_object_new_string(v));
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	if (!v)
+		return;
+	/* a name in a message can be anything; the document must stay one */
+	if (!utf8_valid(v, strlen(v))) {
+		strbuf_add_escaped(&sb, v, strlen(v));
+		v = sb.buf;
+	}
+	json_object_object_add(o, key, json_object_new_string(v));
 }
 
 void json_set_int(struct json_object *o, const char *key, int64_t v)
@@ -75,10 +84,14 @@ void json_set_int(struct json_object *o, const char *key, int64_t v)
 
 void json_set_double(struct json_object *o, const char *key, double v)
 {
-	char text[32];
+	char text[40];
 
-	/* milliseconds are enough for times, ratios and rates */
-	(void)snprintf(text, sizeof(text), "%.3f", v);
+	/* JSON has no word for these */
+	if (!isfinite(v))
+		return;
+	/* thousandths are enough for times, ratios and rates */
+	(void)snprintf(text, sizeof(text), fabs(v) < 1e15 ? "%.3f" : "%.17g",
+		       v);
 	json_object_object_add(o, key, json_object_new_double_s(v, text));
 }
 
@@ -92,11 +105,16 @@ void json_set_bytes(struct json_object *o, const char *key, const char *v)
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	char name[64];
 
-	if (!v || utf8_valid(v, strlen(v))) {
+	if (!v)
+		return;
+	/* one of the two forms, also if it is set again */
+	(void)snprintf(name, sizeof(name), "%s64", key);
+	if (utf8_valid(v, strlen(v))) {
+		json_object_object_del(o, name);
 		json_set_str(o, key, v);
 		return;
 	}
-	(void)snprintf(name, sizeof(name), "%s64", key);
+	json_object_object_del(o, key);
 	base64_encode(v, strlen(v), &b);
 	json_set_str(o, name, b.buf);
 }
@@ -157,13 +175,23 @@ static char *decode64(const char *s)
 	return strbuf_detach(&b);
 }
 
+/* no name holds a NUL, and the part before it would be another one */
+static char *whole_string(struct json_object *v)
+{
+	const char *s = json_object_get_string(v);
+	size_t n = (size_t)json_object_get_string_len(v);
+
+	return strlen(s) == n ? xstrdup(s) : NULL;
+}
+
 char *json_get_bytes(struct json_object *o, const char *key)
 {
-	const char *s = json_get_str(o, key, NULL);
+	struct json_object *v = json_get(o, key);
 	char name[64];
+	const char *s;
 
-	if (s)
-		return xstrdup(s);
+	if (json_object_is_type(v, json_type_string))
+		return whole_string(v);
 	(void)snprintf(name, sizeof(name), "%s64", key);
 	s = json_get_str(o, name, NULL);
 	return s ? decode64(s) : NULL;
@@ -190,7 +218,7 @@ char *json_array_get_bytes(struct json_object *a, size_t i)
 	const char *s;
 
 	if (json_object_is_type(v, json_type_string))
-		return xstrdup(json_object_get_string(v));
+		return whole_string(v);
 	s = json_get_str(v, "64", NULL);
 	return s ? decode64(s) : NULL;
 }

@@ -24,14 +24,20 @@ static inline void json_putp(struct json_object **o)
 }
 #define _cleanup_json_ _cleanup_(json_putp)
 
-/* one document, nothing behind it; -EINVAL with err filled otherwise */
+/*
+ * One document, nothing behind it; -EINVAL with err filled otherwise. As
+ * lenient as json-c: 'x' for "x", NaN, a key twice, bytes that are not UTF-8.
+ */
 int json_parse(const char *text, size_t len, struct json_object **ret,
 	       struct error *err);
 /* compact, one line, no escaped slashes, no newline at the end */
 void json_print(struct json_object *o, struct strbuf *out);
 
+/* The setters write nothing for NULL and for a number that is none. */
+/* text; what is not UTF-8 in it is escaped for the eye (see strbuf.h) */
 void json_set_str(struct json_object *o, const char *key, const char *v);
 void json_set_int(struct json_object *o, const char *key, int64_t v);
+/* to a thousandth */
 void json_set_double(struct json_object *o, const char *key, double v);
 void json_set_bool(struct json_object *o, const char *key, bool v);
 /* bytes, see above */
@@ -43,7 +49,7 @@ int64_t json_get_int(struct json_object *o, const char *key, int64_t def);
 double json_get_double(struct json_object *o, const char *key, double def);
 bool json_get_bool(struct json_object *o, const char *key, bool def);
 struct json_object *json_get(struct json_object *o, const char *key);
-/* caller frees; NULL if missing */
+/* caller frees; NULL if missing, not decodable, or with a NUL in it */
 char *json_get_bytes(struct json_object *o, const char *key);
 
 /* A value in an array: a string, or {"64": base64} where it is not UTF-8. */
