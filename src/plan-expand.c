@@ -257,6 +257,9 @@ void plan_command_env(const struct plan *p, const struct plan_scope *scope,
 	for (size_t i = 0; i < p->answer_n; i++) {
 		_cleanup_free_ char *v = NULL;
 
+		/* a secret goes only where the plan's own env names it */
+		if (p->answers[i].secret)
+			continue;
 		if (resolve_answer(&p->answers[i], scope, &v) == REF_VALUE)
 			strvec_pushf(env, "UPSHIFT_VAR_%s=%s",
 				     p->answers[i].id, v);
