@@ -161,7 +161,9 @@ struct compare_spec {
 	const struct strvec *paths;
 	bool digests;          /* false: size, mtime, mode alone */
 	bool live;             /* growth of live files is fine */
-	int (*differs)(void *ctx, const char *path, const char *what);
+	/* diff: bits of enum item_diff, 0: missing or new */
+	int (*differs)(void *ctx, const char *path, const char *what,
+		       unsigned int diff);
 	void *ctx;
 };
 /* the tree against manifest NAME of the backup, in path order */

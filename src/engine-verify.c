@@ -58,7 +58,7 @@ static int missing_until(struct merge *m, const char *path, struct error *err)
 		    !(m->it->flags & ITEM_PARENT) &&
 		    !passed_over(m, m->it->path))
 			ret = m->spec->differs(m->spec->ctx, m->it->path,
-					       _("is not there any more"));
+					       _("is not there any more"), 0);
 		if (!ret)
 			ret = advance(m, err);
 	}
@@ -137,7 +137,8 @@ static int compare_entry(struct merge *m, const char *path, struct error *err)
 	if (!strcmp(path, "."))
 		diff &= ~(unsigned int)ITEM_DIFF_MTIME;
 	if (diff && !grew_only(m, &now))
-		ret = m->spec->differs(m->spec->ctx, path, diff_text(diff));
+		ret = m->spec->differs(m->spec->ctx, path, diff_text(diff),
+				       diff);
 	return ret ? ret : advance(m, err);
 }
 
@@ -156,7 +157,7 @@ static int merge_entry(void *ctx, const struct walk_entry *we,
 	    m->it->type != ITEM_ABSENT)
 		return compare_entry(m, we->path, err);
 	ret = m->spec->differs(m->spec->ctx, we->path,
-			       _("was not there before"));
+			       _("was not there before"), 0);
 	if (!ret && m->it && !strcmp(m->it->path, we->path))
 		ret = advance(m, err);
 	return ret;
@@ -202,12 +203,25 @@ struct differences {
 	const struct effects *mask;  /* differences below it are expected */
 };
 
-static int add_difference(void *ctx, const char *path, const char *what)
+/* a directory whose entries a step changed has another time since */
+static bool holds_effect(const struct effects *mask, const char *path)
+{
+	for (size_t i = 0; i < mask->n; i++)
+		if (mask->v[i].type != EFFECT_READ &&
+		    path_is_below(mask->v[i].path, path))
+			return true;
+	return false;
+}
+
+static int add_difference(void *ctx, const char *path, const char *what,
+			  unsigned int diff)
 {
 	struct differences *d = ctx;
 	_cleanup_free_ char *shown = NULL;
 
-	if (d->mask && effects_cover(d->mask, path))
+	if (d->mask && (effects_cover(d->mask, path) ||
+			(diff == ITEM_DIFF_MTIME &&
+			 holds_effect(d->mask, path))))
 		return 0;
 	shown = escape_bytes(path);
 	if (d->n++ < DETAILS_MAX)

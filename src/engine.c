@@ -537,7 +537,7 @@ int engine_run(struct engine *e, const char *run_id, const char *started)
 	    state_dir_sweep(e->sd, &e->err) < 0 ||
 	    run_create(&e->run, e->sd, e->plan, run_id, started, &opts,
 		       &e->err) < 0)
-		return finish(e, error_code_exit(e->err.code));
+		return finish(e, engine_exit_of(e, &e->err));
 	e->own_run = true;
 	introduce(e);
 	ret = record_process(e, "run");
