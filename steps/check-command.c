@@ -4,8 +4,10 @@
  *
  * run (argument list), timeout (30), status (0), output (extended regular
  * expression, matched against what it writes to its standard output; '^' and
- * '$' are those of a line). The command runs in the root, without a terminal;
- * it must change nothing.
+ * '$' are those of a line), as_before (false: its output must be what it was
+ * before anything was changed; for verifications). The command runs in the
+ * root, without a terminal; it must change nothing. The first 64 KiB of its
+ * output are looked at.
  */
 #include <errno.h>
 #include <regex.h>
@@ -13,7 +15,9 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/xalloc.h"
 #include "steps.h"
 
@@ -24,6 +28,7 @@ struct command_check {
 	char *output;
 	double timeout_s;
 	int64_t status;
+	bool as_before;
 };
 
 static int command_parse(struct step *s, struct plan_node *n)
@@ -39,6 +44,7 @@ static int command_parse(struct step *s, struct plan_node *n)
 				  _("the time limit must be above 0"));
 	(void)plan_node_int(n, "status", false, 0, 255, &m->status);
 	(void)plan_node_regex(n, "output", false, &m->output);
+	(void)plan_node_bool(n, "as_before", &m->as_before);
 	return plan_node_failed(n) ? -EINVAL : 0;
 }
 
@@ -109,6 +115,84 @@ static void judge(const struct command_check *m, const char *name,
 				 res->exit_status);
 }
 
+/* --- as before --- */
+
+static char *fact_key(const struct step *s)
+{
+	return xasprintf("command:%s:%d", s->id, s->line);
+}
+
+static uint64_t count_lines(const struct strbuf *out)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < out->len; i++)
+		n += out->buf[i] == '\n';
+	return n;
+}
+
+static struct json_object *answer_of(const struct strbuf *out)
+{
+	struct xxh128 d = xxh128_of(out->buf, out->len);
+	struct json_object *o = json_object_new_object();
+	char digest[XXH128_TEXT_SIZE];
+
+	xxh128_format(&d, digest);
+	json_set_str(o, "output", digest);
+	json_set_int(o, "lines", (int64_t)count_lines(out));
+	return o;
+}
+
+static int command_baseline(const struct step *s, struct step_ctx *ctx,
+			    struct error *err)
+{
+	const struct command_check *m = s->priv;
+	_cleanup_free_ char *key = fact_key(s);
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	struct step_command cmd = {
+		.argv = &m->argv, .timeout_s = m->timeout_s,
+		.read_only = true, .capture = &out,
+	};
+	struct child_result res;
+	int ret;
+
+	/* asked once: later there is no "before" any more */
+	if (!m->as_before || step_get_run_fact(ctx, key))
+		return 0;
+	ret = step_command(ctx, &cmd, &res, err);
+	if (ret < 0)
+		return ret;
+	if (res.timed_out || res.signal || res.exit_status != m->status)
+		return error_set(err, ERR_STEP_COMMAND, -EPIPE,
+				 _("'%s' fails already before the change"),
+				 m->argv.v[0]);
+	return step_set_run_fact(ctx, key, answer_of(&out), err);
+}
+
+static void compare(const struct step *s, struct step_ctx *ctx,
+		    const char *name, const struct strbuf *out,
+		    struct check_result *r)
+{
+	_cleanup_free_ char *key = fact_key(s);
+	struct json_object *before = step_get_run_fact(ctx, key);
+	_cleanup_json_ struct json_object *now = answer_of(out);
+
+	if (!before)
+		check_result_set(r, CHECK_WARN,
+				 _("'%s' was not asked before the change"),
+				 name);
+	else if (strcmp(json_get_str(before, "output", ""),
+			json_get_str(now, "output", "")) != 0)
+		check_result_set(r, CHECK_FAIL,
+				 _("'%s' does not answer as before: %lld "
+				   "lines, before %lld"), name,
+				 (long long)json_get_int(now, "lines", 0),
+				 (long long)json_get_int(before, "lines", 0));
+	else
+		check_result_set(r, CHECK_OK, _("'%s' answers as before"),
+				 name);
+}
+
 static int command_check(const struct step *s, struct step_ctx *ctx,
 			 struct check_result *r, struct error *err)
 {
@@ -132,6 +216,8 @@ static int command_check(const struct step *s, struct step_ctx *ctx,
 		strbuf_add_escaped(&name, m->argv.v[i], strlen(m->argv.v[i]));
 	}
 	judge(m, name.buf, &res, &out, &tail, r);
+	if (m->as_before && r->state == CHECK_OK)
+		compare(s, ctx, name.buf, &out, r);
 	return 0;
 }
 
@@ -149,5 +235,6 @@ const struct step_ops check_command_ops = {
 	.flags = STEP_IS_CHECK,
 	.parse = command_parse,
 	.check = command_check,
+	.baseline = command_baseline,
 	.release = command_release,
 };

@@ -99,6 +99,30 @@ static void command_limit(void **state)
 	refused(STEPS("command", "run = [\"true\"]; status = 300;"), "status");
 }
 
+static void command_as_before(void **state)
+{
+	struct step_ctx *c = fake_world(STEPS("command",
+		SH("cat a; exit 3") "status = 3; as_before = true;"),
+		"echo one >a");
+
+	(void)state;
+	expect_in(c, "warn: ", "not asked before");
+	assert_int_equal(c->step->ops->baseline(c->step, c, &c->err), 0);
+	expect_in(c, "ok: ", "answers as before");
+	fake_sh(c, "echo two >a");
+	/* what it says now is never taken for what it said before */
+	assert_int_equal(c->step->ops->baseline(c->step, c, &c->err), 0);
+	expect_in(c, "fail: ", "does not answer as before");
+	fake_sh(c, "echo one >a");
+	expect_in(c, "ok: ", "");
+	fake_free(c, true);
+
+	c = fake_world(STEPS("command", "run = [\"false\"]; as_before = true;"),
+		       ":");
+	assert_true(c->step->ops->baseline(c->step, c, &c->err) < 0);
+	fake_free(c, true);
+}
+
 #define IN_FILE(rest) STEPS("version", "path = \"v\"; " rest)
 
 static void versions(void **state)
@@ -324,6 +348,7 @@ int main(void)
 		cmocka_unit_test(commands),
 		cmocka_unit_test(command_output),
 		cmocka_unit_test(command_limit),
+		cmocka_unit_test(command_as_before),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(version_in_json),
 		cmocka_unit_test(version_mistakes),
