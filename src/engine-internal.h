@@ -77,7 +77,7 @@ struct engine {
 	struct json_object *run_facts;  /* without a run: facts of this process */
 };
 
-/* --- engine.c --- */
+/* --- engine-events.c --- */
 void engine_emit(struct engine *e, struct event *ev);
 void engine_warn(struct engine *e, const char *step, const char *text);
 void engine_log(struct engine *e, const char *id, const char *stream,
@@ -90,17 +90,30 @@ void engine_meter_begin(struct engine_meter *m);
 void engine_progress(struct engine *e, struct engine_meter *m,
 		     enum event_phase phase, const char *id, int n,
 		     uint64_t done, uint64_t total, const char *unit);
+void engine_emit_version(struct engine *e);
+void engine_emit_plan(struct engine *e);
+/* the last event of a process */
+void engine_emit_summary(struct engine *e, int exit);
+/* undone: failed with on_error = "continue", and taken back */
+void engine_count_states(const struct engine *e, int *done, int *skipped,
+			 int *undone);
+/* the title in the user's language, or the id */
+const char *engine_title(const struct engine *e, const struct step *s);
+
+/* --- engine.c --- */
 /* takes messages of the controller; the level that holds now */
 enum engine_cancel_level engine_cancelled(struct engine *e);
 enum plan_on_failure engine_on_failure(const struct engine *e);
 /* exit status for an error that has no better one */
 int engine_exit_of(const struct engine *e, const struct error *err);
 bool engine_has_changed(const struct engine *e);
+
+/* --- step-ctx.c --- */
 void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 		   enum event_phase phase);
 void step_ctx_release(struct step_ctx *c);
-/* the title in the user's language, or the id */
-const char *engine_title(const struct engine *e, const struct step *s);
+/* the step's id, or "app" */
+const char *step_ctx_id(struct step_ctx *c);
 
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);

@@ -58,6 +58,12 @@ const char *fake_problem(struct step_ctx *c);
 /* another step of the plan; facts and attempt begin anew */
 void fake_step(struct step_ctx *c, size_t i);
 
+/* what must outlive a crash goes to the disk; done by all that changes it */
+void fake_save(struct step_ctx *c);
+/* ID.ATTEMPT and suffix, as the engine names pre-images */
+void fake_pre_name(struct step_ctx *c, char *buf, size_t size,
+		   const char *suffix);
+
 int fake_begin(struct step_ctx *c);
 /* begin and apply */
 int fake_apply(struct step_ctx *c);

@@ -25,6 +25,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
@@ -101,5 +102,13 @@ static _unused_ char *joined(const struct strvec *sv)
 
 #define with_scratch(f) \
 	cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+
+static _unused_ size_t entries(int dirfd)
+{
+	_cleanup_strvec_ struct strvec v = STRVEC_INIT;
+
+	assert_int_equal(glob_expand(dirfd, "*", NULL, &v, NULL), 0);
+	return v.n;
+}
 
 #endif

@@ -1,172 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "scratch.h"
+#include "apart.h"
 
 #include <limits.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include "base/fsutil.h"
 #include "base/path.h"
-
-/* runs fn in a process of its own; its exit status, or -signal */
-static int apart(int (*fn)(struct scratch *), struct scratch *s)
-{
-	pid_t pid = fork();
-	int st;
-
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(fn(s));
-	assert_int_equal(waitpid(pid, &st, 0), pid);
-	return WIFEXITED(st) ? WEXITSTATUS(st) : -WTERMSIG(st);
-}
-
-/* --- opening below a root --- */
-
-static void make_links(int fd)
-{
-	put_dir(fd, "d");
-	put_dir(fd, "d/e");
-	put_file(fd, "d/e/f", "text");
-	assert_int_equal(symlinkat("d", fd, "ld"), 0);
-	assert_int_equal(symlinkat("d/e/f", fd, "lf"), 0);
-	assert_int_equal(symlinkat("/etc", fd, "abs"), 0);
-}
-
-/* 0, or the number of the line that found something wrong */
-static int beneath_holds(struct scratch *s)
-{
-	static const struct {
-		const char *rel;
-		int flags, want;
-	} t[] = {
-		{ "d/e/f", O_RDONLY, 0 }, { "d", O_RDONLY | O_DIRECTORY, 0 },
-		{ ".", O_RDONLY | O_DIRECTORY, 0 }, { "d//e/f", O_RDONLY, 0 },
-		{ "none", O_RDONLY, -ENOENT }, { "d/e/f/g", O_RDONLY, -ENOTDIR },
-		{ "ld/e/f", O_RDONLY, -ELOOP }, { "lf", O_RDONLY, -ELOOP },
-		{ "ld", O_PATH | O_DIRECTORY, -ELOOP },
-		{ "ld", O_RDONLY | O_DIRECTORY, -ELOOP },
-		{ "lf", O_PATH | O_NOFOLLOW, 0 },
-		{ "abs/passwd", O_RDONLY, -ELOOP },
-		{ "..", O_PATH, -EXDEV }, { "../x", O_RDONLY, -EXDEV },
-		{ "d/../../x", O_RDONLY, -EXDEV },
-		{ "d/new", O_WRONLY | O_CREAT | O_EXCL, 0 },
-		{ "lf", O_WRONLY | O_CREAT, -ELOOP },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		int fd = fs_open_beneath(s->fd, t[i].rel, t[i].flags, 0600);
-
-		if (fd >= 0) {
-			if (!(fcntl(fd, F_GETFD) & FD_CLOEXEC))
-				return 100;
-			close(fd);
-			fd = 0;
-		}
-		if (fd != t[i].want) {
-			print_message("%s: %d, not %d\n", t[i].rel, fd,
-				      t[i].want);
-			return 1 + (int)i;
-		}
-	}
-	(void)unlinkat(s->fd, "d/new", 0);
-	return 0;
-}
-
-static void beneath(void **state)
-{
-	struct scratch *s = *state;
-	_cleanup_free_ char *far = xasprintf("%s/d/e/f", s->dir);
-	_cleanup_free_ char *target = NULL;
-	const char *name;
-	struct stat st;
-	int fd;
-
-	make_links(s->fd);
-	assert_int_equal(beneath_holds(s), 0);
-	assert_int_equal(fs_stat_beneath(s->fd, "lf", &st), 0);
-	assert_true(S_ISLNK(st.st_mode));
-	assert_int_equal(fs_stat_beneath(s->fd, far, &st), 0);
-	assert_int_equal(st.st_size, 4);
-	assert_int_equal(fs_stat_beneath(s->fd, "ld/e", &st), -ELOOP);
-	assert_int_equal(fs_readlink_beneath(s->fd, "abs", &target), 0);
-	assert_string_equal(target, "/etc");
-	assert_int_equal(fs_readlink_beneath(s->fd, "d", &target), -EINVAL);
-	fd = fs_open_parent(s->fd, "d/e/f", &name);
-	assert_true(fd >= 0);
-	assert_string_equal(name, "f");
-	assert_true(there(fd, name));
-	close(fd);
-	fd = fs_open_parent(s->fd, ".", &name);
-	assert_true(fd >= 0);
-	assert_string_equal(name, ".");
-	close(fd);
-	assert_int_equal(fs_open_parent(s->fd, "ld/f", &name), -ELOOP);
-}
-
-static int forbid(unsigned int nr, unsigned int action)
-{
-	struct sock_filter f[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, action),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { .len = ARRAY_SIZE(f), .filter = f };
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
-}
-
-static int without_openat2(struct scratch *s)
-{
-	if (forbid(SYS_openat2, SECCOMP_RET_ERRNO | ENOSYS))
-		return 77;
-	return beneath_holds(s);
-}
-
-static int with_openat2_refused(struct scratch *s)
-{
-	if (forbid(SYS_openat2, SECCOMP_RET_ERRNO | EPERM))
-		return 77;
-	return beneath_holds(s);
-}
-
-/* Old kernels and containers: the walk by steps keeps the same promises. */
-static void beneath_without_openat2(void **state)
-{
-	struct scratch *s = *state;
-	int r;
-
-	make_links(s->fd);
-	r = apart(without_openat2, s);
-	if (r == 77)
-		skip();
-	assert_int_equal(r, 0);
-	assert_int_equal(apart(with_openat2_refused, s), 0);
-}
-
-static void parents_that_cannot_be_listed(void **state)
-{
-	struct scratch *s = *state;
-	const char *name;
-	int fd;
-
-	if (geteuid() == 0)
-		skip();
-	make_links(s->fd);
-	assert_int_equal(fchmodat(s->fd, "d/e", 0311, 0), 0);
-	fd = fs_open_parent(s->fd, "d/e/f", &name);
-	assert_true(fd >= 0);
-	assert_true(there(fd, name));
-	close(fd);
-}
 
 #define LEVELS 1500
 
@@ -521,14 +362,6 @@ static void renames(void **state)
 
 /* --- atomic_file --- */
 
-static size_t entries(int dirfd)
-{
-	_cleanup_strvec_ struct strvec v = STRVEC_INIT;
-
-	assert_int_equal(glob_expand(dirfd, "*", NULL, &v, NULL), 0);
-	return v.n;
-}
-
 static void atomic_files(void **state)
 {
 	struct scratch *s = *state;
@@ -581,125 +414,6 @@ static void sweeps(void **state)
 	atomic_file_release(&other);
 }
 
-/*
- * --- faults ---
- * The table is read once in a process, so each case is a program of its own:
- * this one, with what to do as its argument.
- */
-
-static const char *fault;
-
-static int again(struct scratch *s, const char *what)
-{
-	if (setenv("UPSHIFT_TEST_FAULT", fault, 1) || fchdir(s->fd))
-		return 99;
-	execl("/proc/self/exe", "test-fsutil", what, (char *)NULL);
-	return 99;
-}
-
-static int as_child(const char *what)
-{
-	int ret;
-
-	if (!strcmp(what, "create"))
-		return fs_open_beneath(AT_FDCWD, "n", O_WRONLY | O_CREAT,
-				       0600) < 0;
-	ret = fs_write_file(AT_FDCWD, "f", "new", 3, 0600);
-	return ret < 0 ? -ret : 0;
-}
-
-static int write_under_fault(struct scratch *s)
-{
-	return again(s, "write");
-}
-
-static void want_fault(struct scratch *s, const char *rule, int result,
-		       const char *content)
-{
-	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-
-	put_file(s->fd, "f", "old");
-	fault = rule;
-	assert_int_equal(apart(write_under_fault, s), result);
-	assert_int_equal(fs_read_file(s->fd, "f", 99, &sb), 0);
-	assert_string_equal(sb.buf, content);
-}
-
-static void faults(void **state)
-{
-	struct scratch *s = *state;
-
-	want_fault(s, "open:1:ENOSPC", ENOSPC, "old");
-	want_fault(s, "write:1:ENOSPC", ENOSPC, "old");
-	want_fault(s, "chmod:1:EPERM", EPERM, "old");
-	want_fault(s, "sync:1:EIO", EIO, "old");
-	want_fault(s, "rename:1:EIO", EIO, "old");
-	/* the second fsync is that of the directory */
-	want_fault(s, "sync:2:EIO", EIO, "new");
-	want_fault(s, "sync:2:EROFS", EROFS, "new");
-	want_fault(s, "sync:3:EIO", 0, "new");
-	want_fault(s, "write:2:EIO,rename:1:EXDEV", EXDEV, "old");
-	want_fault(s, "any:1+:ENOSPC", ENOSPC, "old");
-	assert_int_equal(entries(s->fd), 1);
-}
-
-static void kills(void **state)
-{
-	struct scratch *s = *state;
-
-	want_fault(s, "open:1:kill", -SIGKILL, "old");
-	want_fault(s, "rename:1:kill", -SIGKILL, "old");
-	want_fault(s, "rename:1:kill-after", -SIGKILL, "new");
-	want_fault(s, "any:1:kill-after", -SIGKILL, "old");
-	/* open, write, chmod, fsync, rename, fsync */
-	want_fault(s, "any:5:kill", -SIGKILL, "old");
-	want_fault(s, "any:5:kill-after", -SIGKILL, "new");
-	want_fault(s, "any:7:kill", 0, "new");
-	assert_int_equal(atomic_file_sweep(s->fd, "f"), 0);
-	assert_int_equal(entries(s->fd), 1);
-}
-
-static int create_beneath(struct scratch *s)
-{
-	return again(s, "create");
-}
-
-static void faults_of_creating_opens(void **state)
-{
-	struct scratch *s = *state;
-
-	fault = "open:1:kill";
-	assert_int_equal(apart(create_beneath, s), -SIGKILL);
-	assert_false(there(s->fd, "n"));
-	fault = "open:1:kill-after";
-	assert_int_equal(apart(create_beneath, s), -SIGKILL);
-	assert_true(there(s->fd, "n"));
-	fault = "open:2:kill";
-	assert_int_equal(apart(create_beneath, s), 0);
-}
-
-/* A rule that nobody understands would make a test pass for nothing. */
-static void bad_rules_end_the_process(void **state)
-{
-	static const char *const bad[] = { "open", "open:1", "opne:1:EIO",
-		"open:0:EIO", "open:1x:EIO", "open:1:EWHAT", "open:1:EIO:x" };
-	struct scratch *s = *state;
-	int saved = dup(2), null = open("/dev/null", O_WRONLY);
-
-	put_file(s->fd, "f", "old");
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		int r;
-
-		fault = bad[i];
-		(void)dup2(null, 2);
-		r = apart(write_under_fault, s);
-		(void)dup2(saved, 2);
-		assert_int_equal(r, 70);
-	}
-	close(saved);
-	close(null);
-}
-
 /* --- the machine --- */
 
 static void machine(void **state)
@@ -728,12 +442,9 @@ static void machine(void **state)
 	assert_true(*id == '\0' || strlen(id) == 36);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_scratch(beneath),
-		with_scratch(beneath_without_openat2),
-		with_scratch(parents_that_cannot_be_listed),
 		with_scratch(deep_trees),
 		with_scratch(reading),
 		with_scratch(copies),
@@ -745,14 +456,8 @@ int main(int argc, char **argv)
 		with_scratch(renames),
 		with_scratch(atomic_files),
 		with_scratch(sweeps),
-		with_scratch(faults),
-		with_scratch(kills),
-		with_scratch(faults_of_creating_opens),
-		with_scratch(bad_rules_end_the_process),
 		with_scratch(machine),
 	};
 
-	if (argc > 1)
-		return as_child(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Going back to where a rollback began (R1, R2, ...): what it put aside takes
+ * the place of what it restored, and that becomes the next R point.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "engine-internal.h"
+#include "engine-rollback.h"
+
+bool rollback_is_r_point(const char *point)
+{
+	return (*point == 'R' || *point == 'r') && point[1] >= '0' &&
+		point[1] <= '9';
+}
+
+/* --- back to where a rollback began --- */
+
+static struct run_point *find_point(struct run *r, const char *name)
+{
+	for (size_t i = 0; i < r->point_n; i++)
+		if (!strcasecmp(r->points[i].name, name))
+			return &r->points[i];
+	return NULL;
+}
+
+/* did the rollback that made the point undo this step? */
+static bool was_undone(struct engine *e, const struct run_point *p, int i)
+{
+	const struct run_step *rs = &e->run->steps[i];
+	enum step_state was;
+
+	if (step_state_parse(json_get_str(p->steps, rs->id, ""), &was) < 0)
+		return false;
+	return (was == STEP_VERIFIED || was == STEP_APPLIED ||
+		was == STEP_APPLYING || was == STEP_FAILED) &&
+		rs->state == STEP_UNDONE && rs->effects;
+}
+
+static int point_effects(struct engine *e, const struct run_point *p,
+			 struct effects *ret)
+{
+	int r = 0;
+
+	for (int i = 0; r >= 0 && i < (int)e->plan->step_n; i++)
+		if (was_undone(e, p, i))
+			r = rollback_written(e, i, ret);
+	return r;
+}
+
+/* What kinds undid by themselves; oldest first, as it was done. */
+static int redo_steps(struct engine *e, const struct run_point *p)
+{
+	int ret = 0;
+
+	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct step_ctx c;
+
+		if (!s->ops->redo || !was_undone(e, p, i))
+			continue;
+		step_ctx_init(&c, e, s, PHASE_ROLLBACK);
+		ret = s->ops->redo(s, &c, &e->err);
+		step_ctx_release(&c);
+	}
+	return ret;
+}
+
+int rollback_return(struct engine *e, const char *name)
+{
+	struct run_point *p = find_point(e->run, name);
+	bool going_on = e->run->state == RUN_ROLLING_BACK ||
+		e->run->state == RUN_ROLLBACK_FAILED;
+	struct effects eff = EFFECTS_INIT;
+	_cleanup_free_ char *tree = NULL;
+	_cleanup_free_ char *digest = NULL;
+	struct undo_spec u;
+	int ret;
+
+	if (!p || (!going_on && (e->run->state != RUN_ROLLED_BACK ||
+				 !e->run->rollback_r ||
+				 strcasecmp(e->run->rollback_r, name) != 0))) {
+		(void)error_set(&e->err, ERR_NO_POINT, -ENOENT,
+			_("point %s cannot be gone back to: it is not the "
+			  "state before the last rollback"), name);
+		return error_code_exit(ERR_NO_POINT);
+	}
+	tree = xstrdup(p->name);
+	digest = xstrdup_null(p->digest);
+	rollback_emit(e, tree, EVENT_STARTED, NULL);
+	ret = point_effects(e, p, &eff);
+	if (ret >= 0 && !going_on)
+		ret = rollback_begin(e, tree, &eff, &e->err);
+	/* the list of points may have moved: p is found anew */
+	if (ret >= 0)
+		ret = redo_steps(e, find_point(e->run, tree));
+	if (ret >= 0 && eff.n) {
+		rollback_spec(e, &u);
+		u.effects = &eff;
+		u.source = UNDO_FROM_TREE;
+		u.pre_name = u.tree_name = tree;
+		u.pre_digest = digest;
+		u.aside_name = e->run->rollback_r;
+		ret = rollback_run_undo(&u, &e->err);
+	}
+	effects_release(&eff);
+	if (ret < 0)
+		return rollback_failed(e, &e->err);
+	if (rollback_record_done(e, tree, EXIT_DONE) < 0)
+		return error_code_exit(ERR_JOURNAL);
+	rollback_emit(e, tree, EVENT_DONE, NULL);
+	return EXIT_DONE;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_ROLLBACK_H
+#define ENGINE_ROLLBACK_H
+/*
+ * engine-rollback - what the files of going back share
+ *
+ * engine-rollback.c decides what is undone and in which order, engine-undo.c
+ * undoes one step, engine-return.c goes back to an R point, engine-preview.c
+ * tells what would happen. What is on disk at each moment stands at the head
+ * of engine-rollback.c and in undo.h.
+ */
+#include <stdbool.h>
+
+#include "engine-internal.h"
+#include "undo.h"
+
+struct effects;
+struct error;
+
+/* --- engine-undo.c --- */
+/* the buffers that an undo_spec points into */
+struct undo_names {
+	char pre[STEP_NAME_SIZE], post[STEP_NAME_SIZE];
+};
+
+/* adds the written paths of step i's last attempt; 0 or -errno */
+int rollback_written(struct engine *e, int i, struct effects *ret);
+/* what all undos of this run have in common */
+void rollback_spec(struct engine *e, struct undo_spec *u);
+/* u borrows n and eff */
+void rollback_spec_step(struct engine *e, int i, struct undo_spec *u,
+			struct undo_names *n, const struct effects *eff);
+/* stage, compare, swap in, compare, directory times */
+int rollback_run_undo(const struct undo_spec *spec, struct error *err);
+
+/* --- engine-rollback.c --- */
+/* did step i change something that is still there? */
+bool rollback_touches(const struct engine *e, int i);
+/* the step number that stays applied, 0 for start; negative with err */
+int rollback_goal_step(struct engine *e, const char *point,
+		       struct error *err);
+/* writes the next R point and the record that begins the rollback */
+int rollback_begin(struct engine *e, const char *point,
+		   const struct effects *eff, struct error *err);
+/* records the failure; the exit status for it */
+int rollback_failed(struct engine *e, struct error *err);
+int rollback_record_done(struct engine *e, const char *point, int exit);
+void rollback_emit(struct engine *e, const char *point, enum event_state s,
+		   const struct rollback_preview *p);
+
+/* --- engine-return.c --- */
+/* "R1", "r12" */
+bool rollback_is_r_point(const char *point);
+/* back to that R point, or on with it; an exit status */
+int rollback_return(struct engine *e, const char *name);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One step back to its pre-image: the kind's own undo, then the paths it
+ * wrote, then what a command changed without saying so.
+ */
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "engine-internal.h"
+#include "engine-rollback.h"
+
+/* written paths of the step's last attempt */
+int rollback_written(struct engine *e, int i, struct effects *ret)
+{
+	struct effects all = EFFECTS_INIT;
+	int r = effects_from_json(e->run->steps[i].effects, &all);
+
+	for (size_t k = 0; r >= 0 && k < all.n; k++)
+		if (all.v[k].type != EFFECT_READ)
+			effects_add(ret, all.v[k].type, all.v[k].flags,
+				    all.v[k].path);
+	effects_release(&all);
+	return r;
+}
+
+static void undo_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct step_ctx *c = ctx;
+
+	engine_progress(c->e, &c->meter, PHASE_ROLLBACK, c->step->id,
+			c->index + 1, done, total, "bytes");
+}
+
+void rollback_spec(struct engine *e, struct undo_spec *u)
+{
+	memset(u, 0, sizeof(*u));
+	u->root_fd = e->sd->root_fd;
+	u->root = e->sd->root;
+	u->skip = e->sd->skip;
+	u->backup_fd = e->run->backup_fd;
+	u->start_name = "start";
+	u->start_digest = e->run->backup.manifest_digest;
+	u->run_id = e->run->id;
+}
+
+void rollback_spec_step(struct engine *e, int i, struct undo_spec *u,
+			struct undo_names *n, const struct effects *eff)
+{
+	const struct run_step *rs = &e->run->steps[i];
+
+	rollback_spec(e, u);
+	engine_step_name(n->pre, sizeof(n->pre), rs->id, rs->attempt, "");
+	engine_step_name(n->post, sizeof(n->post), rs->id, rs->attempt,
+			 ".post");
+	u->effects = eff;
+	u->pre_name = n->pre;
+	u->pre_digest = rs->pre_digest;
+	if (rs->post_digest) {
+		u->post_name = n->post;
+		u->post_digest = rs->post_digest;
+	}
+}
+
+int rollback_run_undo(const struct undo_spec *spec, struct error *err)
+{
+	struct undo *u = NULL;
+	int ret = undo_open(&u, spec, err);
+
+	if (ret >= 0)
+		ret = undo_prepare(u, err);
+	if (ret >= 0)
+		ret = undo_commit(u, err);
+	if (ret >= 0)
+		ret = undo_check(u, err);
+	if (ret >= 0)
+		ret = undo_dirmeta(u, err);
+	undo_free(u);
+	return ret;
+}
+
+/* What a command changed without saying so comes back from `start`. */
+static int undo_undeclared(struct engine *e, int i, const char *aside,
+			   struct error *err)
+{
+	struct json_object *list = json_get(e->run->steps[i].facts,
+					    "undeclared");
+	struct effects eff = EFFECTS_INIT;
+	struct undo_spec u;
+	int ret = 0;
+
+	if (!list)
+		return 0;
+	for (size_t k = 0; k < json_object_array_length(list); k++) {
+		_cleanup_free_ char *p = json_array_get_bytes(list, k);
+
+		if (p)
+			effects_add(&eff, EFFECT_CHANGE, EFFECT_SELF, p);
+	}
+	rollback_spec(e, &u);
+	u.effects = &eff;
+	u.pre_name = "start";
+	u.pre_digest = e->run->backup.manifest_digest;
+	u.aside_name = aside;
+	if (eff.n)
+		ret = rollback_run_undo(&u, err);
+	effects_release(&eff);
+	return ret;
+}
+
+static int undo_paths(struct engine *e, int i, const char *aside,
+		      struct step_ctx *c, struct error *err)
+{
+	struct effects eff = EFFECTS_INIT;
+	struct undo_names names;
+	struct undo_spec u;
+	int ret = rollback_written(e, i, &eff);
+
+	if (ret >= 0 && eff.n && e->run->steps[i].pre_digest) {
+		rollback_spec_step(e, i, &u, &names, &eff);
+		u.aside_name = aside;
+		u.progress = undo_progress;
+		u.ctx = c;
+		ret = rollback_run_undo(&u, err);
+	}
+	effects_release(&eff);
+	return ret < 0 ? ret : undo_undeclared(e, i, aside, err);
+}
+
+static int record_undo_failed(struct engine *e, const char *id,
+			      const struct error *err)
+{
+	struct json_object *x = json_object_new_object();
+
+	json_set_str(x, "code", error_code_name(err->code));
+	json_set_str(x, "message", err->msg);
+	return run_record_step(e->run, id, STEP_UNDO_FAILED, x, NULL);
+}
+
+int engine_undo_step(struct engine *e, int index, const char *aside,
+		     struct error *err)
+{
+	const struct step *s = e->plan->steps[index];
+	struct json_object *x = json_object_new_object();
+	struct event ev = { .type = EVENT_STEP, .id = s->id,
+			    .kind = s->ops->name, .n = index + 1,
+			    .of = (int)e->plan->step_n,
+			    .state = EVENT_UNDONE };
+	struct step_ctx c;
+	int ret;
+
+	json_set_int(x, "attempt", e->run->steps[index].attempt);
+	json_set_str(x, "r", aside);
+	ret = run_record_step(e->run, s->id, STEP_UNDOING, x, err);
+	if (ret < 0)
+		return ret;
+	step_ctx_init(&c, e, s, PHASE_ROLLBACK);
+	if (s->ops->undo)
+		ret = s->ops->undo(s, &c, err);
+	if (ret >= 0)
+		ret = undo_paths(e, index, aside, &c, err);
+	step_ctx_release(&c);
+	if (ret < 0) {
+		error_prefix(err, _("cannot undo step '%s'"), s->id);
+		if (err->code != ERR_JOURNAL && err->code != ERR_CANCELLED)
+			(void)record_undo_failed(e, s->id, err);
+		return ret;
+	}
+	ret = run_record_step(e->run, s->id, STEP_UNDONE, NULL, err);
+	if (ret >= 0)
+		engine_emit(e, &ev);
+	return ret;
+}

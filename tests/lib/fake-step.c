@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* What a step calls (step.h), in the world of fake-ctx. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup.h"
+#include "base/child.h"
+#include "base/fsutil.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "fake-ctx.h"
+#include "manifest.h"
+
+/* --- context functions --- */
+
+int step_root_fd(struct step_ctx *c)
+{
+	return c->root_fd;
+}
+
+const char *step_root(struct step_ctx *c)
+{
+	return c->root;
+}
+
+const struct plan *step_plan(struct step_ctx *c)
+{
+	return c->plan;
+}
+
+const char *step_skip(struct step_ctx *c)
+{
+	(void)c;
+	return NULL;
+}
+
+void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
+		   const char *unit)
+{
+	(void)unit;
+	c->done = done;
+	c->total = total;
+}
+
+void step_warn(struct step_ctx *c, const char *fmt, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	strvec_pushf(&c->log, "warning: %s", text);
+}
+
+void step_log(struct step_ctx *c, const char *stream, const char *text,
+	      size_t len)
+{
+	strvec_pushf(&c->log, "%s: %.*s", stream, (int)len, text);
+}
+
+bool step_cancelled(struct step_ctx *c)
+{
+	return c->cancelled;
+}
+
+/* nearest directory above rel that exists, and its path */
+static int open_above(struct step_ctx *c, const char *rel, char **where)
+{
+	char *dir = path_dirname(rel);
+	int fd;
+
+	while ((fd = fs_open_beneath(c->root_fd, dir, O_RDONLY | O_DIRECTORY,
+				     0)) == -ENOENT) {
+		char *up = path_dirname(dir);
+
+		free(dir);
+		dir = up;
+	}
+	*where = dir;
+	return fd;
+}
+
+int step_stage(struct step_ctx *c, const char *rel, int *ret_fd,
+	       struct error *err)
+{
+	_cleanup_free_ char *where = NULL;
+	_cleanup_close_ int above = open_above(c, rel, &where);
+	const char *name = "stage";
+	struct stat a, b;
+	int ret = above, dir = c->state_fd;
+
+	if (above >= 0 && (fstat(above, &a) || fstat(c->state_fd, &b)))
+		ret = -errno;
+	if (ret >= 0 && (a.st_dev != b.st_dev || c->force_beside)) {
+		name = ".upshift-stage-TEST";
+		dir = above;
+		strvec_take(&c->stages, path_join(where, name));
+	}
+	if (ret >= 0)
+		ret = fs_mkdir(dir, name, 0700);
+	if (ret == -EEXIST)
+		ret = 0;
+	if (ret >= 0)
+		ret = *ret_fd = fs_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	return ret < 0 ? error_errno(err, ERR_STEP, ret, "stage") : 0;
+}
+
+int step_place(struct step_ctx *c, int stage_fd, const char *name,
+	       const char *rel, bool replace, struct error *err)
+{
+	const char *base;
+	_cleanup_close_ int dir = fs_open_parent(c->root_fd, rel, &base);
+	int ret = dir < 0 ? dir : fs_sync_fs(stage_fd);
+
+	if (ret >= 0)
+		ret = fs_rename(stage_fd, name, dir, base,
+				replace ? 0 : RENAME_NOREPLACE);
+	if (ret >= 0)
+		ret = fs_sync_dir(dir, ".");
+	return ret < 0 ? error_errno(err, ret == -EEXIST ? ERR_STEP_EXISTS :
+				     ERR_STEP, ret, "place") : 0;
+}
+
+int step_make_parents(struct step_ctx *c, const char *rel, struct error *err)
+{
+	_cleanup_free_ char *dir = path_dirname(rel);
+	int ret = fs_mkdirs(c->root_fd, dir, 0755, NULL);
+
+	return ret < 0 ? error_errno(err, ERR_STEP, ret, "parents") : 0;
+}
+
+int step_set_fact(struct step_ctx *c, const char *key, struct json_object *v,
+		  struct error *err)
+{
+	(void)err;
+	json_object_object_add(c->facts, key, v);
+	fake_save(c);
+	return 0;
+}
+
+struct json_object *step_get_fact(struct step_ctx *c, const char *key)
+{
+	return json_get(c->facts, key);
+}
+
+int step_set_run_fact(struct step_ctx *c, const char *key,
+		      struct json_object *v, struct error *err)
+{
+	return step_set_fact(c, key, v, err);
+}
+
+struct json_object *step_get_run_fact(struct step_ctx *c, const char *key)
+{
+	return step_get_fact(c, key);
+}
+
+int step_pre_walk(struct step_ctx *c, step_item_fn *fn, void *ctx,
+		  struct error *err)
+{
+	struct manifest_reader *r = NULL;
+	const struct item *it;
+	char name[128];
+	int ret;
+
+	if (!c->pre[0])
+		return 0;
+	fake_pre_name(c, name, sizeof(name), ".manifest.jsonl");
+	ret = manifest_reader_open(&r, c->backup_fd, name, c->pre, err);
+	while (ret >= 0 && (ret = manifest_next(r, &it, err)) > 0)
+		ret = fn(ctx, it, err);
+	manifest_reader_free(r);
+	return ret;
+}
+
+struct find {
+	const char *path;
+	struct item *ret;
+	bool found;
+};
+
+static int find_item(void *ctx, const struct item *it, struct error *err)
+{
+	struct find *f = ctx;
+
+	(void)err;
+	if (strcmp(it->path, f->path) || (it->flags & ITEM_PARENT))
+		return 0;
+	item_copy(f->ret, it);
+	f->found = true;
+	return 0;
+}
+
+int step_pre_item(struct step_ctx *c, const char *path, struct item *ret,
+		  struct error *err)
+{
+	struct find f = { .path = path, .ret = ret };
+	int r = step_pre_walk(c, find_item, &f, err);
+
+	return r < 0 ? r : f.found;
+}
+
+static char *lookup(void *ctx, const char *name)
+{
+	struct step_ctx *c = ctx;
+
+	if (!strcmp(name, "step.started"))
+		return xstrdup(FAKE_STARTED);
+	return plan_lookup(c->plan, &c->scope, name);
+}
+
+int step_expand(struct step_ctx *c, const char *text, size_t len, bool json,
+		struct strbuf *out, struct error *err)
+{
+	return expand_text(text, len, json, lookup, c, out, err);
+}
+
+const char *step_started(struct step_ctx *c)
+{
+	(void)c;
+	return FAKE_STARTED;
+}
+
+struct running {
+	struct step_ctx *c;
+	const struct step_command *cmd;
+};
+
+static void on_line(void *ctx, enum child_stream s, const char *line,
+		    size_t len)
+{
+	struct running *r = ctx;
+
+	step_log(r->c, s == CHILD_OUT ? "out" : "err", line, len);
+	if (s == CHILD_OUT && r->cmd->capture) {
+		strbuf_add(r->cmd->capture, line, len);
+		strbuf_addch(r->cmd->capture, '\n');
+	}
+	if (r->cmd->tail) {
+		strbuf_add(r->cmd->tail, line, len);
+		strbuf_addch(r->cmd->tail, '\n');
+	}
+}
+
+static const struct child_ops running_ops = { .on_line = on_line };
+
+int step_command(struct step_ctx *c, const struct step_command *cmd,
+		 struct child_result *ret, struct error *err)
+{
+	struct running r = { .c = c, .cmd = cmd };
+	_cleanup_close_ int dir = fs_open_beneath(c->root_fd, cmd->dir ?
+				cmd->dir : ".", O_RDONLY | O_DIRECTORY, 0);
+	struct child_spec spec = {
+		.argv = cmd->argv, .env = cmd->env, .dir_fd = dir,
+		.timeout_s = cmd->timeout_s, .lock_fd = -1,
+		.ops = &running_ops, .ctx = &r,
+	};
+
+	memset(ret, 0, sizeof(*ret));
+	return dir < 0 ? error_errno(err, ERR_STEP_COMMAND, dir, "dir") :
+		child_run(&spec, ret, err);
+}
+
+int step_pack(struct step_ctx *c, const struct strvec *paths, int stage_fd,
+	      const char *name, struct error *err)
+{
+	struct effects set = EFFECTS_INIT;
+	struct backup_result res = { 0 };
+	struct backup_spec spec = { .root_fd = c->root_fd, .root = c->root,
+				    .set = &set };
+	_cleanup_free_ char *stem = xstrndup(name, strlen(name) -
+					     strlen(".tar.zst"));
+	int ret;
+
+	for (size_t i = 0; i < paths->n; i++)
+		effects_add(&set, EFFECT_READ, 0, paths->v[i]);
+	ret = backup_create(stage_fd, stem, &spec, &res, err);
+	effects_release(&set);
+	return ret;
+}
+
+int step_compare_unchanged(struct step_ctx *c, const struct strvec *paths,
+			   struct check_result *r, struct error *err)
+{
+	(void)c;
+	(void)paths;
+	(void)r;
+	return error_set(err, ERR_BUG, -ENOSYS, "no backup in this world");
+}
+
+int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
+	       struct error *err)
+{
+	(void)c;
+	(void)extra;
+	(void)r;
+	return error_set(err, ERR_BUG, -ENOSYS, "no plan in this world");
+}
+
+static const char *state_of(struct step_ctx *c, size_t i)
+{
+	int me = plan_step_index(c->plan, c->step->id);
+
+	return (int)i < me ? "completed" : "pending";
+}
+
+void step_run_info(struct step_ctx *c, struct step_run_info *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->run_id = "TEST";
+	ret->started = "2026-11-20T11:00:00.000Z";
+	ret->backup_location = "/backup/TEST";
+	ret->rollback_available = true;
+	ret->step_n = c->plan->step_n;
+	ret->step_state = state_of;
+}
