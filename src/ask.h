@@ -9,9 +9,10 @@
  * and returns 0, -ECANCELED if the person backed out, or -ENOTTY if nobody can
  * answer; the engine then ends with exit 8 and never hangs.
  *
- * Ids: "confirm:STEP" (yes/no, or typed words), "failed:STEP" (retry, skip,
- * rollback, stop), "unknown:STEP" (applied, not-applied, stop), "warn:CHECK"
- * (accept, stop), "answer:ID" (text).
+ * Ids: "checks" (go-on, retry, stop: before the backup), "confirm:STEP" (yes,
+ * all, no, or typed words; skip), "failed:STEP" (retry, skip, rollback, stop),
+ * "unknown:STEP" (applied, not-applied, stop), "failed:verify" (retry,
+ * rollback, stop).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,7 @@ struct ask {
 	const char *pattern;           /* ASK_TEXT, may be NULL */
 	bool secret;
 	bool undoable;                 /* --yes may answer it */
+	bool skippable;                /* "skip" is an answer as well */
 	char *answer;
 };
 

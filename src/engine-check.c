@@ -78,11 +78,21 @@ static void warn_check(struct engine *e, const struct step *s,
 					      r->message.buf);
 
 	e->warnings++;
-	if (e->run && e->run->writable) {
-		(void)run_record_warning(e->run, s->id, text);
-		(void)run_record_decision(e->run, "accept", s->id, NULL,
-					  NULL);
+	strvec_push(&e->warned, s->id);
+	strvec_push(&e->warned, text);
+}
+
+/* Whoever goes on has seen them. */
+static void accept_warnings(struct engine *e)
+{
+	for (size_t i = 0; e->run && e->run->writable && i < e->warned.n;
+	     i += 2) {
+		(void)run_record_warning(e->run, e->warned.v[i],
+					 e->warned.v[i + 1]);
+		(void)run_record_decision(e->run, "accept", e->warned.v[i],
+					  NULL, NULL);
 	}
+	strvec_release(&e->warned);
 }
 
 /* Links, mounts and the like that would make the backup untrue. */
@@ -189,11 +199,12 @@ static int close_run(struct engine *e)
 	return EXIT_FAILED_UNCHANGED;
 }
 
-int engine_phase_check(struct engine *e)
+static int check_round(struct engine *e)
 {
 	int failed;
 
-	e->failed_phase = PHASE_CHECK;
+	e->warnings = 0;
+	strvec_release(&e->warned);
 	engine_phase(e, PHASE_CHECK, EVENT_STARTED);
 	failed = all_checks(e);
 	if (!failed && !engine_cancelled(e))
@@ -202,18 +213,78 @@ int engine_phase_check(struct engine *e)
 		failed = baselines(e, e->plan->verify, e->plan->verify_n) < 0 ||
 			baselines(e, e->plan->steps, e->plan->step_n) < 0;
 	engine_phase(e, PHASE_CHECK, EVENT_DONE);
+	return failed;
+}
+
+/*
+ * Nothing was changed yet and the application runs: the place to look at what
+ * was found, mend it and look again. 1: once more; 0: go on (or, after a
+ * failure, give up); or -errno.
+ */
+static int ask_checks(struct engine *e, int failed)
+{
+	static const char *const good[] = { "go-on", "retry", "stop", NULL };
+	static const char *const bad[] = { "retry", "stop", NULL };
+	struct ask a = { .id = "checks", .kind = ASK_CHOICE,
+			 .prompt = failed ? _("a check failed") :
+				_("the checks passed; the backup is next"),
+			 .def = failed ? "stop" : "go-on",
+			 .choices = failed ? bad : good };
+	int ret;
+
+	if (!e->opts.remote || e->opts.yes || e->err.code == ERR_JOURNAL)
+		return 0;
 	if (failed) {
-		if (e->err.code == ERR_JOURNAL)
-			return error_code_exit(ERR_JOURNAL);
-		return close_run(e);
+		engine_emit_error(e, NULL, &e->err, NULL,
+				  _("nothing was changed"));
+		e->told = true;
 	}
-	return engine_cancelled(e) ? EXIT_STOPPED : 0;
+	ret = engine_ask(e, &a, NULL);
+	if (ret >= 0 && !strcmp(a.answer, "retry"))
+		ret = 1;
+	else if (ret >= 0 && !strcmp(a.answer, "stop"))
+		ret = -ECANCELED;
+	ask_release(&a);
+	return ret;
+}
+
+int engine_phase_check(struct engine *e)
+{
+	int failed, again;
+
+	e->failed_phase = PHASE_CHECK;
+	do {
+		failed = check_round(e);
+		again = engine_cancelled(e) ? 0 : ask_checks(e, failed);
+		if (again > 0) {
+			error_release(&e->err);
+			e->told = false;
+		}
+	} while (again > 0);
+	if (failed && e->err.code == ERR_JOURNAL)
+		return error_code_exit(ERR_JOURNAL);
+	if (failed)
+		return close_run(e);
+	if (again == -ECANCELED) {
+		(void)close_run(e);
+		return EXIT_STOPPED;
+	}
+	if (again < 0) {
+		(void)error_set(&e->err, ERR_CONFIRM, again, "%s",
+			_("nobody is there to say that the backup may begin"));
+		return EXIT_NEED_ANSWER;
+	}
+	if (engine_cancelled(e))
+		return EXIT_STOPPED;
+	accept_warnings(e);
+	return 0;
 }
 
 int engine_check(struct engine *e)
 {
 	int ret = engine_phase_check(e);
 
+	strvec_release(&e->warned);
 	if (!ret && e->warnings)
 		ret = EXIT_WARNINGS;
 	if (error_is_set(&e->err))

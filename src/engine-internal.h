@@ -74,6 +74,7 @@ struct engine {
 	enum event_phase failed_phase;
 	uint64_t begun_ns;
 	int warnings;
+	struct strvec warned;      /* pairs: check, what it found */
 	struct json_object *run_facts;  /* without a run: facts of this process */
 };
 
@@ -101,6 +102,8 @@ void engine_count_states(const struct engine *e, int *done, int *skipped,
 const char *engine_title(const struct engine *e, const struct step *s);
 
 /* --- engine.c --- */
+/* a command of the controller: stop, abort */
+void engine_take_command(struct engine *e, struct json_object *msg);
 /* takes messages of the controller; the level that holds now */
 enum engine_cancel_level engine_cancelled(struct engine *e);
 enum plan_on_failure engine_on_failure(const struct engine *e);
@@ -114,6 +117,13 @@ void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 void step_ctx_release(struct step_ctx *c);
 /* the step's id, or "app" */
 const char *step_ctx_id(struct step_ctx *c);
+
+/* --- engine-ask.c --- */
+/* as ask_fn; more (taken over, may be NULL): what a front end may want to show
+   with the question */
+int engine_ask(struct engine *e, struct ask *a, struct json_object *more);
+/* effects, preview, risk and the like of a step, for its confirmation; new */
+struct json_object *engine_ask_facts(struct engine *e, const struct step *s);
 
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);

@@ -438,7 +438,7 @@ static int ask_unknown(struct engine *e, int i, enum step_probe *p,
 		  "was applied"), s->id);
 	struct ask a = { .id = id, .kind = ASK_CHOICE, .step = s->id,
 			 .prompt = prompt, .choices = choices };
-	int ret = e->ask ? e->ask(e->ask_ctx, &a) : -ENOTTY;
+	int ret = engine_ask(e, &a, NULL);
 
 	if (ret >= 0)
 		ret = run_record_decision(e->run, "answer", id, a.answer, err);

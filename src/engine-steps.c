@@ -104,7 +104,7 @@ static enum after_failure ask_after(struct engine *e, const struct step *s)
 			 .choices = s->optional ? with_skip : without };
 	enum after_failure ret = AFTER_STOP;
 
-	if (e->ask && e->ask(e->ask_ctx, &a) >= 0 && a.answer) {
+	if (engine_ask(e, &a, NULL) >= 0 && a.answer) {
 		if (!strcmp(a.answer, "retry"))
 			ret = AFTER_RETRY;
 		else if (!strcmp(a.answer, "skip") && s->optional)
@@ -198,7 +198,8 @@ static int confirm(struct engine *e, const struct step *s, struct error *err)
 			 .prompt = engine_title(e, s),
 			 .kind = undoable ? ASK_YES_NO : ASK_WORDS,
 			 .def = undoable ? "yes" : NULL,
-			 .words = undoable ? NULL : words };
+			 .words = undoable ? NULL : words,
+			 .skippable = s->optional };
 	int ret;
 
 	if (undoable && e->opts.yes)
@@ -207,13 +208,23 @@ static int confirm(struct engine *e, const struct step *s, struct error *err)
 		if (ask_words_match(e->opts.confirm.v[i], words))
 			return run_record_decision(e->run, "confirm", s->id,
 						   words, err);
-	ret = e->ask ? e->ask(e->ask_ctx, &a) : -ENOTTY;
-	if (ret >= 0 && (undoable ? strcmp(a.answer, "yes") != 0 :
-			 !ask_words_match(a.answer, words)))
+	ret = engine_ask(e, &a, e->opts.remote ? engine_ask_facts(e, s) :
+			 NULL);
+	if (ret >= 0 && undoable && !strcmp(a.answer, "all"))
+		/* the questions end here, but for steps with no way back */
+		e->opts.yes = true;
+	else if (ret >= 0 && s->optional && !strcmp(a.answer, "skip") &&
+		 (undoable || !ask_words_match("skip", words)))
+		ret = 1;
+	else if (ret >= 0 && (undoable ? strcmp(a.answer, "yes") != 0 :
+			      !ask_words_match(a.answer, words)))
 		ret = -ECANCELED;
-	if (ret >= 0)
+	if (ret == 0)
 		ret = run_record_decision(e->run, "confirm", s->id, a.answer,
 					  err);
+	else if (ret > 0)
+		ret = run_record_decision(e->run, "skip", s->id, NULL, err) < 0 ?
+			-EIO : 1;
 	else if (ret == -ECANCELED)
 		(void)error_set(err, ERR_CANCELLED, ret,
 				_("step '%s' was not confirmed"), s->id);
@@ -277,6 +288,8 @@ static int one_step(struct engine *e, int i)
 			return e->err.code == ERR_CONFIRM ? EXIT_NEED_ANSWER :
 				e->err.code == ERR_CANCELLED ? EXIT_STOPPED :
 				error_code_exit(e->err.code);
+		if (ret)
+			return skip_step(e, i, _("skipped as asked for"));
 	}
 	do {
 		again = false;

@@ -359,24 +359,48 @@ static int verify_list(struct engine *e, struct step **v, size_t n,
 	return failed;
 }
 
-static bool ask_rollback(struct engine *e)
+enum after_verify { VERIFY_KEEP, VERIFY_AGAIN, VERIFY_ROLLBACK };
+
+static enum after_verify ask_verify(struct engine *e)
 {
-	static const char *const choices[] = { "rollback", "stop", NULL };
+	static const char *const choices[] = { "retry", "rollback", "stop",
+					       NULL };
 	struct ask a = { .id = "failed:verify", .kind = ASK_CHOICE,
 			 .prompt = _("a verification failed"),
 			 .def = "stop", .choices = choices };
-	bool yes = e->ask && e->ask(e->ask_ctx, &a) >= 0 && a.answer &&
-		!strcmp(a.answer, "rollback");
+	enum after_verify after = VERIFY_KEEP;
 
+	if (engine_ask(e, &a, NULL) >= 0 && a.answer) {
+		if (!strcmp(a.answer, "retry"))
+			after = VERIFY_AGAIN;
+		else if (!strcmp(a.answer, "rollback"))
+			after = VERIFY_ROLLBACK;
+		if (run_record_decision(e->run, "answer", a.id, a.answer,
+					NULL) < 0)
+			after = VERIFY_KEEP;
+	}
 	ask_release(&a);
-	return yes;
+	return after;
 }
 
-int engine_phase_verify(struct engine *e)
+static enum after_verify after_verify(struct engine *e)
+{
+	switch (engine_on_failure(e)) {
+	case PLAN_ROLLBACK:
+		return VERIFY_ROLLBACK;
+	case PLAN_ASK:
+		return ask_verify(e);
+	case PLAN_STOP:
+		break;
+	}
+	return VERIFY_KEEP;
+}
+
+/* 0, an exit status, or -EAGAIN: once more */
+static int verify_round(struct engine *e)
 {
 	int ret;
 
-	e->failed_phase = PHASE_VERIFY;
 	engine_phase(e, PHASE_VERIFY, EVENT_STARTED);
 	ret = verify_list(e, e->plan->verify, e->plan->verify_n,
 			  PHASE_VERIFY, &e->err);
@@ -390,10 +414,28 @@ int engine_phase_verify(struct engine *e)
 	engine_emit_error(e, NULL, &e->err, NULL,
 			  _("all steps are applied; the backup is verified"));
 	e->told = true;
-	if (engine_on_failure(e) == PLAN_ROLLBACK ||
-	    (engine_on_failure(e) == PLAN_ASK && ask_rollback(e)))
+	switch (after_verify(e)) {
+	case VERIFY_ROLLBACK:
 		return engine_auto_rollback(e);
+	case VERIFY_AGAIN:
+		error_release(&e->err);
+		e->told = false;
+		return -EAGAIN;
+	case VERIFY_KEEP:
+		break;
+	}
 	return EXIT_VERIFY_FAILED;
+}
+
+int engine_phase_verify(struct engine *e)
+{
+	int ret;
+
+	e->failed_phase = PHASE_VERIFY;
+	do
+		ret = verify_round(e);
+	while (ret == -EAGAIN);
+	return ret;
 }
 
 int engine_verify_rollback(struct engine *e, struct error *err)

@@ -69,6 +69,7 @@ void engine_free(struct engine *e)
 		run_free(e->run);
 	error_release(&e->err);
 	json_object_put(e->run_facts);
+	strvec_release(&e->warned);
 	free(e);
 }
 
@@ -83,7 +84,7 @@ const struct error *engine_error(const struct engine *e)
 	return error_is_set(&e->err) ? &e->err : NULL;
 }
 
-static void take_command(struct engine *e, struct json_object *msg)
+void engine_take_command(struct engine *e, struct json_object *msg)
 {
 	const char *name = json_get_str(msg, "name", "");
 
@@ -102,7 +103,7 @@ enum engine_cancel_level engine_cancelled(struct engine *e)
 
 		if (!msg)
 			break;
-		take_command(e, msg);
+		engine_take_command(e, msg);
 		json_object_put(msg);
 	}
 	return (enum engine_cancel_level)e->cancel;

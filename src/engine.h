@@ -41,6 +41,8 @@ struct engine_options {
 	enum plan_on_failure on_failure;
 	const char *backup_dir;
 	bool batch;
+	/* nobody answers in this process: questions go to the controller */
+	bool remote;
 	const char *lang;
 	struct json_object *record;  /* options as they go into record 1 */
 };
