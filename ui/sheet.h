@@ -54,11 +54,14 @@ enum sheet_type {
 	SHEET_BLANK,
 	SHEET_TEXT,        /* text: a paragraph, wrapped */
 	SHEET_HEAD,        /* label, text, note: titles over rows */
-	SHEET_ROW,         /* mark, label, text, note; selectable with an id */
+	SHEET_ROW,         /* mark or key, label, text, note; selectable with
+			      an id. Head and row: a tab in text or note begins
+			      the next column */
 	SHEET_FACT,        /* label: what; text: the fact, wrapped below itself */
 	SHEET_BAR,         /* percent (-1: unknown), text behind it */
 	SHEET_PRE,         /* text: one line as it is, cut at the edge */
 	SHEET_LOG,         /* here the log goes on, as high as there is room */
+	SHEET_FILL,        /* what follows stands at the lower end of the page */
 	SHEET_CHOICE,      /* key, label, note; id is what wizard_act() takes */
 	SHEET_FIELD,       /* label, text (present value), note: to be typed */
 };
@@ -72,9 +75,10 @@ struct sheet_item {
 	enum sheet_role role;
 	enum sheet_mark mark;
 	char *id;          /* NULL: cannot be selected */
-	char *label, *text, *note;
+	char *label, *text, *note;     /* note of a text, fact or line: at the
+					  right edge */
 	int percent;
-	char key;          /* choice: digit, or 0 in a row of buttons */
+	char key;          /* choice, row: digit, or 0 (a row of buttons) */
 	bool enabled;      /* choice: false: named with its reason in note */
 	bool secret;       /* field: not echoed */
 };
@@ -84,13 +88,19 @@ enum sheet_flags {
 	SHEET_COMPACT_LOG = 1u << 1,   /* the log may go when room is short */
 };
 
-/* letters that do something here, besides those that work everywhere */
+/*
+ * Letters that do something here, besides those that work everywhere; or other
+ * words for one of those ('q', 'l', 'd', 's'). SHEET_ENTER: what Enter does on
+ * a row or in a field (on a choice it takes that). SHEET_ESC: where Esc leads.
+ */
+#define SHEET_ENTER '\n'
+#define SHEET_ESC '\033'
 struct sheet_key {
 	char key;
 	const char *id;    /* what wizard_act() takes; literal */
 	char *hint;        /* "Check again" */
 };
-#define SHEET_KEYS_MAX 8
+#define SHEET_KEYS_MAX 12
 
 struct sheet {
 	unsigned int flags;

@@ -72,7 +72,14 @@ const struct model *wizard_model(const struct wizard *w);
 /* the page as it is now; s is initialized, the caller releases it */
 void wizard_sheet(struct wizard *w, struct sheet *s);
 /*
- * id: of a choice or a key of the sheet, or one of "back", "quit", "stop"
+ * The row that has the focus now, or NULL: the sheet may say more on it. To be
+ * called before wizard_sheet() whenever it changed.
+ */
+unsigned int wizard_select(struct wizard *w, const char *row);
+/*
+ * id: of a choice or a key of the sheet, of a field (then value is what was
+ * typed there, when the focus leaves it or Enter is pressed and the sheet has
+ * no SHEET_ENTER), or one of "back", "quit", "stop"
  * (after this step), "abort" (now), "leave" (the engine goes on), "log",
  * "details", "support". row: id of the selected row, or NULL. value: what was
  * typed into the field row, or NULL.
