@@ -427,16 +427,14 @@ static void space_tell(const struct space_fs *fs, size_t n,
 	}
 }
 
-int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
-	       struct error *err)
+/* need of every file system that is written to; items and bytes to save */
+static int measure_space(struct engine *e, uint64_t extra,
+			 struct backup_need *need, struct space_fs *fs,
+			 size_t *n, struct error *err)
 {
-	struct engine *e = c->e;
 	struct effects set = EFFECTS_INIT;
-	struct backup_need need = { 0 };
 	struct backup_spec spec;
-	struct space_fs fs[2];
 	uint64_t changed = 0;
-	size_t n = 0;
 	_cleanup_close_ int fd = -1;
 	int ret = engine_backup_set(e, &set, err);
 
@@ -444,7 +442,7 @@ int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
 		goto out;
 	engine_backup_spec(e, &spec);
 	spec.set = &set;
-	ret = backup_measure(&spec, &need, err);
+	ret = backup_measure(&spec, need, err);
 	if (ret >= 0)
 		ret = changed_bytes(e, &spec, &changed, err);
 	if (ret < 0)
@@ -455,11 +453,41 @@ int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
 				  _("cannot open the backup directory"));
 		goto out;
 	}
-	space_add(fs, &n, fd, _("backup"), need.bytes + STATE_ROOM);
-	space_add(fs, &n, e->sd->root_fd, _("data"), changed + extra);
-	space_tell(fs, n, r);
+	space_add(fs, n, fd, _("backup"), need->bytes + STATE_ROOM);
+	space_add(fs, n, e->sd->root_fd, _("data"), changed + extra);
 out:
-	backup_need_release(&need);
 	effects_release(&set);
 	return ret;
+}
+
+int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
+	       struct error *err)
+{
+	struct backup_need need = { 0 };
+	struct space_fs fs[2];
+	size_t n = 0;
+	int ret = measure_space(c->e, extra, &need, fs, &n, err);
+
+	if (ret >= 0)
+		space_tell(fs, n, r);
+	backup_need_release(&need);
+	return ret;
+}
+
+int engine_measure(struct engine *e, struct engine_need *ret,
+		   struct error *err)
+{
+	struct backup_need need = { 0 };
+	struct space_fs fs[2];
+	size_t n = 0;
+	int r = measure_space(e, 0, &need, fs, &n, err);
+
+	if (r >= 0) {
+		ret->items = need.items;
+		ret->bytes = need.bytes;
+		ret->need = fs[0].need;
+		ret->have = fs[0].have;
+	}
+	backup_need_release(&need);
+	return r;
 }

@@ -79,6 +79,15 @@ int engine_dry_run(struct engine *e);
 enum engine_level { LEVEL_BASIC, LEVEL_STANDARD, LEVEL_RIGOROUS, LEVEL_FORENSIC };
 int engine_verify(struct engine *e, struct run *run, enum engine_level level);
 
+/* what the backup will hold, and the room it needs and has where it goes;
+   reads names and sizes alone */
+struct engine_need {
+	uint64_t items, bytes;       /* to be saved */
+	uint64_t need, have;         /* bytes */
+};
+int engine_measure(struct engine *e, struct engine_need *ret,
+		   struct error *err);
+
 /* RESTORED, LOST, KEPT of a rollback to point, without doing it */
 struct rollback_preview {
 	uint64_t restored, lost, kept, bytes;

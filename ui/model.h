@@ -19,10 +19,9 @@
 struct json_object;
 
 struct model_check {
-	char *id, *kind, *title, *message, *hint;
+	char *id, *kind, *message, *hint;
 	enum event_state state;        /* NONE: not looked at yet */
 	uint64_t need, have;
-	bool accepted;
 	int n;
 };
 
@@ -47,17 +46,17 @@ struct model_progress {
 };
 
 struct model_line {
-	char *time;                    /* "12:04:08" */
+	char *time;                    /* as in the event */
 	char *id, *text;
-	char stream;                   /* 'o' out, 'e' err, 'n' note, 'p' preview,
-					  's' step line of ours */
+	char stream;                   /* 'o' out, 'e' err, 'n' note, 'p' preview */
 };
 #define MODEL_LINES_MAX 4000
 
 struct model_ask {
-	char *id, *step, *prompt, *def, *words, *pattern;
+	char *id, *step, *prompt, *def, *words;
 	char *kind;                    /* "yes_no" "choice" "text" "words" */
-	bool secret, undoable;
+	bool undoable, skippable;
+	bool refused;                  /* the last answer was none */
 	struct json_object *extra;     /* the whole event */
 };
 
@@ -97,7 +96,7 @@ struct model {
 	size_t warning_n;
 	struct json_object *summary;   /* NULL: not over */
 	uint64_t seq, heard_ns;
-	unsigned int changes;          /* grows when more than progress changed */
+	unsigned int changes;          /* grows with all but progress and log */
 };
 
 void model_init(struct model *m);

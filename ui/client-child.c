@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's side of the fork: a session of its own, no terminal, and every
+ * descriptor opened anew. It leaves by _exit(), as what the parent had in its
+ * buffers is the parent's.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "client-internal.h"
+#include "event.h"
+#include "session.h"
+#include "text.h"
+
+/* --- reporters --- */
+
+static void ready_event(void *self, const struct event *ev)
+{
+	const int *fd = self;
+
+	/* the socket is there when the first event is; a parent that has gone
+	   needs no word */
+	if (ev->type == EVENT_VERSION)
+		(void)fs_write_all(*fd, "1", 1);
+}
+
+static const struct reporter_ops ready_ops = {
+	.name = "ready",
+	.event = ready_event,
+};
+
+static void send_object(int fd, struct json_object *o)
+{
+	struct strbuf line = STRBUF_INIT;
+
+	json_print(o, &line);
+	strbuf_addch(&line, '\n');
+	/* nobody reads any more: nothing was at stake, so leave */
+	if (fs_write_all(fd, line.buf, line.len) < 0)
+		_exit(6);
+	strbuf_release(&line);
+}
+
+static void stream_event(void *self, const struct event *ev)
+{
+	const int *fd = self;
+	struct json_object *o = event_to_json(ev);
+
+	send_object(*fd, o);
+	json_object_put(o);
+}
+
+static const struct reporter_ops stream_ops = {
+	.name = "stream",
+	.event = stream_event,
+};
+
+/* --- the process --- */
+
+/* handlers of the screens are not ours; what nohup ignores stays ignored */
+static void reset_signals(void)
+{
+	struct sigaction old, dfl;
+	sigset_t none;
+
+	memset(&dfl, 0, sizeof(dfl));
+	dfl.sa_handler = SIG_DFL;
+	for (int i = 1; i < NSIG; i++)
+		if (sigaction(i, NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			(void)sigaction(i, &dfl, NULL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_install();
+}
+
+/* Nothing but the pipes may be ours: a terminal held open would be a terminal
+   that cannot be closed. */
+static void settle(struct client_pipes *p)
+{
+	int *const keep[] = { &p->ready, &p->report, &p->stream };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int next = STDERR_FILENO + 1;
+
+	(void)setsid();
+	die_set_hook(NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+		if (*keep[i] >= 0)
+			/* out of the way of the next loop */
+			*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, 10);
+	(void)dup2(null, STDIN_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	(void)dup2(p->report, STDERR_FILENO);
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+		if (*keep[i] >= 0)
+			*keep[i] = dup3(*keep[i], next++, O_CLOEXEC);
+	(void)close_range((unsigned int)next, ~0u, 0);
+	reset_signals();
+}
+
+/* --- verbs --- */
+
+static void take_answers(struct session *s, struct json_object *answers)
+{
+	if (!answers)
+		return;
+	json_object_object_foreach(answers, key, val)
+		json_object_object_add(s->answers, key, json_object_get(val));
+}
+
+/* the plan as it was shown, or not at all */
+static int same_plan(const struct session *s, const char *digest)
+{
+	struct error err = ERROR_INIT;
+
+	if (!digest || !strcmp(digest, s->plan->digest))
+		return 0;
+	(void)error_set(&err, ERR_PLAN_CHANGED, 0,
+			_("the plan file '%s' was changed while you looked at "
+			  "it"), s->plan_path);
+	error_hint(&err, "upshift run %s", s->plan_path);
+	say_error(&err);
+	error_release(&err);
+	return 65;
+}
+
+static int prepare_new(struct session *s, const struct client_spec *spec)
+{
+	char id[RUN_ID_LEN + 1] = "";
+	int ret = session_lint(s);
+
+	if (!ret)
+		ret = same_plan(s, spec->plan_digest);
+	if (!ret)
+		ret = session_values(s);
+	if (!ret)
+		ret = session_root(s);
+	if (ret)
+		return ret;
+	take_answers(s, spec->answers);
+	if (!spec->run_id && run_new_id(&s->sd, id) < 0)
+		return 73;
+	return session_new_plan(s, spec->run_id ? spec->run_id : id);
+}
+
+static int prepare_old(struct session *s, const struct client_spec *spec)
+{
+	bool writable = spec->verb == CLIENT_RESUME ||
+		spec->verb == CLIENT_ROLLBACK;
+	int ret = session_open_run(s, writable);
+
+	if (ret)
+		return ret;
+	take_answers(s, spec->answers);
+	return session_run_plan(s);
+}
+
+static struct json_object *preview_json(const struct rollback_preview *p)
+{
+	static const char *const keys[] = { "restored", "lost", "kept" };
+	const struct strvec *const lists[] = {
+		&p->restored_names, &p->lost_names, &p->kept_names };
+	const uint64_t n[] = { p->restored, p->lost, p->kept };
+	struct json_object *o = json_object_new_object();
+
+	json_set_str(o, "type", "preview");
+	json_set_int(o, "bytes", (int64_t)p->bytes);
+	json_set_int(o, "steps", p->undone_steps);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		_cleanup_free_ char *list = xasprintf("%s_names", keys[i]);
+		struct json_object *a = json_object_new_array();
+
+		json_set_int(o, keys[i], (int64_t)n[i]);
+		for (size_t k = 0; k < lists[i]->n; k++)
+			json_array_add_bytes(a, lists[i]->v[k]);
+		json_object_object_add(o, list, a);
+	}
+	return o;
+}
+
+static int preview(struct engine *e, struct session *s, const char *point,
+		   int fd)
+{
+	struct rollback_preview p = { 0 };
+	struct error err = ERROR_INIT;
+	int ret = engine_preview_rollback(e, s->run, point, &p, &err);
+
+	if (ret < 0) {
+		ret = error_code_exit(err.code);
+		say_error(&err);
+	} else {
+		struct json_object *o = preview_json(&p);
+
+		send_object(fd, o);
+		json_object_put(o);
+		ret = 0;
+	}
+	error_release(&err);
+	rollback_preview_release(&p);
+	return ret;
+}
+
+static int measure(struct engine *e, int fd)
+{
+	struct engine_need n = { 0 };
+	struct error err = ERROR_INIT;
+	struct json_object *o;
+	int ret = engine_measure(e, &n, &err);
+
+	if (ret < 0) {
+		ret = error_code_exit(err.code);
+		say_error(&err);
+		error_release(&err);
+		return ret;
+	}
+	o = json_object_new_object();
+	json_set_str(o, "type", "measure");
+	json_set_int(o, "items", (int64_t)n.items);
+	json_set_int(o, "bytes", (int64_t)n.bytes);
+	json_set_int(o, "need", (int64_t)n.need);
+	json_set_int(o, "have", (int64_t)n.have);
+	send_object(fd, o);
+	json_object_put(o);
+	return 0;
+}
+
+static int do_verb(struct engine *e, struct session *s,
+		   const struct client_spec *spec, int stream)
+{
+	switch (spec->verb) {
+	case CLIENT_RUN:
+		return engine_run(e, spec->run_id, s->run_started);
+	case CLIENT_RESUME:
+		return engine_resume(e, s->run);
+	case CLIENT_ROLLBACK:
+		return engine_rollback(e, s->run, spec->point);
+	case CLIENT_VERIFY:
+		return engine_verify(e, s->run, LEVEL_STANDARD);
+	case CLIENT_PREVIEW:
+		return preview(e, s, spec->point, stream);
+	case CLIENT_MEASURE:
+		return measure(e, stream);
+	case CLIENT_ATTACHED:
+		break;
+	}
+	return 70;
+}
+
+_noreturn_ void client_child(const struct client_spec *spec,
+			     const struct client_pipes *pipes)
+{
+	struct client_pipes p = *pipes;
+	struct event_bus bus = { .next_seq = spec->seq };
+	struct engine_spec es;
+	struct options o = *spec->o;
+	struct session s;
+	struct engine *e;
+	int ret;
+
+	settle(&p);
+	/* by its place from now on, and nobody is asked here */
+	o.root = spec->root;
+	o.json = false;
+	session_init(&s, &o, spec->kinds);
+	if (spec->verb == CLIENT_RUN || spec->verb == CLIENT_MEASURE)
+		ret = prepare_new(&s, spec);
+	else
+		ret = prepare_old(&s, spec);
+	if (ret)
+		_exit(ret);
+	event_bus_add(&bus, p.stream < 0 ? &ready_ops : &stream_ops,
+		      p.stream < 0 ? &p.ready : &p.stream);
+	session_engine_spec(&s, &es, &bus);
+	es.ask = NULL;
+	es.opts.batch = false;
+	es.opts.remote = p.stream < 0;
+	e = engine_new(&es);
+	signals_engine(e);
+	ret = do_verb(e, &s, spec, p.stream);
+	signals_engine(NULL);
+	engine_free(e);
+	event_bus_close(&bus);
+	/* the lock and what waits for it go with the process */
+	session_release(&s);
+	_exit(ret);
+}
