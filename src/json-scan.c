@@ -12,12 +12,12 @@
  */
 #include "json-scan.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "json-bytes.h"
 
 enum state {
 	/* between tokens */
@@ -98,44 +98,6 @@ struct json_scan {
 	/* bit n: the container at depth n is an object */
 	uint64_t is_object[JSON_DEPTH_MAX / 64];
 };
-
-#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
-
-/*
- * Nonzero bits mark bytes of v; the lowest mark is exact, those above it may
- * not be (a borrow runs upwards only).
- */
-static inline uint64_t zero_bytes(uint64_t v)
-{
-	return (v - EACH_BYTE(1)) & ~v & EACH_BYTE(0x80);
-}
-
-static inline uint64_t load_le(const unsigned char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
-
-/* the first byte that is not plain ASCII inside a string */
-static inline const unsigned char *plain_end(const unsigned char *p,
-					     const unsigned char *end)
-{
-	for (; end - p >= 8; p += 8) {
-		uint64_t v = load_le(p);
-		uint64_t stop = (v & EACH_BYTE(0x80)) |
-			((v - EACH_BYTE(0x20)) & ~v & EACH_BYTE(0x80)) |
-			zero_bytes(v ^ EACH_BYTE('"')) |
-			zero_bytes(v ^ EACH_BYTE('\\'));
-
-		if (stop)
-			return p + (__builtin_ctzll(stop) >> 3);
-	}
-	while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
 
 static inline uint64_t here(const struct json_scan *s, const unsigned char *p)
 {
@@ -289,7 +251,7 @@ static inline const unsigned char *skip_space(struct json_scan *s,
 			s->cont = 0;
 			/* indentation comes in long runs */
 			while (end - p > 8 &&
-			       load_le(p + 1) == EACH_BYTE(' '))
+			       json_load_le(p + 1) == JSON_EACH_BYTE(' '))
 				p += 8;
 		} else if (*p != ' ' && *p != '\t' && *p != '\r') {
 			break;
@@ -443,7 +405,7 @@ static const unsigned char *in_string(struct json_scan *s,
 				      const unsigned char *p,
 				      const unsigned char *end)
 {
-	p = plain_end(p, end);
+	p = json_plain_end(p, end);
 	if (p == end)
 		return p;
 	if (*p >= 0x80) {

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "json-text.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+
+/* --- strings --- */
+
+static void put_utf8(struct strbuf *out, uint32_t c)
+{
+	if (c < 0x80) {
+		strbuf_addch(out, (char)c);
+		return;
+	}
+	if (c < 0x800) {
+		strbuf_addch(out, (char)(0xc0 | c >> 6));
+	} else {
+		if (c < 0x10000) {
+			strbuf_addch(out, (char)(0xe0 | c >> 12));
+		} else {
+			strbuf_addch(out, (char)(0xf0 | c >> 18));
+			strbuf_addch(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		}
+		strbuf_addch(out, (char)(0x80 | (c >> 6 & 0x3f)));
+	}
+	strbuf_addch(out, (char)(0x80 | (c & 0x3f)));
+}
+
+static uint32_t hex4(const char *p)
+{
+	uint32_t v = 0;
+
+	for (int i = 0; i < 4; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		v = v << 4 | (c <= '9' ? c - 0x30u : (c | 0x20u) - 0x57u);
+	}
+	return v;
+}
+
+static bool is_high(uint32_t c)
+{
+	return c >= 0xd800 && c <= 0xdbff;
+}
+
+static bool is_low(uint32_t c)
+{
+	return c >= 0xdc00 && c <= 0xdfff;
+}
+
+/* p is at the backslash; *ret the code point; returns the length */
+static size_t escape(const char *p, const char *end, uint32_t *ret)
+{
+	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+	const char *named;
+	uint32_t low;
+
+	if (p[1] != 'u') {
+		named = strchr(from, p[1]);
+		*ret = (uint32_t)(unsigned char)(named ? to[named - from] :
+						 p[1]);
+		return 2;
+	}
+	*ret = hex4(p + 2);
+	if (!is_high(*ret) || end - p < 12 || p[6] != '\\' || p[7] != 'u')
+		return 6;
+	low = hex4(p + 8);
+	if (!is_low(low))
+		return 6;
+	*ret = 0x10000 + ((*ret - 0xd800) << 10) + (low - 0xdc00);
+	return 12;
+}
+
+void json_text_decode(const char *token, size_t n, struct strbuf *out)
+{
+	const char *p = token + 1, *end = token + n - 1;
+
+	while (p < end) {
+		const char *back = memchr(p, '\\', (size_t)(end - p));
+		uint32_t c;
+
+		strbuf_add(out, p, (size_t)((back ? back : end) - p));
+		if (!back)
+			return;
+		p = back + escape(back, end, &c);
+		put_utf8(out, c);
+	}
+}
+
+bool json_text_equal(const char *token, size_t n, const char *text, size_t len)
+{
+	_cleanup_strbuf_ struct strbuf s = STRBUF_INIT;
+
+	if (!memchr(token, '\\', n))
+		return n == len + 2 && !memcmp(token + 1, text, len);
+	json_text_decode(token, n, &s);
+	return s.len == len && !memcmp(s.buf, text, len);
+}
+
+bool json_text_has_lone(const char *token, size_t n)
+{
+	const char *p = token + 1, *end = token + n - 1;
+
+	while ((p = memchr(p, '\\', (size_t)(end - p)))) {
+		uint32_t c;
+
+		p += escape(p, end, &c);
+		if (is_high(c) || is_low(c))
+			return true;
+	}
+	return false;
+}
+
+void json_text_encode(const char *text, size_t n, struct strbuf *out)
+{
+	static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
+
+	strbuf_addch(out, '"');
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+		const char *named = c ? strchr(from, c) : NULL;
+
+		if (named)
+			strbuf_addf(out, "\\%c", to[named - from]);
+		else if (c < 0x20)
+			strbuf_addf(out, "\\u%04x", c);
+		else if (c == 0xed && n - i >= 3 &&
+			 (unsigned char)text[i + 1] >= 0xa0) {
+			/* half a pair, as the decoder writes it */
+			strbuf_addf(out, "\\u%04x", 0xd000u |
+				    ((unsigned char)text[i + 1] & 0x3fu) << 6 |
+				    ((unsigned char)text[i + 2] & 0x3fu));
+			i += 2;
+		} else
+			strbuf_addch(out, (char)c);
+	}
+	strbuf_addch(out, '"');
+}
+
+/* --- numbers --- */
+
+/*
+ * digits[0] . digits[1] ... x 10^exp, without zeros at either end. The digits
+ * stay in the text: point is skipped when they are read.
+ */
+struct decimal {
+	bool negative, zero;
+	const char *p;           /* first digit that is not 0 */
+	size_t n;                /* digits up to the last that is not 0 */
+	int64_t exp;             /* of the first digit */
+};
+
+static int64_t read_exp(const char *p, const char *end)
+{
+	bool negative = p < end && *p == '-';
+	int64_t v = 0;
+
+	if (p < end && (*p == '-' || *p == '+'))
+		p++;
+	/* beyond any length of digits: clamped */
+	for (; p < end; p++)
+		v = v > INT64_MAX / 1000 ? v : v * 10 + (*p - '0');
+	return negative ? -v : v;
+}
+
+static void read_decimal(const char *p, size_t n, struct decimal *d)
+{
+	const char *end = p + n, *e, *last = NULL;
+	int64_t whole = 0;
+	bool fraction = false;
+	size_t count = 0;
+
+	memset(d, 0, sizeof(*d));
+	d->negative = *p == '-';
+	p += d->negative;
+	for (e = p; e < end && (*e | 0x20) != 'e'; e++)
+		;
+	for (const char *q = p; q < e; q++) {
+		if (*q == '.') {
+			fraction = true;
+			continue;
+		}
+		/* digits ahead of the point, from the first that counts */
+		if (*q != '0' && !d->p)
+			d->p = q;
+		if (d->p) {
+			count++;
+			if (*q != '0') {
+				last = q;
+				d->n = count;
+			}
+			whole += !fraction;
+		} else {
+			whole -= fraction;
+		}
+	}
+	d->zero = !last;
+	d->exp = whole + (e < end ? read_exp(e + 1, end) : 0);
+}
+
+static int cmp_digits(const struct decimal *a, const struct decimal *b)
+{
+	const char *p = a->p, *q = b->p;
+
+	for (size_t i = 0; i < MIN(a->n, b->n); i++, p++, q++) {
+		p += *p == '.';
+		q += *q == '.';
+		if (*p != *q)
+			return *p < *q ? -1 : 1;
+	}
+	return a->n < b->n ? -1 : a->n > b->n;
+}
+
+int json_number_cmp(const char *ap, size_t an, const char *bp, size_t bn)
+{
+	struct decimal a, b;
+	int r;
+
+	read_decimal(ap, an, &a);
+	read_decimal(bp, bn, &b);
+	if (a.zero || b.zero) {
+		if (a.zero && b.zero)
+			return 0;
+		return a.zero ? (b.negative ? 1 : -1) : (a.negative ? -1 : 1);
+	}
+	if (a.negative != b.negative)
+		return a.negative ? -1 : 1;
+	r = a.exp != b.exp ? (a.exp < b.exp ? -1 : 1) : cmp_digits(&a, &b);
+	return a.negative ? -r : r;
+}
+
+bool json_number_fits_double(const char *p, size_t n)
+{
+	_cleanup_free_ char *text = NULL;
+	char back[40];
+	double v;
+
+	/* fifteen digits always do */
+	if (n < 16 && !memchr(p, 'e', n) && !memchr(p, 'E', n))
+		return true;
+	text = xstrndup(p, n);
+	/* LC_NUMERIC is "C": main() sees to that */
+	v = strtod(text, NULL);
+	for (int digits = 1; digits <= 17; digits++) {
+		(void)snprintf(back, sizeof(back), "%.*g", digits, v);
+		if (strchr("in", back[*back == '-']))
+			return false;
+		if (json_number_cmp(p, n, back, strlen(back)) == 0)
+			return true;
+	}
+	return false;
+}
