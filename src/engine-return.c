@@ -8,9 +8,11 @@
 
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
+#include "manifest.h"
 
 bool rollback_is_r_point(const char *point)
 {
@@ -41,14 +43,46 @@ static bool was_undone(struct engine *e, const struct run_point *p, int i)
 		rs->state == STEP_UNDONE && rs->effects;
 }
 
-static int point_effects(struct engine *e, const struct run_point *p,
-			 struct effects *ret)
+static bool holds_one(const struct effects *eff, const char *dir)
 {
+	for (size_t i = 0; i < eff->n; i++)
+		if (path_is_below(eff->v[i].path, dir))
+			return true;
+	return false;
+}
+
+/* directories that were away then, and came back with what was in them */
+static int add_absent(struct engine *e, const struct run_point *p,
+		      struct effects *eff, struct error *err)
+{
+	_cleanup_free_ char *file = xasprintf("%s.manifest.jsonl", p->name);
+	struct manifest_reader *m = NULL;
+	const struct item *it;
+	int r = manifest_reader_open(&m, e->run->backup_fd, file, p->digest,
+				     err);
+
+	while (r >= 0 && (r = manifest_next(m, &it, err)) > 0)
+		if (it->type == ITEM_ABSENT && holds_one(eff, it->path))
+			effects_add(eff, EFFECT_CREATE, 0, it->path);
+	manifest_reader_free(m);
+	return r;
+}
+
+/* All that the rollback displaced and brought back, as in its manifest. */
+static int point_effects(struct engine *e, const struct run_point *p,
+			 struct effects *ret, struct error *err)
+{
+	struct effects written = EFFECTS_INIT;
 	int r = 0;
 
 	for (int i = 0; r >= 0 && i < (int)e->plan->step_n; i++)
 		if (was_undone(e, p, i))
-			r = rollback_written(e, i, ret);
+			r = rollback_written(e, i, &written);
+	if (r >= 0)
+		rollback_whole(e, &written, ret);
+	if (r >= 0 && ret->n)
+		r = add_absent(e, p, ret, err);
+	effects_release(&written);
 	return r;
 }
 
@@ -92,7 +126,7 @@ int rollback_return(struct engine *e, const char *name)
 	tree = xstrdup(p->name);
 	digest = xstrdup_null(p->digest);
 	rollback_emit(e, tree, EVENT_STARTED, NULL);
-	ret = point_effects(e, p, &eff);
+	ret = point_effects(e, p, &eff, &e->err);
 	if (ret >= 0 && !going_on)
 		ret = rollback_begin(e, tree, &eff, &e->err);
 	/* the list of points may have moved: p is found anew */

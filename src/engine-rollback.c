@@ -142,14 +142,17 @@ int rollback_begin(struct engine *e, const char *point,
 		   const struct effects *eff, struct error *err)
 {
 	_cleanup_free_ char *r = xasprintf("R%zu", e->run->point_n + 1);
+	struct effects whole = EFFECTS_INIT;
 	char digest[BLAKE2_TEXT_SIZE] = "";
 	struct json_object *x;
 	int ret = 0;
 
-	if (eff->n)
+	rollback_whole(e, eff, &whole);
+	if (whole.n)
 		ret = undo_write_point(e->sd->root_fd, e->sd->root,
-				       e->sd->skip, e->run->backup_fd, r, eff,
-				       digest, err);
+				       e->sd->skip, e->run->backup_fd, r,
+				       &whole, digest, err);
+	effects_release(&whole);
 	if (ret < 0)
 		return ret;
 	x = json_object_new_object();

@@ -25,6 +25,9 @@ struct undo_names {
 
 /* adds the written paths of step i's last attempt; 0 or -errno */
 int rollback_written(struct engine *e, int i, struct effects *ret);
+/* the same, with all that goes when they are undone */
+void rollback_whole(struct engine *e, const struct effects *written,
+		    struct effects *ret);
 /* what all undos of this run have in common */
 void rollback_spec(struct engine *e, struct undo_spec *u);
 /* u borrows n and eff */

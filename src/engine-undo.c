@@ -3,10 +3,13 @@
  * One step back to its pre-image: the kind's own undo, then the paths it
  * wrote, then what a command changed without saying so.
  */
+#include <errno.h>
 #include <string.h>
 
+#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
@@ -23,6 +26,33 @@ int rollback_written(struct engine *e, int i, struct effects *ret)
 				    all.v[k].path);
 	effects_release(&all);
 	return r;
+}
+
+/*
+ * What a rollback displaces. A directory that the run made goes with all that
+ * others put in it, and one that others removed comes back for what was in it:
+ * the state before, and the way back to it, cover both whole.
+ */
+void rollback_whole(struct engine *e, const struct effects *written,
+		    struct effects *ret)
+{
+	for (size_t i = 0; i < written->n; i++) {
+		const struct effect *w = &written->v[i];
+		_cleanup_free_ char *dir = path_dirname(w->path);
+		struct stat st;
+
+		effects_add(ret, w->type, w->type == EFFECT_CREATE ?
+			    w->flags & ~(unsigned int)EFFECT_SELF : w->flags,
+			    w->path);
+		while (strcmp(dir, ".") != 0 && strcmp(dir, "/") != 0 &&
+		       fs_stat_beneath(e->sd->root_fd, dir, &st) == -ENOENT) {
+			char *up = path_dirname(dir);
+
+			effects_add(ret, EFFECT_CREATE, 0, dir);
+			free(dir);
+			dir = up;
+		}
+	}
 }
 
 static void undo_progress(void *ctx, uint64_t done, uint64_t total)

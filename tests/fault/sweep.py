@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """sweep.py PHASE WHAT [EVERY [FIRST]]: kill, or a full disk, at every change.
 
-PHASE  run, resume, rollback
+PHASE  run, resume, rollback, return (to the state before a rollback, with
+       what others had changed by then)
 WHAT   kill, kill-after, or an errno name (ENOSPC, EIO), by the program's own
        fault table; or strace:SYSCALL[:ERRNO], by strace, which sees every call
        of the engine's thread (children are not traced, so it is never a child
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 
+CRASHES = (70, 134, 139, -6, -11)
 HERE = os.path.dirname(os.path.abspath(__file__))
 UPSHIFT = os.environ.get("UPSHIFT") or os.path.join(
     HERE, "..", "..", "build", "upshift")
@@ -117,9 +119,16 @@ class World:
     def resume(self, fault=None):
         return self.call("resume", "--batch", "--yes", fault=fault)
 
-    def rollback(self, fault=None):
-        return self.call("rollback", "--batch", "--confirm",
-                         "roll back to start", fault=fault)
+    def rollback(self, point="start", fault=None):
+        return self.call("rollback", point, "--batch", "--confirm",
+                         "roll back to " + point, fault=fault)
+
+    def others(self):
+        """What people do behind a run."""
+        for name in ("new/theirs", "new/tree/f", "keep/b.txt"):
+            with open(os.path.join(self.root, name), "a") as f:
+                f.write("theirs\n")
+        os.remove(os.path.join(self.root, "new/tree/deep/g"))
 
 
 def bring_home(w, problems, what):
@@ -137,12 +146,42 @@ def bring_home(w, problems, what):
     return True
 
 
+def one_return(w, fault, problems, what):
+    w.run()
+    w.others()
+    changed = tree(w.root)
+    if w.rollback() != 0 or tree(w.root) != w.before:
+        problems.append("%s: no rollback: %s" % (what, w.last))
+    ret = w.rollback("R1", fault=fault)
+    if ret in CRASHES or (ret > 0 and ret not in (1, 2, 5, 73, 74)):
+        problems.append("%s: exit %d: %s" % (what, ret, w.last))
+    if ret != 0 and w.call("status") != 0:
+        problems.append("%s: status: %s" % (what, w.last))
+    if ret != 0 and w.resume() not in (0, 66):
+        problems.append("%s: not resumed: %s" % (what, w.last))
+    # one that was not begun is asked for again
+    if tree(w.root) != changed and w.rollback("R1") != 0:
+        problems.append("%s: no return: %s" % (what, w.last))
+    if tree(w.root) != changed:
+        problems.append("%s: not as it was before the rollback:\n%s" % (
+            what, diff(changed, tree(w.root))))
+    if w.rollback() != 0:
+        problems.append("%s: no rollback: %s" % (what, w.last))
+    return ret != 0
+
+
 def one(phase, fault, unbroken, problems):
     """True if the fault was reached."""
     base = tempfile.mkdtemp(prefix="upshift-sweep.")
     what = "%s %s" % (phase, fault)
     try:
         w = World(base)
+        if phase == "return":
+            reached = one_return(w, fault, problems, what)
+            if tree(w.root) != w.before:
+                problems.append("%s: not like the start:\n%s" % (
+                    what, diff(w.before, tree(w.root))))
+            return reached
         reached = False
         if phase == "run":
             ret = w.run(fault=fault)
@@ -155,7 +194,7 @@ def one(phase, fault, unbroken, problems):
                 w.run()
                 ret = w.rollback(fault=fault)
         reached = ret != 0
-        if ret in (70, 134, 139, -6, -11):
+        if ret in CRASHES:
             problems.append("%s: crashed: %s" % (what, w.last))
         if phase == "rollback":
             if reached and ret > 0 and ret not in (1, 2, 5, 73, 74):
