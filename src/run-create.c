@@ -322,6 +322,8 @@ static void describe_plan(struct json_object *rec, const struct plan *plan,
 	json_set_str(rec, "from", plan->from ? plan->from : "");
 	json_set_str(rec, "to", plan->to ? plan->to : "");
 	json_set_str(rec, "plan_digest", plan->digest);
+	if (plan->keep_s >= 0)
+		json_set_double(rec, "keep_s", plan->keep_s);
 	add_obj(rec, "vars", plan->vars ? plan->vars : opts->vars);
 	json_object_object_add(rec, "answers",
 			       open_answers(plan, opts->answers));

@@ -284,21 +284,25 @@ static int forget_one(struct session *s, const char *id)
 	return ret;
 }
 
-/* complete, verified, past its keep_days, and not the only backup */
+/* complete, verified, past its keep_days; never the last, nor the only one
+   that has a backup */
 static bool is_expired(struct session *s, const char *id)
 {
+	char current[RUN_ID_LEN + 1];
 	struct run *r = NULL;
 	struct timespec then, now;
 	bool ret = false;
-	int64_t keep;
+	double keep;
 
-	if (run_open(&r, &s->sd, id, false, NULL) < 0)
+	if (state_dir_current(&s->sd, current) < 0 || !strcmp(id, current) ||
+	    run_open(&r, &s->sd, id, false, NULL) < 0)
 		return false;
-	keep = json_get_int(r->begun, "keep_s", 0);
+	keep = json_get_double(r->begun, "keep_s", -1);
 	clock_now(&now);
-	if (r->state == RUN_COMPLETE && keep > 0 && r->finished &&
+	if (r->state == RUN_COMPLETE && keep >= 0 && r->finished &&
 	    clock_parse(r->finished, &then) == 0)
-		ret = now.tv_sec - then.tv_sec > keep &&
+		ret = now.tv_sec >= then.tv_sec &&
+			difftime(now.tv_sec, then.tv_sec) >= keep &&
 			!run_is_only_backup(&s->sd, id);
 	run_free(r);
 	return ret;
