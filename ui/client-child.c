@@ -18,6 +18,7 @@
 #include "base/xalloc.h"
 #include "client-internal.h"
 #include "event.h"
+#include "frontend.h"
 #include "session.h"
 #include "text.h"
 
@@ -279,6 +280,8 @@ _noreturn_ void client_child(const struct client_spec *spec,
 		_exit(ret);
 	event_bus_add(&bus, p.stream < 0 ? &ready_ops : &stream_ops,
 		      p.stream < 0 ? &p.ready : &p.stream);
+	if (p.stream < 0 && log_file_add(&o, &bus))
+		_exit(73);
 	session_engine_spec(&s, &es, &bus);
 	es.ask = NULL;
 	es.opts.batch = false;

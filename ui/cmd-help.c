@@ -63,7 +63,7 @@ static int general(void)
 "  -y|--yes --confirm WORDS --answers FILE --write-answers FILE --set NAME=VALUE\n"
 "  --vars FILE --skip STEP --stop-after STEP --run-step STEP\n"
 "  --on-failure stop|rollback -n|--dry-run --if-needed --progress-interval S\n"
-"  --lang LANG -q|--quiet -v|--verbose -h|--help -V|--version"));
+"  --log-file FILE --lang LANG -q|--quiet -v|--verbose -h|--help -V|--version"));
 	(void)out_line(_("Topics: accessibility environment exit-codes resume "
 			 "rollback. More: upshift help COMMAND, man upshift."));
 	return 0;

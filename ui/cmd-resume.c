@@ -38,7 +38,7 @@ static int job_begin(struct job *j, const struct options *o,
 	session_engine_spec(&j->s, &j->spec, &j->bus);
 	j->e = engine_new(&j->spec);
 	signals_engine(j->e);
-	return 0;
+	return log_file_add(o, &j->bus);
 }
 
 static int job_end(struct job *j, int ret)

@@ -78,7 +78,7 @@ static int look_at_last(struct session *s)
 			       s->plan->digest) ?
 			_("; the plan file has changed since") : "");
 
-		if (!s->o->json)
+		if (!s->o->json && !s->o->if_needed)
 			(void)out_line(line);
 		ret = -1;
 	}
@@ -145,6 +145,8 @@ static int run_engine(struct session *s)
 	e = engine_new(&spec);
 	if (spec.opts.batch && !s->o->dry_run)
 		ret = say_missing(e);
+	if (!ret)
+		ret = log_file_add(s->o, &bus);
 	if (!ret) {
 		signals_engine(e);
 		ret = s->o->dry_run ? engine_dry_run(e) :
@@ -214,7 +216,9 @@ static int exec_check(const struct options *o,
 		session_engine_spec(&s, &spec, &bus);
 		e = engine_new(&spec);
 		signals_engine(e);
-		ret = engine_check(e);
+		ret = log_file_add(o, &bus);
+		if (!ret)
+			ret = engine_check(e);
 		signals_engine(NULL);
 		engine_free(e);
 		event_bus_close(&bus);

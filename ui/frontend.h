@@ -18,6 +18,9 @@ struct batch {
 extern const struct reporter_ops batch_ops;      /* self: struct batch */
 extern const struct reporter_ops json_ops;       /* one object a line */
 
+/* --log-file; 0, or the exit status, having said why. o must outlive bus */
+int log_file_add(const struct options *o, struct event_bus *bus);
+
 /* self: struct options; never waits for anybody */
 int ask_batch(void *ctx, struct ask *a);
 /* line by line on a terminal */
