@@ -44,7 +44,7 @@ static inline uint32_t pos_of(const struct cursor *c, const unsigned char *p)
 	return c->base + (uint32_t)(p - c->text);
 }
 
-static inline uint32_t add_node(struct cursor *c, enum json_type type)
+static inline uint32_t add_node(struct cursor *c, enum json_node_type type)
 {
 	struct json_tree *t = c->t;
 	struct json_node *d;
@@ -175,7 +175,7 @@ static const unsigned char *number_end(const unsigned char *p,
 	return p;
 }
 
-static bool take_scalar(struct cursor *c, enum json_type type,
+static bool take_scalar(struct cursor *c, enum json_node_type type,
 			const unsigned char *end)
 {
 	uint32_t i;
@@ -188,7 +188,7 @@ static bool take_scalar(struct cursor *c, enum json_type type,
 	return true;
 }
 
-static bool take_word(struct cursor *c, enum json_type type, const char *word,
+static bool take_word(struct cursor *c, enum json_node_type type, const char *word,
 		      size_t n)
 {
 	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n) != 0)
@@ -225,7 +225,7 @@ static bool take_key(struct cursor *c)
 }
 
 /* opens it, and is then at its first value; or behind it if it is empty */
-static bool take_container(struct cursor *c, enum json_type type, bool *whole)
+static bool take_container(struct cursor *c, enum json_node_type type, bool *whole)
 {
 	if (c->depth == JSON_DEPTH_MAX)
 		return false;
@@ -380,7 +380,7 @@ uint32_t json_member(const struct json_tree *t, uint32_t obj,
 {
 	uint32_t found = 0;
 
-	if (json_type(t, obj) != JSON_T_OBJECT)
+	if (json_type_of(t, obj) != JSON_T_OBJECT)
 		return 0;
 	for (uint32_t i = json_child(t, obj); i; i = json_next(t, i))
 		if (json_key_is(t, i, name, n))
@@ -392,7 +392,7 @@ uint32_t json_element(const struct json_tree *t, uint32_t arr, uint64_t index)
 {
 	uint32_t i;
 
-	if (json_type(t, arr) != JSON_T_ARRAY)
+	if (json_type_of(t, arr) != JSON_T_ARRAY)
 		return 0;
 	for (i = json_child(t, arr); i && index; i = json_next(t, i))
 		index--;

@@ -32,7 +32,7 @@ struct error;
 #define JSON_TREE_TEXT_MAX ((size_t)UINT32_MAX / 2)
 #define JSON_ROOT 1u
 
-enum json_type {
+enum json_node_type {
 	JSON_T_NULL, JSON_T_FALSE, JSON_T_TRUE, JSON_T_NUMBER, JSON_T_STRING,
 	JSON_T_ARRAY, JSON_T_OBJECT,
 };
@@ -54,7 +54,7 @@ struct json_node {
 	uint32_t child, last;
 	uint32_t next;
 	uint32_t name;
-	uint8_t type;            /* enum json_type */
+	uint8_t type;            /* enum json_node_type */
 	uint8_t flags;           /* enum json_node_flags */
 };
 
@@ -93,9 +93,9 @@ static inline uint32_t json_now(const struct json_tree *t, uint32_t i)
 	return i;
 }
 
-static inline enum json_type json_type(const struct json_tree *t, uint32_t i)
+static inline enum json_node_type json_type_of(const struct json_tree *t, uint32_t i)
 {
-	return (enum json_type)t->v[json_now(t, i)].type;
+	return (enum json_node_type)t->v[json_now(t, i)].type;
 }
 
 static inline uint32_t json_live(const struct json_tree *t, uint32_t i)

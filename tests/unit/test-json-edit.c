@@ -51,7 +51,7 @@ static uint32_t find(const struct json_tree *t, const char *path)
 	uint32_t i = JSON_ROOT;
 
 	for (; *path; path++) {
-		i = json_type(t, i) == JSON_T_ARRAY ?
+		i = json_type_of(t, i) == JSON_T_ARRAY ?
 			json_element(t, i, (uint64_t)(*path - '0')) :
 			json_member(t, i, path, 1);
 		assert_int_not_equal(i, 0);
@@ -226,7 +226,7 @@ static void random_edit(struct gen *g, struct json_tree *t)
 {
 	_cleanup_strbuf_ struct strbuf v = STRBUF_INIT, key = STRBUF_INIT;
 	uint32_t i = some_node(g, t), what = gen_below(g, 4);
-	enum json_type type = json_type(t, i);
+	enum json_node_type type = json_type_of(t, i);
 	bool fresh = gen_below(g, 2);
 	unsigned int style = g->style;
 	int ret = 0;
@@ -256,7 +256,7 @@ static void random_edit(struct gen *g, struct json_tree *t)
 static void canonical(const struct json_tree *t, uint32_t i,
 		      struct strbuf *out)
 {
-	enum json_type type = json_type(t, i);
+	enum json_node_type type = json_type_of(t, i);
 	bool first = true;
 	size_t n;
 	const char *p;
