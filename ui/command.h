@@ -28,6 +28,9 @@ struct options {
 	bool on_failure_given;
 	enum plan_on_failure on_failure;
 	double progress_interval;    /* seconds; < 0: the default */
+	/* of the screens; NULL: not given, else a word that is known */
+	const char *theme, *color, *bell;
+	bool ascii, mouse;
 };
 
 enum command_flags {

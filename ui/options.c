@@ -18,7 +18,7 @@ enum opt {
 	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
 	OPT_SHORT, OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE, OPT_INTERVAL,
-	OPT_IGNORED, OPT_IGNORED_ARG,
+	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
 static const struct option longs[] = {
@@ -50,9 +50,12 @@ static const struct option longs[] = {
 	{ "log-file", required_argument, NULL, OPT_LOG_FILE },
 	{ "progress-interval", required_argument, NULL, OPT_INTERVAL },
 	/* of the screens; they change nothing in text */
-	{ "ascii", no_argument, NULL, OPT_IGNORED },
-	{ "no-color", no_argument, NULL, OPT_IGNORED },
-	{ "color", required_argument, NULL, OPT_IGNORED_ARG },
+	{ "ascii", no_argument, NULL, OPT_ASCII },
+	{ "mouse", no_argument, NULL, OPT_MOUSE },
+	{ "no-color", no_argument, NULL, OPT_NO_COLOR },
+	{ "color", required_argument, NULL, OPT_COLOR },
+	{ "theme", required_argument, NULL, OPT_THEME },
+	{ "bell", required_argument, NULL, OPT_BELL },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -99,6 +102,36 @@ static int set_on_failure(struct options *o, const char *arg)
 	return 0;
 }
 
+static int set_word(const char **dst, const char *arg,
+		    const char *const *words, const char *fmt)
+{
+	for (const char *const *w = words; *w; w++)
+		if (!strcmp(*w, arg)) {
+			*dst = *w;
+			return 0;
+		}
+	return usage(fmt, arg, nearest_word(arg, words));
+}
+
+static int set_look(struct options *o, int c, const char *arg)
+{
+	static const char *const whens[] = { "auto", "always", "never", NULL };
+	static const char *const themes[] = {
+		"default", "contrast", "mono", NULL
+	};
+
+	if (c == OPT_THEME)
+		return set_word(&o->theme, arg, themes,
+				_("--theme takes default, contrast or mono, "
+				  "not '%s'"));
+	if (c == OPT_COLOR)
+		return set_word(&o->color, arg, whens,
+				_("--color takes auto, always or never, not "
+				  "'%s'"));
+	return set_word(&o->bell, arg, whens,
+			_("--bell takes auto, always or never, not '%s'"));
+}
+
 static int take_flag(struct options *o, int c)
 {
 	switch (c) {
@@ -138,8 +171,14 @@ static int take_flag(struct options *o, int c)
 	case 'v':
 		o->verbose = true;
 		return 0;
-	case OPT_IGNORED:
-	case OPT_IGNORED_ARG:
+	case OPT_ASCII:
+		o->ascii = true;
+		return 0;
+	case OPT_MOUSE:
+		o->mouse = true;
+		return 0;
+	case OPT_NO_COLOR:
+		o->color = "never";
 		return 0;
 	}
 	return -1;
@@ -197,6 +236,10 @@ static int take_value(struct options *o, int c, const char *arg)
 		return set_interval(o, arg);
 	case OPT_ON_FAILURE:
 		return set_on_failure(o, arg);
+	case OPT_THEME:
+	case OPT_COLOR:
+	case OPT_BELL:
+		return set_look(o, c, arg);
 	}
 	return -1;
 }

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "tui/draw.h"
+
+#include <curses.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "tui/text-width.h"
+
+#define WIDE 80                  /* from here on the header has columns */
+#define PHASE_COL 38
+#define TWO_ROWS_FROM 16         /* lines */
+
+void draw_text(const struct terminal *t, int y, int x, const char *text,
+	       enum sheet_role role, unsigned int flags)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	if (y < 0 || y >= t->lines || x < 0 || x >= t->cols)
+		return;
+	width_cut(&sb, text, t->cols - x);
+	(void)attrset((int)theme_attr(&t->theme, role, flags));
+	/* the last cell of the screen is drawn although this is "ERR" */
+	(void)mvaddstr(y, x, sb.buf);
+	(void)attrset(A_NORMAL);
+	strbuf_release(&sb);
+}
+
+static char *safe_of(const struct terminal *t, const char *s)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	width_safe(&sb, s ? s : "", t->safe);
+	return strbuf_detach(&sb);
+}
+
+static void rule(const struct terminal *t, int y)
+{
+	if (y >= 0 && y < t->lines)
+		(void)mvhline(y, 0, '-', t->cols);
+}
+
+/*
+ * "DATA ... | APP ... | BACKUP ... | UNDO ..." in rows of cols columns; where
+ * one row is all there is, what the user's data needs least goes first.
+ */
+static void safety_rows(const struct terminal *t, const char *safety,
+			size_t rows_max, struct strvec *rows)
+{
+	static const int drop[] = { 2, 1 };
+	_cleanup_free_ char *s = safe_of(t, safety);
+	struct strvec parts = STRVEC_INIT;
+	struct strbuf sb = STRBUF_INIT;
+
+	for (char *p = s, *bar; p; p = bar ? bar + 3 : NULL) {
+		bar = strstr(p, " | ");
+		if (bar)
+			*bar = '\0';
+		strvec_push(&parts, p);
+	}
+	for (size_t i = 0; i < parts.n; i++) {
+		if (sb.len && width_of(sb.buf) + 3 + width_of(parts.v[i]) >
+		    t->cols && rows->n + 1 < rows_max) {
+			strvec_push(rows, sb.buf);
+			strbuf_clear(&sb);
+		}
+		if (sb.len)
+			strbuf_addstr(&sb, " | ");
+		strbuf_addstr(&sb, parts.v[i]);
+	}
+	for (size_t k = 0; rows->n == 0 && k < ARRAY_SIZE(drop) &&
+	     parts.n == 4 && width_of(sb.buf) > t->cols; k++) {
+		strbuf_clear(&sb);
+		parts.v[drop[k]][0] = '\0';
+		for (size_t i = 0; i < parts.n; i++)
+			if (parts.v[i][0])
+				strbuf_addf(&sb, "%s%s", sb.len ? " | " : "",
+					    parts.v[i]);
+	}
+	strvec_push(rows, sb.buf);
+	strbuf_release(&sb);
+	strvec_release(&parts);
+}
+
+static void status_rows(const struct frame *f, const struct terminal *t,
+			size_t rows_max, struct strvec *rows)
+{
+	_cleanup_free_ char *s = safe_of(t, f->status ? f->status :
+					 f->sheet->status);
+	struct strvec all = STRVEC_INIT;
+
+	if (width_of(s) <= t->cols || rows_max == 1) {
+		strvec_push(rows, s);
+		return;
+	}
+	width_wrap(&all, s, t->cols);
+	for (size_t i = 0; i < all.n && i < rows_max; i++)
+		strvec_push(rows, all.v[i]);
+	strvec_release(&all);
+}
+
+static size_t rows_max(const struct terminal *t)
+{
+	return t->lines >= TWO_ROWS_FROM ? 2 : 1;
+}
+
+void draw_frame_size(struct frame *f, const struct terminal *t)
+{
+	_cleanup_strvec_ struct strvec rows = STRVEC_INIT;
+	int foot;
+
+	safety_rows(t, f->sheet->safety, rows_max(t), &rows);
+	foot = (int)rows.n;
+	strvec_clear(&rows);
+	status_rows(f, t, rows_max(t), &rows);
+	foot += (int)rows.n + 1;
+	f->body_y = 2;
+	f->foot_y = t->lines - foot - 1;
+	f->body_lines = MAX(f->foot_y - f->body_y, 1);
+}
+
+static void wide_header(const struct frame *f, const struct terminal *t)
+{
+	_cleanup_free_ char *app = safe_of(t, f->sheet->app);
+	_cleanup_free_ char *phase = safe_of(t, f->sheet->phase);
+	_cleanup_free_ char *run = safe_of(t, f->sheet->run);
+	_cleanup_free_ char *code = xasprintf("[%s]", f->sheet->code);
+	struct strbuf left = STRBUF_INIT;
+	int at = t->cols - 1 - width_of(code), run_at = t->cols - 20, phase_at;
+
+	draw_text(t, 0, at, code, ROLE_TITLE, 0);
+	if (*run) {
+		_cleanup_free_ char *text = xasprintf(_("run %s"), run);
+
+		run_at = MIN(run_at, at - 2 - width_of(text));
+		draw_text(t, 0, run_at, text, ROLE_TITLE, 0);
+	}
+	/* a long name of the application pushes the phase, then gives way */
+	phase_at = MAX(PHASE_COL, width_of(app) + 2);
+	phase_at = MAX(MIN(phase_at, run_at - 2 - width_of(phase)), 20);
+	width_cut(&left, app, phase_at - 2);
+	draw_text(t, 0, 0, left.buf, ROLE_TITLE, 0);
+	strbuf_clear(&left);
+	width_cut(&left, phase, run_at - 2 - phase_at);
+	draw_text(t, 0, phase_at, left.buf, ROLE_TITLE, 0);
+	strbuf_release(&left);
+}
+
+static void narrow_header(const struct frame *f, const struct terminal *t)
+{
+	_cleanup_free_ char *app = safe_of(t, f->sheet->app);
+	_cleanup_free_ char *phase = safe_of(t, f->sheet->phase);
+	_cleanup_free_ char *run = safe_of(t, f->sheet->run);
+	_cleanup_free_ char *right = xasprintf("%s%s[%s]", run,
+					       *run ? " " : "", f->sheet->code);
+	int at = MAX(t->cols - width_of(right), 0), room = at - 2;
+	struct strbuf left = STRBUF_INIT;
+
+	if (width_of(app) + 2 + width_of(phase) <= room)
+		strbuf_addf(&left, "%s  %s", app, phase);
+	else
+		width_cut(&left, app, room);
+	draw_text(t, 0, 0, left.buf, ROLE_TITLE, 0);
+	draw_text(t, 0, at, right, ROLE_TITLE, 0);
+	strbuf_release(&left);
+}
+
+void draw_frame(const struct frame *f, const struct terminal *t)
+{
+	_cleanup_strvec_ struct strvec rows = STRVEC_INIT;
+	int y = f->foot_y;
+	size_t safety_n;
+
+	if (t->cols >= WIDE)
+		wide_header(f, t);
+	else
+		narrow_header(f, t);
+	rule(t, 1);
+	rule(t, y++);
+	safety_rows(t, f->sheet->safety, rows_max(t), &rows);
+	safety_n = rows.n;
+	status_rows(f, t, rows_max(t), &rows);
+	for (size_t i = 0; i < rows.n; i++)
+		draw_text(t, y++, 0, rows.v[i], i < safety_n ? ROLE_TITLE :
+			  f->status_role, 0);
+	draw_text(t, y, 0, f->keys, ROLE_NORMAL, 0);
+}
+
+void draw_layout(const struct layout *l, const struct frame *f,
+		 const struct terminal *t)
+{
+	for (size_t y = 0; y < l->n && (int)y < f->body_lines; y++)
+		for (size_t i = 0; i < l->v[y].n; i++) {
+			const struct span *s = &l->v[y].span[i];
+
+			draw_text(t, f->body_y + (int)y, s->col, s->text,
+				  s->role, s->flags);
+		}
+}
+
+void draw_begin(void)
+{
+	(void)erase();
+}
+
+void draw_end(int y, int x)
+{
+	(void)move(y, x);
+	(void)refresh();
+}
+
+void draw_too_small(const struct terminal *t, const char *text)
+{
+	_cleanup_strvec_ struct strvec rows = STRVEC_INIT;
+	_cleanup_free_ char *safe = safe_of(t, text);
+
+	draw_begin();
+	width_wrap(&rows, safe, t->cols);
+	for (size_t i = 0; i < rows.n; i++)
+		draw_text(t, (int)i, 0, rows.v[i], ROLE_NORMAL, 0);
+	draw_end(0, 0);
+}

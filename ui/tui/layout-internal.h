@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TUI_LAYOUT_INTERNAL_H
+#define TUI_LAYOUT_INTERNAL_H
+/*
+ * layout-internal - what the parts of layout share
+ *
+ * A struct build is one try to lay a sheet out, with so many rows a list and
+ * with or without blank lines and log.
+ */
+#include "tui/layout.h"
+
+#define INDENT 2                  /* of rows, facts and choices */
+
+struct build {
+	const struct look *in;
+	struct layout *out;
+	int width;                /* of this part of the page */
+	int fact_cols;            /* widest label of the facts */
+	int field_cols;
+	int row_max;              /* rows a list may show */
+	bool blanks;              /* blank lines are kept */
+	int log_room;             /* lines for the log; 0: none, < 0: beside */
+};
+
+/* a new line at the end of b->out */
+struct line *build_line(struct build *b, enum line_kind kind);
+/* safe text, cut to what is left of the line; returns the column behind it */
+int build_span(struct build *b, struct line *line, int col, const char *text,
+	       enum sheet_role role, unsigned int flags, int item);
+char *build_safe(const struct build *b, const char *s, unsigned int flags);
+bool build_focused(const struct build *b, const struct sheet_item *it);
+/* marks the line that was added last as the one with the focus */
+void build_cursor(struct build *b, int col);
+/* wrapped text, first line in *line at col, the others below it */
+void build_wrapped(struct build *b, struct line *line, int col, int cols,
+		   const char *text, enum sheet_role role, int item);
+
+/* items i, i + 1, ... of one kind on one side; return the next index */
+size_t build_table(struct build *b, const size_t *at, size_t i, size_t n);
+size_t build_choices(struct build *b, const size_t *at, size_t i, size_t n);
+void build_item(struct build *b, size_t item, bool after_row);
+/* the lines of the log, h of them */
+void build_log(struct build *b, int h);
+
+#endif
