@@ -12,8 +12,8 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "command.h"
-#include "text.h"
 #include "tui/app-internal.h"
+#include "tui/text-width.h"
 #include "tui/wakeup.h"
 
 #define EVERY_MS 250             /* between two drawings without a key */
@@ -280,8 +280,14 @@ static void farewell(struct app *a)
 	_cleanup_strvec_ struct strvec lines = STRVEC_INIT;
 
 	wizard_farewell(a->w, &lines);
-	for (size_t i = 0; i < lines.n; i++)
-		(void)out_line(lines.v[i]);
+	for (size_t i = 0; i < lines.n; i++) {
+		struct strbuf sb = STRBUF_INIT;
+
+		width_safe(&sb, lines.v[i], a->term.safe);
+		(void)puts(sb.buf); /* a terminal that is gone reads nothing */
+		strbuf_release(&sb);
+	}
+	(void)fflush(stdout);
 }
 
 int tui_run(struct wizard *w)

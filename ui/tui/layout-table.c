@@ -61,6 +61,8 @@ static void measure(struct table *t, const struct sheet *s, const size_t *at)
 		const struct sheet_item *it = &s->items[at[t->from + r]];
 		const struct cells *c = &t->rows[r];
 
+		if (it->type == SHEET_BAR)
+			continue;
 		if (it->type == SHEET_HEAD)
 			t->head = true;
 		if (it->mark != MARK_NONE)
@@ -278,10 +280,13 @@ static void draw_rows(struct build *b, const struct table *t, const size_t *at)
 		size_t item = at[t->from + r];
 		const struct sheet_item *it = &s->items[item];
 
-		if (it->type == SHEET_ROW &&
+		/* a bar belongs to the row above it and is counted as one */
+		if (it->type != SHEET_HEAD &&
 		    (r < skip + first || r >= skip + first + shown))
 			continue;
-		if (!stacked)
+		if (it->type == SHEET_BAR)
+			build_item(b, item, true);
+		else if (!stacked)
 			draw_columns(b, t, it, &t->rows[r], (int)item);
 		else if (it->type == SHEET_ROW)
 			draw_stacked(b, t, it, &t->rows[r], (int)item);
@@ -290,18 +295,28 @@ static void draw_rows(struct build *b, const struct table *t, const size_t *at)
 		more_rows(b, first, rows - first - shown);
 }
 
+/* titles begin a table, a bar goes with the row above it */
+static bool in_table(const struct sheet *s, const size_t *at, size_t i,
+		     size_t k)
+{
+	enum sheet_type type = s->items[at[i + k]].type;
+
+	return type == SHEET_ROW || (k ? type == SHEET_BAR &&
+				     s->items[at[i + k - 1]].type == SHEET_ROW :
+				     type == SHEET_HEAD);
+}
+
 size_t build_table(struct build *b, const size_t *at, size_t i, size_t n)
 {
 	const struct sheet *s = b->in->sheet;
 	struct table t = { .from = i };
 
-	/* titles begin a table */
-	while (i + t.n < n && (s->items[at[i + t.n]].type == SHEET_ROW ||
-			       (!t.n && s->items[at[i]].type == SHEET_HEAD)))
+	while (i + t.n < n && in_table(s, at, i, t.n))
 		t.n++;
 	t.rows = xcalloc(t.n, sizeof(*t.rows));
 	for (size_t r = 0; r < t.n; r++)
-		read_cells(b, &s->items[at[i + r]], &t.rows[r]);
+		if (s->items[at[i + r]].type != SHEET_BAR)
+			read_cells(b, &s->items[at[i + r]], &t.rows[r]);
 	measure(&t, s, at);
 	find_numbers(&t);
 	/* the text takes what the others leave */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FAKE_WIZARD_H
+#define FAKE_WIZARD_H
+/*
+ * fake-wizard - a wizard without an engine, for tests of the screens
+ *
+ * Its sheets hold the facts of the screens in tests/tui/screens.txt. What the
+ * screens ask of it goes, a line each, to the file that FAKE_LOG names. The
+ * pages of this walk follow each other: W10 start, C20, ... as Enter goes.
+ */
+#include "wizard.h"
+
+struct wizard;
+
+/* o is borrowed */
+struct wizard *fake_wizard_new(enum page page, const struct options *o);
+void fake_wizard_free(struct wizard *w);
+/* the sheet of one page, in fake-pages.c; row: the selected one, or NULL */
+void fake_sheet(enum page page, const char *row, struct sheet *s);
+/* PAGE_COUNT: no such code */
+enum page fake_page(const char *code);
+
+#endif
