@@ -27,7 +27,7 @@ begin()
 	echo a >"$root/keep/a"
 	timeout 60 "$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes "$@" >"$tmp/run.out" 2>&1 </dev/null &
 	engine=$!
-	read -r line <"$UP"
+	read -r _ <"$UP"
 }
 
 # go_on: lets it go to its end
