@@ -177,17 +177,34 @@ static int all_checks(struct engine *e)
 	return failed;
 }
 
+int engine_look(struct engine *e)
+{
+	int failed = all_checks(e);
+
+	if (!failed && !engine_cancelled(e))
+		failed = check_set(e) < 0;
+	if (!failed && !engine_cancelled(e))
+		failed = engine_check_tools(e, &e->err) < 0;
+	return failed;
+}
+
+int engine_check_exit(const struct engine *e)
+{
+	return e->err.code == ERR_TOOL ? error_code_exit(ERR_TOOL) :
+		EXIT_FAILED_UNCHANGED;
+}
+
 /* Nothing was changed: the run is over, so that the next one may begin. */
 static int close_run(struct engine *e)
 {
+	int exit = engine_check_exit(e);
 	struct json_object *x;
 
 	if (!e->run || !e->run->writable || engine_has_changed(e) ||
 	    e->run->backup.done)
-		return EXIT_FAILED_UNCHANGED;
+		return exit;
 	x = json_object_new_object();
-	json_object_object_add(x, "exit",
-			       json_object_new_int(EXIT_FAILED_UNCHANGED));
+	json_set_int(x, "exit", exit);
 	json_object_object_add(x, "phase", json_object_new_string("check"));
 	if (e->err.msg)
 		json_object_object_add(x, "message",
@@ -196,7 +213,7 @@ static int close_run(struct engine *e)
 		error_code_name(e->err.code)));
 	/* if it cannot be recorded the run stays open, which is safe too */
 	(void)run_record_state(e->run, RUN_CLOSED, x, NULL);
-	return EXIT_FAILED_UNCHANGED;
+	return exit;
 }
 
 static int check_round(struct engine *e)
@@ -206,11 +223,11 @@ static int check_round(struct engine *e)
 	e->warnings = 0;
 	strvec_release(&e->warned);
 	engine_phase(e, PHASE_CHECK, EVENT_STARTED);
-	failed = all_checks(e);
-	if (!failed && !engine_cancelled(e))
-		failed = check_set(e) < 0;
+	failed = engine_look(e);
 	if (!failed && !engine_cancelled(e))
 		failed = baselines(e, e->plan->verify, e->plan->verify_n) < 0 ||
+			baselines(e, e->plan->verify_rollback,
+				  e->plan->verify_rollback_n) < 0 ||
 			baselines(e, e->plan->steps, e->plan->step_n) < 0;
 	engine_phase(e, PHASE_CHECK, EVENT_DONE);
 	return failed;
@@ -342,105 +359,4 @@ void engine_missing(struct engine *e, struct strvec *ret)
 			strvec_pushf(ret, "--answers FILE (%s = \"...\")",
 				     a->id);
 	}
-}
-
-/* --- dry run --- */
-
-static void preview_text(struct engine *e, const struct step *s,
-			 const struct preview *p)
-{
-	for (size_t i = 0; i < p->lines.n; i++)
-		engine_log(e, s->id, "preview", p->lines.v[i],
-			   strlen(p->lines.v[i]));
-}
-
-/* The step before i, not yet applied, whose writes this one builds on. */
-static const char *builds_on(struct engine *e, struct effects *all, size_t i)
-{
-	const struct effects *mine = &all[i];
-
-	for (size_t k = 0; k < i; k++)
-		for (size_t j = 0; j < mine->n; j++)
-			if (effects_cover(&all[k], mine->v[j].path))
-				return e->plan->steps[k]->id;
-	return NULL;
-}
-
-static int preview_one(struct engine *e, size_t i, struct effects *all)
-{
-	const struct step *s = e->plan->steps[i];
-	struct preview p = { 0 };
-	struct error err = ERROR_INIT;
-	struct check_result r;
-	struct step_ctx c;
-	const char *on = builds_on(e, all, i);
-	enum step_probe probe = PROBE_UNKNOWN;
-	struct event ev = { .type = EVENT_STEP, .id = s->id,
-			    .n = (int)i + 1, .of = (int)e->plan->step_n,
-			    .kind = s->ops->name };
-	_cleanup_free_ char *text = NULL;
-	int pending = 1;
-
-	step_ctx_init(&c, e, s, PHASE_STEPS);
-	check_result_init(&r);
-	if (s->ops->flags & STEP_IS_CHECK) {
-		ev.message = _("a check; nothing is changed");
-		pending = 0;
-	} else if (on) {
-		text = xasprintf(_("depends on step '%s'"), on);
-		ev.message = text;
-	} else if (s->ops->probe && s->ops->probe(s, &c, &probe, &err) >= 0 &&
-		   probe == PROBE_FULLY && !c.ran_command) {
-		ev.message = _("nothing to do");
-		pending = 0;
-	} else if (s->ops->check && (error_release(&err), true) &&
-		   s->ops->check(s, &c, &r, &err) >= 0 &&
-		   r.state == CHECK_FAIL && !c.ran_command) {
-		ev.message = r.message.buf;
-		ev.state = EVENT_FAIL;
-	} else {
-		ev.message = _("would be applied");
-	}
-	error_release(&err);
-	engine_emit(e, &ev);
-	if (pending && s->ops->preview &&
-	    s->ops->preview(s, &c, &p, &err) >= 0)
-		preview_text(e, s, &p);
-	if (error_is_set(&err))
-		engine_log(e, s->id, "note", err.msg, strlen(err.msg));
-	strvec_release(&p.lines);
-	check_result_release(&r);
-	step_ctx_release(&c);
-	error_release(&err);
-	return pending;
-}
-
-int engine_dry_run(struct engine *e)
-{
-	struct effects *all = xcalloc(e->plan->step_n, sizeof(*all));
-	int pending = 0, failed;
-
-	e->dry = true;
-	failed = all_checks(e);
-	if (!failed)
-		failed = check_set(e) < 0;
-	for (size_t i = 0; i < e->plan->step_n; i++) {
-		struct error err = ERROR_INIT;
-
-		if (engine_step_effects(e, e->plan->steps[i], &all[i],
-					&err) < 0)
-			engine_log(e, e->plan->steps[i]->id, "note", err.msg,
-				   strlen(err.msg));
-		error_release(&err);
-		pending |= preview_one(e, i, all);
-	}
-	for (size_t i = 0; i < e->plan->step_n; i++)
-		effects_release(&all[i]);
-	free(all);
-	if (failed) {
-		engine_emit_error(e, NULL, &e->err, NULL,
-				  _("nothing was changed"));
-		return EXIT_FAILED_UNCHANGED;
-	}
-	return pending ? EXIT_PENDING : EXIT_DONE;
 }

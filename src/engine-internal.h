@@ -127,11 +127,19 @@ struct json_object *engine_ask_facts(struct engine *e, const struct step *s);
 
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);
+/* every check, the backup set, the programs that steps start; 1: failed */
+int engine_look(struct engine *e);
+/* exit status where they failed */
+int engine_check_exit(const struct engine *e);
 void engine_emit_check(struct engine *e, const struct step *s, int n,
 		       enum event_phase phase, const struct check_result *r);
 int engine_check_one(struct engine *e, const struct step *s,
 		     enum event_phase phase, struct check_result *r,
 		     struct error *err);
+
+/* --- engine-ahead.c --- */
+/* the programs that steps start, but what an earlier step may bring */
+int engine_check_tools(struct engine *e, struct error *err);
 
 /* --- engine-backup.c --- */
 /* the backup set: include, and what the steps' effects imply */

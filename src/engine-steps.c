@@ -63,7 +63,7 @@ static enum step_probe fail_step(struct engine *e, int i, struct error *why)
 	const struct step *s = e->plan->steps[i];
 	struct error err = ERROR_INIT;
 	enum step_probe p = PROBE_NOT;
-	bool begun = rs_of(e, i)->state != STEP_PENDING &&
+	bool stuck = false, begun = rs_of(e, i)->state != STEP_PENDING &&
 		rs_of(e, i)->attempt > 0 && !is_check(s);
 
 	if (begun && engine_probe(e, i, &p, &err) < 0)
@@ -77,10 +77,13 @@ static enum step_probe fail_step(struct engine *e, int i, struct error *why)
 		if (engine_put_back(e, i, &err) >= 0)
 			p = PROBE_NOT;
 		else
-			engine_warn(e, s->id, err.msg);
+			stuck = true;
 	}
 	engine_emit_step(e, i, EVENT_FAILED, 0, why->msg);
 	engine_emit_error(e, s, why, step_probe_name(p), safe_text(e, p));
+	if (stuck)
+		engine_emit_error(e, s, &err, step_probe_name(p),
+				  safe_text(e, p));
 	e->told = true;
 	e->failed_step = s->id;
 	e->failed_phase = PHASE_STEPS;

@@ -134,6 +134,13 @@ int engine_exit_of(const struct engine *e, const struct error *err)
 
 /* --- ends --- */
 
+/* a mistake of the command line is no failure of the run */
+static bool asked_wrong(enum err_code code)
+{
+	return code == ERR_USAGE || code == ERR_NO_RUN ||
+		code == ERR_NO_POINT || code == ERR_NO_WAY_BACK;
+}
+
 /* Says why the process ends, in the journal, unless the run is over. */
 static void record_end(struct engine *e, int *exit)
 {
@@ -144,7 +151,8 @@ static void record_end(struct engine *e, int *exit)
 	if (!e->run || !e->run->writable || !run_is_open(e->run) ||
 	    e->run->state == RUN_ROLLING_BACK ||
 	    e->run->state == RUN_ROLLBACK_FAILED ||
-	    (e->run->state == RUN_ROLLED_BACK && *exit == 0))
+	    (e->run->state == RUN_ROLLED_BACK && *exit == 0) ||
+	    asked_wrong(e->err.code))
 		return;
 	x = json_object_new_object();
 	json_set_int(x, "exit", *exit);
@@ -283,17 +291,23 @@ static int record_process(struct engine *e, const char *verb)
 	return 0;
 }
 
+static int bad_step(struct engine *e, const char *id)
+{
+	if (!id || plan_find_step(e->plan, id))
+		return 0;
+	(void)error_set(&e->err, ERR_USAGE, -EINVAL,
+			_("no step '%s' in this plan"), id);
+	return 64;
+}
+
 static int bad_skip(struct engine *e)
 {
 	for (size_t i = 0; i < e->opts.skip.n; i++) {
 		const char *id = e->opts.skip.v[i];
 		const struct step *s = plan_find_step(e->plan, id);
 
-		if (!s) {
-			(void)error_set(&e->err, ERR_USAGE, -EINVAL,
-					_("no step '%s' in this plan"), id);
-			return 64;
-		}
+		if (!s)
+			return bad_step(e, id);
 		if (!s->optional) {
 			(void)error_set(&e->err, ERR_USAGE, -EINVAL,
 				_("step '%s' is not optional"), id);
@@ -305,6 +319,15 @@ static int bad_skip(struct engine *e)
 	return 0;
 }
 
+static int bad_options(struct engine *e)
+{
+	int ret = bad_skip(e);
+
+	if (!ret)
+		ret = bad_step(e, e->opts.stop_after);
+	return ret ? ret : bad_step(e, e->opts.run_step);
+}
+
 int engine_run(struct engine *e, const char *run_id, const char *started)
 {
 	struct run_options opts = {
@@ -313,7 +336,7 @@ int engine_run(struct engine *e, const char *run_id, const char *started)
 		.backup_dir = e->opts.backup_dir ? e->opts.backup_dir :
 			e->plan->backup_dir,
 	};
-	int ret = bad_skip(e);
+	int ret = bad_options(e);
 
 	if (ret)
 		return finish(e, ret);
@@ -342,9 +365,7 @@ static int resume_from(struct engine *e)
 	case RUN_ROLLBACK_FAILED:
 		return engine_rollback_to(e, e->run->rollback_point);
 	case RUN_COMPLETE:
-		if (!e->opts.run_step)
-			return EXIT_DONE;
-		break;
+		return EXIT_DONE;
 	case RUN_NONE:
 	case RUN_CLOSED:
 	case RUN_STATE_COUNT:
@@ -367,13 +388,41 @@ static int resume_from(struct engine *e)
 	return drive(e);
 }
 
+/*
+ * A complete run that makes up for a step is open again, durably so before the
+ * step begins: killed in it, the next process goes on with it.
+ */
+static int reopen(struct engine *e)
+{
+	const struct run_step *rs = e->opts.run_step ?
+		run_step_find(e->run, e->opts.run_step) : NULL;
+	char last[RUN_ID_LEN + 1];
+	struct json_object *x;
+
+	if (!rs || e->run->state != RUN_COMPLETE ||
+	    rs->state == STEP_VERIFIED)
+		return 0;
+	if (state_dir_current(e->sd, last) < 0 || strcmp(last, e->run->id)) {
+		(void)error_set(&e->err, ERR_NO_WAY_BACK, -EPERM,
+			_("run %s is over: run %s came later"), e->run->id,
+			last);
+		return error_code_exit(ERR_NO_WAY_BACK);
+	}
+	x = json_object_new_object();
+	json_set_str(x, "reason", "run-step");
+	return run_record_state(e->run, RUN_PAUSED, x, &e->err) < 0 ?
+		error_code_exit(ERR_JOURNAL) : 0;
+}
+
 int engine_resume(struct engine *e, struct run *run)
 {
 	int ret;
 
 	e->run = run;
 	introduce(e);
-	ret = bad_skip(e);
+	ret = bad_options(e);
+	if (!ret)
+		ret = reopen(e);
 	if (!ret)
 		ret = record_process(e, "resume");
 	if (!ret)

@@ -49,7 +49,8 @@ static const unsigned int state_may[RUN_STATE_COUNT] = {
 		       S(ROLLING_BACK),
 	[RUN_FAILED] = S(BACKED_UP) | S_STOPPED | S(CLOSED) | S(COMPLETE) |
 		       S(ROLLING_BACK),
-	[RUN_COMPLETE] = S(ROLLING_BACK),
+	/* paused: a step that was skipped is made up for */
+	[RUN_COMPLETE] = S(ROLLING_BACK) | S(PAUSED),
 	[RUN_ROLLING_BACK] = S(ROLLING_BACK) | S_STOPPED | S(ROLLED_BACK) |
 			     S(ROLLBACK_FAILED),
 	[RUN_ROLLED_BACK] = S(ROLLING_BACK) | S(ROLLBACK_FAILED) | S_STOPPED |

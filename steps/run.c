@@ -73,6 +73,20 @@ static void add_all(struct effects *out, enum effect_type type,
 			    EFFECT_PATTERN : 0, paths->v[i]);
 }
 
+/* a program below the root may be the work of an earlier step */
+static void add_program(struct effects *out, const struct run_spec *r,
+			const struct strvec *argv)
+{
+	_cleanup_free_ char *path = NULL, *joined = NULL;
+
+	if (!argv->n || *argv->v[0] == '/' || !strchr(argv->v[0], '/'))
+		return;
+	joined = path_join(r->dir, argv->v[0]);
+	path = path_normalize(joined);
+	if (!path_check(path))
+		effects_add(out, EFFECT_READ, EFFECT_SELF, path);
+}
+
 static int run_effects(const struct step *s, struct step_ctx *ctx,
 		       struct effects *out, struct error *err)
 {
@@ -81,6 +95,8 @@ static int run_effects(const struct step *s, struct step_ctx *ctx,
 
 	for (size_t i = 0; i < r->creates.n && ret >= 0; i++)
 		ret = step_files_effect(ctx, r->creates.v[i], 0, out, err);
+	add_program(out, r, &r->argv);
+	add_program(out, r, &r->undo);
 	add_all(out, EFFECT_CHANGE, &r->changes);
 	add_all(out, EFFECT_REMOVE, &r->removes);
 	out->outside = !has_effects(r);

@@ -247,7 +247,7 @@ static int take_value(struct options *o, int c, const char *arg)
 static int unknown(char **argv)
 {
 	const char *words[ARRAY_SIZE(longs)];
-	_cleanup_free_ char *name = NULL;
+	_cleanup_free_ char *name = NULL, *near = NULL;
 	size_t n = 0;
 
 	if (optopt && optopt < 256) {
@@ -263,8 +263,9 @@ static int unknown(char **argv)
 	words[n] = NULL;
 	name = xstrdup(argv[optind - 1] + strspn(argv[optind - 1], "-"));
 	name[strcspn(name, "=")] = '\0';
-	return usage(_("unknown option '%s'"), argv[optind - 1],
-		     nearest_word(name, words));
+	if (nearest_word(name, words))
+		near = xasprintf("--%s", nearest_word(name, words));
+	return usage(_("unknown option '%s'"), argv[optind - 1], near);
 }
 
 static void from_environment(struct options *o)

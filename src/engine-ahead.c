@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Steps looked at before any of them is applied: what they build on, whether
+ * the programs they start are there, and the dry run.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "engine-internal.h"
+
+/* what each step would touch, against the tree as it is now */
+static struct effects *all_effects(struct engine *e)
+{
+	struct effects *all = xcalloc(e->plan->step_n + 1, sizeof(*all));
+
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct error err = ERROR_INIT;
+
+		if (engine_step_effects(e, s, &all[i], &err) < 0)
+			engine_log(e, s->id, "note", err.msg,
+				   strlen(err.msg));
+		error_release(&err);
+	}
+	return all;
+}
+
+static void free_effects(struct engine *e, struct effects *all)
+{
+	for (size_t i = 0; i < e->plan->step_n; i++)
+		effects_release(&all[i]);
+	free(all);
+}
+
+/*
+ * The step before i whose result this one builds on, by its paths or by its
+ * word. pending: what would do anything at all; NULL: all of them.
+ */
+static const char *builds_on(struct engine *e, const struct effects *all,
+			     const bool *pending, size_t i)
+{
+	const struct effects *mine = &all[i];
+
+	for (size_t k = 0; k < i; k++) {
+		const char *id = e->plan->steps[k]->id;
+
+		if (pending && !pending[k])
+			continue;
+		if (strvec_has(&e->plan->steps[i]->needs, id))
+			return id;
+		for (size_t j = 0; j < mine->n; j++)
+			if (effects_cover(&all[k], mine->v[j].path))
+				return id;
+	}
+	return NULL;
+}
+
+/* --- programs --- */
+
+/* A failure of such a step is no reason not to begin. */
+static bool may_fail(const struct engine *e, const struct step *s)
+{
+	return s->on_error_continue ||
+		(s->optional && strvec_has(&e->opts.skip, s->id));
+}
+
+static int check_tool(struct engine *e, const struct step *s,
+		      struct error *err)
+{
+	struct error one = ERROR_INIT;
+	struct check_result r;
+	int ret = 0;
+
+	check_result_init(&r);
+	/* whatever else it finds is found again, and told, with the step */
+	if (engine_check_one(e, s, PHASE_CHECK, &r, &one) >= 0 &&
+	    r.state == CHECK_FAIL && r.code == ERR_TOOL)
+		ret = error_set(err, ERR_TOOL, -ENOENT, _("step '%s': %s"),
+				s->id, r.message.buf);
+	check_result_release(&r);
+	error_release(&one);
+	return ret;
+}
+
+int engine_check_tools(struct engine *e, struct error *err)
+{
+	struct effects *all = NULL;
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+
+		if (!(s->ops->flags & STEP_WATCH) || may_fail(e, s))
+			continue;
+		if (!all)
+			all = all_effects(e);
+		if (!builds_on(e, all, NULL, i))
+			ret = check_tool(e, s, err);
+		/* nobody knows what it would install */
+		if (all[i].outside)
+			break;
+	}
+	if (all)
+		free_effects(e, all);
+	return ret;
+}
+
+/* --- dry run --- */
+
+static void preview_text(struct engine *e, const struct step *s,
+			 const struct preview *p)
+{
+	for (size_t i = 0; i < p->lines.n; i++)
+		engine_log(e, s->id, "preview", p->lines.v[i],
+			   strlen(p->lines.v[i]));
+}
+
+
+static int preview_one(struct engine *e, size_t i,
+		       const struct effects *all, const bool *before)
+{
+	const struct step *s = e->plan->steps[i];
+	struct preview p = { 0 };
+	struct error err = ERROR_INIT;
+	struct check_result r;
+	struct step_ctx c;
+	const char *on = builds_on(e, all, before, i);
+	enum step_probe probe = PROBE_UNKNOWN;
+	struct event ev = { .type = EVENT_STEP, .id = s->id,
+			    .n = (int)i + 1, .of = (int)e->plan->step_n,
+			    .kind = s->ops->name };
+	_cleanup_free_ char *text = NULL;
+	int pending = 1;
+
+	step_ctx_init(&c, e, s, PHASE_STEPS);
+	check_result_init(&r);
+	if (s->ops->flags & STEP_IS_CHECK) {
+		ev.message = _("a check; nothing is changed");
+		pending = 0;
+	} else if (on) {
+		text = xasprintf(_("depends on step '%s'"), on);
+		ev.message = text;
+	} else if (s->ops->probe && s->ops->probe(s, &c, &probe, &err) >= 0 &&
+		   probe == PROBE_FULLY && !c.ran_command) {
+		ev.message = _("nothing to do");
+		pending = 0;
+	} else if (s->ops->check && (error_release(&err), true) &&
+		   s->ops->check(s, &c, &r, &err) >= 0 &&
+		   r.state == CHECK_FAIL && !c.ran_command) {
+		ev.message = r.message.buf;
+		ev.state = EVENT_FAIL;
+	} else {
+		ev.message = _("would be applied");
+	}
+	error_release(&err);
+	engine_emit(e, &ev);
+	if (pending && s->ops->preview &&
+	    s->ops->preview(s, &c, &p, &err) >= 0)
+		preview_text(e, s, &p);
+	if (error_is_set(&err))
+		engine_log(e, s->id, "note", err.msg, strlen(err.msg));
+	strvec_release(&p.lines);
+	check_result_release(&r);
+	step_ctx_release(&c);
+	error_release(&err);
+	return pending;
+}
+
+int engine_dry_run(struct engine *e)
+{
+	_cleanup_free_ bool *pending = xcalloc(e->plan->step_n + 1,
+					       sizeof(*pending));
+	struct effects *all;
+	int any = 0, failed;
+
+	e->dry = true;
+	failed = engine_look(e);
+	all = all_effects(e);
+	for (size_t i = 0; i < e->plan->step_n; i++)
+		any |= pending[i] = preview_one(e, i, all, pending);
+	free_effects(e, all);
+	if (failed) {
+		engine_emit_error(e, NULL, &e->err, NULL,
+				  _("nothing was changed"));
+		return engine_check_exit(e);
+	}
+	return any ? EXIT_PENDING : EXIT_DONE;
+}
