@@ -66,7 +66,8 @@ enum sheet_type {
 	SHEET_FIELD,       /* label, text (present value), note: to be typed */
 };
 
-/* from 80 columns on; below, left stands over right */
+/* from 80 columns on; on narrower screens right stands over left: what goes on
+   now is above the list */
 enum sheet_side { SIDE_WHOLE, SIDE_LEFT, SIDE_RIGHT };
 
 struct sheet_item {

@@ -372,7 +372,7 @@ static void page_k81(struct sheet *s)
 		   "all logs, all backups");
 	sheet_blank(s);
 	text(s, "  Before anything is restored, the present state is saved as "
-	     "point \"R1\" (1.9 GB, 30 GB free), so this rollback can be "
+	     "point \"R1\"\n  (1.9 GB, 30 GB free), so this rollback can be "
 	     "undone as well.");
 	sheet_blank(s);
 	sheet_fact(s, "Time", "%s", "about 6 min, of which 2 min saving R1");

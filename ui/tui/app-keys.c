@@ -127,6 +127,10 @@ static void enter(struct app *a)
 	const struct sheet_item *it = pane_focus(p);
 	const char *own = own_key(&p->sheet, SHEET_ENTER);
 
+	if (pane_show_focus(p)) {
+		a->dirty = true;
+		return;
+	}
 	if (a->dialog_open) {
 		if (it)
 			dialog_choice(a, it->id);

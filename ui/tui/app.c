@@ -46,16 +46,18 @@ static struct pane *front(struct app *a)
 struct hints app_hints(const struct app *a)
 {
 	const struct pane *p = a->dialog_open ? &a->dialog : &a->page;
+	bool typing = pane_typing(p) || p->sheet.typed;
 
 	return (struct hints){
 		.view = a->pager_open ? VIEW_PAGER :
 			a->dialog_open ? VIEW_DIALOG :
-			p->sheet.typed ? VIEW_TYPED : VIEW_PAGE,
+			typing ? VIEW_TYPED : VIEW_PAGE,
 		.page = a->shown,
 		.sheet = &p->sheet,
 		.focus = pane_focus(p),
 		.stop = wizard_stop_kind(a->w),
 		.stops = pane_stops(p),
+		.log_shown = p->layout.log_n > 0,
 		.is_log = a->pager.is_log,
 	};
 }
@@ -98,22 +100,25 @@ static void draw_small(struct app *a)
 static void draw_pane(struct app *a, const char *notice)
 {
 	struct pane *p = front(a);
-	struct hints h = app_hints(a);
 	struct strbuf keys = STRBUF_INIT;
+	struct hints h;
 	int y, x;
 
-	keymap_line(&h, a->term.cols, a->term.safe, &keys);
 	a->frame.sheet = &p->sheet;
 	a->frame.status = notice;
 	a->frame.status_role = notice ? ROLE_CAUTION : ROLE_NORMAL;
-	a->frame.keys = keys.buf;
 	draw_frame_size(&a->frame, &a->term);
 	draw_begin();
-	draw_frame(&a->frame, &a->term);
 	pane_draw(p, &a->frame, &a->term, wizard_model(a->w));
+	/* which keys there are depends on what was laid out */
+	h = app_hints(a);
+	keymap_line(&h, a->term.cols, a->term.safe, &keys);
+	a->frame.keys = keys.buf;
+	draw_frame(&a->frame, &a->term);
 	y = p->layout.cursor_y;
 	x = p->layout.cursor_x;
-	draw_end(y < 0 ? a->frame.body_y : a->frame.body_y + y, MAX(x, 0));
+	draw_end(y < 0 ? a->frame.body_y : a->frame.body_y + y,
+		 y < 0 ? 0 : x);
 	a->frame.keys = NULL;
 	strbuf_release(&keys);
 }

@@ -78,6 +78,16 @@ static void safety_rows(const struct terminal *t, const char *safety,
 				strbuf_addf(&sb, "%s%s", sb.len ? " | " : "",
 					    parts.v[i]);
 	}
+	if (rows->n == 0 && width_of(sb.buf) > t->cols) {
+		char *tight = sb.buf;
+
+		/* "DATA ...|UNDO ..." before anything is cut off */
+		for (char *bar; (bar = strstr(tight, " | ")); tight = bar + 1) {
+			bar[0] = '|';
+			memmove(bar + 1, bar + 3, strlen(bar + 3) + 1);
+		}
+		strbuf_set_len(&sb, strlen(sb.buf));
+	}
 	strvec_push(rows, sb.buf);
 	strbuf_release(&sb);
 	strvec_release(&parts);

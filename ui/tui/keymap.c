@@ -97,7 +97,7 @@ static const char *const orders[PAGE_COUNT] = {
 };
 
 /* what goes first when the line is too short */
-static const char gives_way[] = "smTUNSfdl*BE";
+static const char gives_way[] = "smTUSfdl*NBE";
 
 static const struct sheet_key *own_key(const struct sheet *s, char key)
 {
@@ -167,7 +167,7 @@ static void page_hint(const struct hints *h, char code, struct strbuf *key,
 		break;
 	case 'S':
 		strbuf_addstr(key, _("Up/Down"));
-		*words = _("Scroll log");
+		*words = h->log_shown ? _("Scroll log") : NULL;
 		break;
 	case 'N':
 		*words = digit_range(s, key) ? _("Select") : NULL;

@@ -47,6 +47,7 @@ struct hints {
 	const struct sheet_item *focus;   /* NULL: none */
 	enum wizard_stop stop;
 	int stops;                        /* items that can have the focus */
+	bool log_shown;                   /* in the page; up and down move it */
 	bool is_log;                      /* pager */
 };
 

@@ -18,7 +18,9 @@ struct build {
 	int fact_cols;            /* widest label of the facts */
 	int field_cols;
 	int row_max;              /* rows a list may show */
+	int choice_max;           /* choices a page may show */
 	bool blanks;              /* blank lines are kept */
+	bool beside;              /* left and right are side by side */
 	int log_room;             /* lines for the log; 0: none, < 0: beside */
 };
 
@@ -34,6 +36,10 @@ void build_cursor(struct build *b, int col);
 /* wrapped text, first line in *line at col, the others below it */
 void build_wrapped(struct build *b, struct line *line, int col, int cols,
 		   const char *text, enum sheet_role role, int item);
+
+/* "... 3 more below" */
+void build_more(struct build *b, enum line_kind kind, size_t above,
+		size_t below);
 
 /* items i, i + 1, ... of one kind on one side; return the next index */
 size_t build_table(struct build *b, const size_t *at, size_t i, size_t n);

@@ -254,36 +254,48 @@ static void choice_note(struct build *b, struct line *line, int end, int col,
 	}
 }
 
-static void build_numbered(struct build *b, const size_t *at, size_t i,
-			   size_t end)
+static void build_numbered(struct build *b, size_t item, int cols, bool note)
+{
+	const struct sheet_item *it = &b->in->sheet->items[item];
+	_cleanup_free_ char *l = build_safe(b, it->label, 0);
+	struct line *line = build_line(b, LINE_CHOICE);
+	char key[2] = { it->enabled ? it->key : '-', '\0' };
+	unsigned int flags = it->enabled ? 0 : SPAN_OFF;
+	int end;
+
+	if (build_focused(b, it)) {
+		(void)build_span(b, line, 0, ">", ROLE_STRONG, 0, (int)item);
+		build_cursor(b, INDENT + 3);
+		flags |= SPAN_FOCUS;
+		note = true;
+	}
+	(void)build_span(b, line, INDENT, key, ROLE_NORMAL, 0, (int)item);
+	end = build_span(b, line, INDENT + 3, l, it->role, flags, (int)item);
+	if (note)
+		choice_note(b, line, end, INDENT + 3 + cols + CHOICE_GAP,
+			    it->note, (int)item);
+}
+
+/* where there is no room for all: some around the focus, and its note alone */
+static void build_list_of(struct build *b, const size_t *at, size_t i,
+			  size_t end)
 {
 	const struct sheet *s = b->in->sheet;
+	size_t n = end - i, shown = MIN(n, (size_t)b->choice_max), first = 0;
 	int cols = 0;
 
 	for (size_t k = i; k < end; k++) {
 		_cleanup_free_ char *l = build_safe(b, s->items[at[k]].label, 0);
 
 		cols = MAX(cols, width_of(l));
+		if (build_focused(b, &s->items[at[k]]) && k - i > shown / 2)
+			first = k - i - shown / 2;
 	}
-	for (size_t k = i; k < end; k++) {
-		const struct sheet_item *it = &s->items[at[k]];
-		_cleanup_free_ char *l = build_safe(b, it->label, 0);
-		struct line *line = build_line(b, LINE_CHOICE);
-		char key[2] = { it->enabled ? it->key : '-', '\0' };
-		unsigned int flags = it->enabled ? 0 : SPAN_OFF;
-		int item = (int)at[k], end_col;
-
-		if (build_focused(b, it)) {
-			(void)build_span(b, line, 0, ">", ROLE_STRONG, 0, item);
-			build_cursor(b, INDENT + 3);
-			flags |= SPAN_FOCUS;
-		}
-		(void)build_span(b, line, INDENT, key, ROLE_NORMAL, 0, item);
-		end_col = build_span(b, line, INDENT + 3, l, it->role, flags,
-				     item);
-		choice_note(b, line, end_col, INDENT + 3 + cols + CHOICE_GAP,
-			    it->note, item);
-	}
+	first = MIN(first, n - shown);
+	for (size_t k = i + first; k < i + first + shown; k++)
+		build_numbered(b, at[k], cols, shown == n);
+	if (shown < n)
+		build_more(b, LINE_CHOICE, first, n - first - shown);
 }
 
 size_t build_choices(struct build *b, const size_t *at, size_t i, size_t n)
@@ -296,6 +308,6 @@ size_t build_choices(struct build *b, const size_t *at, size_t i, size_t n)
 	if (s->flags & SHEET_BUTTONS)
 		build_buttons(b, at, i, end);
 	else
-		build_numbered(b, at, i, end);
+		build_list_of(b, at, i, end);
 	return end;
 }

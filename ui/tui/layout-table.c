@@ -250,7 +250,8 @@ static size_t first_row(const struct build *b, const struct table *t,
 	return MIN(pick, rows - shown);
 }
 
-static void more_rows(struct build *b, size_t above, size_t below)
+void build_more(struct build *b, enum line_kind kind, size_t above,
+		size_t below)
 {
 	struct strbuf sb = STRBUF_INIT;
 
@@ -263,9 +264,23 @@ static void more_rows(struct build *b, size_t above, size_t below)
 	else
 		strbuf_addf(&sb, ngettext("... %zu more above",
 					  "... %zu more above", above), above);
-	(void)build_span(b, build_line(b, LINE_TEXT), INDENT, sb.buf,
-			 ROLE_DIM, 0, -1);
+	(void)build_span(b, build_line(b, kind), INDENT, sb.buf, ROLE_DIM, 0,
+			 -1);
 	strbuf_release(&sb);
+}
+
+/* what is cut off can be come to: by the focus, or as the run goes on */
+static bool may_cut(const struct build *b, const struct table *t,
+		    const size_t *at)
+{
+	for (size_t r = 0; r < t->n; r++) {
+		const struct sheet_item *it =
+			&b->in->sheet->items[at[t->from + r]];
+
+		if (it->id || (it->side == SIDE_LEFT && b->beside))
+			return true;
+	}
+	return false;
 }
 
 static void draw_rows(struct build *b, const struct table *t, const size_t *at)
@@ -273,7 +288,7 @@ static void draw_rows(struct build *b, const struct table *t, const size_t *at)
 	const struct sheet *s = b->in->sheet;
 	bool stacked = t->total > b->width;
 	size_t skip = t->head ? 1 : 0, rows = t->n - skip;
-	size_t shown = MIN(rows, (size_t)b->row_max);
+	size_t shown = may_cut(b, t, at) ? MIN(rows, (size_t)b->row_max) : rows;
 	size_t first = first_row(b, t, at, shown);
 
 	for (size_t r = 0; r < t->n; r++) {
@@ -292,7 +307,7 @@ static void draw_rows(struct build *b, const struct table *t, const size_t *at)
 			draw_stacked(b, t, it, &t->rows[r], (int)item);
 	}
 	if (shown < rows)
-		more_rows(b, first, rows - first - shown);
+		build_more(b, LINE_TEXT, first, rows - first - shown);
 }
 
 /* titles begin a table, a bar goes with the row above it */

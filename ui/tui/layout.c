@@ -189,12 +189,13 @@ static void build_sides(struct build *b, const size_t *left, size_t left_n,
 	int col;
 
 	if (b->width < SIDES_FROM) {
-		build_list(b, left, left_n);
 		build_list(b, right, right_n);
+		build_list(b, left, left_n);
 		return;
 	}
 	layout_init(&l);
 	layout_init(&r);
+	part.beside = true;
 	part.out = &l;
 	part.width = b->width / 2;
 	build_list(&part, left, left_n);
@@ -256,7 +257,10 @@ static bool has_type(const struct sheet *s, enum sheet_type type)
 	return false;
 }
 
-/* lines that the rows of the longest list take, and those below it */
+/*
+ * Lines that the rows of a list take which may be cut, and those below it. May
+ * be: the focus moves through it, or it points at what runs.
+ */
 static void measure_rows(const struct look *in, const struct layout *l,
 			 int *rows, int *below)
 {
@@ -267,7 +271,10 @@ static void measure_rows(const struct look *in, const struct layout *l,
 		for (size_t i = 0; i < l->v[y].n; i++) {
 			int item = l->v[y].span[i].item;
 
-			if (item < 0 || s->items[item].type != SHEET_ROW)
+			if (item < 0 || s->items[item].type != SHEET_ROW ||
+			    (!s->items[item].id &&
+			     (in->width < SIDES_FROM ||
+			      s->items[item].side != SIDE_LEFT)))
 				continue;
 			if (first < 0)
 				first = (int)y;
@@ -277,10 +284,37 @@ static void measure_rows(const struct look *in, const struct layout *l,
 	*below = first < 0 ? 0 : (int)l->n - 1 - last;
 }
 
+/* the first line of the choices; -1: there are none */
+static int kept_from(const struct layout *l)
+{
+	for (size_t y = 0; y < l->n; y++)
+		if (l->v[y].kind == LINE_CHOICE)
+			return (int)y;
+	return -1;
+}
+
 static void attempt(struct build *b)
 {
 	layout_release(b->out);
 	build_page(b);
+}
+
+/* at most half of the page for the choices: a window around the focus */
+static void cut_choices(struct build *b, int height)
+{
+	int from = kept_from(b->out), n = 0;
+
+	if (b->in->sheet->flags & SHEET_BUTTONS)
+		return;
+	for (size_t i = 0; i < b->in->sheet->n; i++)
+		n += b->in->sheet->items[i].type == SHEET_CHOICE;
+	b->choice_max = n;
+	while (from >= 0 && b->choice_max > 1 &&
+	       (int)b->out->n - from > MAX(height / 2, 3)) {
+		b->choice_max--;
+		attempt(b);
+		from = kept_from(b->out);
+	}
 }
 
 /*
@@ -317,7 +351,7 @@ static void make_fit(struct build *b, int height)
 	int log = b->log_room > 0 ? LOG_MIN : 0;
 
 	b->log_room = log;
-	b->row_max = INT_MAX;
+	b->row_max = b->choice_max = INT_MAX;
 	b->blanks = true;
 	attempt(b);
 	cut_rows(b, height, ROWS_MIN);
@@ -334,6 +368,8 @@ static void make_fit(struct build *b, int height)
 	}
 	if ((int)b->out->n > height)
 		cut_rows(b, height, 1);
+	if ((int)b->out->n > height)
+		cut_choices(b, height);
 	if (b->log_room > 0 && (int)b->out->n < height) {
 		b->log_room += height - (int)b->out->n;
 		attempt(b);
@@ -388,11 +424,9 @@ static void spread_fill(struct build *b, int height)
 /* lines from the first choice on, if they are few enough to stay in sight */
 static int kept_below(const struct layout *l, int height)
 {
-	for (size_t y = 0; y < l->n; y++)
-		if (l->v[y].kind == LINE_CHOICE)
-			return (int)(l->n - y) <= height * 2 / 3 ?
-				(int)(l->n - y) : 0;
-	return 0;
+	int from = kept_from(l), n = (int)l->n - from;
+
+	return from >= 0 && n <= height * 2 / 3 ? n : 0;
 }
 
 static void add_more_line(struct build *b, size_t at, int above, int below)
@@ -401,7 +435,7 @@ static void add_more_line(struct build *b, size_t at, int above, int below)
 	struct line *line = &b->out->v[at];
 
 	if (above && below)
-		strbuf_addf(&sb, _("... %d lines above, %d below (PgUp, PgDn)"),
+		strbuf_addf(&sb, _("... %d above, %d below (PgUp/PgDn)"),
 			    above, below);
 	else if (below)
 		strbuf_addf(&sb, ngettext("... %d more line below (PgDn)",
@@ -427,8 +461,9 @@ static void scroll_page(struct build *b, int height)
 	if (room < 1)
 		room = 1;
 	l->scroll_max = MAX(whole - room, 0);
-	/* the focus moves the page; PgUp and PgDn move it where it has none */
-	if (b->in->focus && l->cursor_y >= 0 && l->cursor_y < whole) {
+	l->scroll_room = room;
+	if (b->in->to_focus && b->in->focus && l->cursor_y >= 0 &&
+	    l->cursor_y < whole) {
 		if (top > l->cursor_y)
 			top = l->cursor_y;
 		if (top < l->cursor_y - room + 1)

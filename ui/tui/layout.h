@@ -10,7 +10,8 @@
  * (a window around the focus, with a line that counts the rest), blank lines,
  * the log where the sheet allows it; after that the page scrolls, with the
  * choices kept in sight. From 80 columns on, what stands on the right side
- * stands there; below, it follows. From 120 columns on the log stands beside.
+ * stands there; on narrower screens it comes first, and what is on the left
+ * follows. From 120 columns on the log stands beside the page.
  *
  * All text in spans is safe (see text-width.h) and owned by the layout.
  */
@@ -62,6 +63,7 @@ struct look {
 	const char *row;               /* id of the selected row, or NULL */
 	int width, height;
 	int scroll;                    /* lines, where the page scrolls */
+	bool to_focus;                 /* scroll to where the focus is */
 	unsigned int safe;             /* enum width_flags */
 };
 
@@ -70,6 +72,7 @@ struct layout {
 	size_t n, cap;
 	int cursor_y, cursor_x;        /* of the focus; -1: none */
 	int scroll, scroll_max;        /* as it came out */
+	int scroll_room;               /* lines of the part that scrolls */
 	int log_y, log_n;              /* lines of the log; 0: not shown */
 };
 

@@ -103,6 +103,7 @@ bool pane_set_focus(struct pane *p, const char *id)
 	if (!it || !can_focus(it))
 		return false;
 	set_string(&p->focus, it->id);
+	p->to_focus = true;
 	if (it->type == SHEET_ROW)
 		set_string(&p->row, it->id);
 	load_field(p);
@@ -210,23 +211,24 @@ static void up_down(struct pane *p, int by, const struct model *m)
 {
 	if (scrolls_log(p) && m)
 		log_move(&p->log, m, by, p->layout.log_n);
-	else if (!step_focus(p, by))
+	else if (!step_focus(p, by)) {
 		p->scroll += by;
+		p->to_focus = false;
+	}
 }
 
 static void page(struct pane *p, int by, const struct model *m)
 {
-	if (scrolls_log(p) && m) {
+	if (p->layout.scroll_max > 0) {
+		p->scroll += by * MAX(p->layout.scroll_room - 1, 1);
+		p->to_focus = false;
+	} else if (scrolls_log(p) && m) {
 		log_move(&p->log, m, by * MAX(p->layout.log_n - 1, 1),
 			 p->layout.log_n);
-		return;
+	} else {
+		for (int i = 0; i < PAGE_ROWS && in_list(p); i++)
+			(void)step_focus(p, by);
 	}
-	if (p->layout.scroll_max > 0 && !is_row(p, index_of_focus(p))) {
-		p->scroll = p->layout.scroll + by * PAGE_ROWS;
-		return;
-	}
-	for (int i = 0; i < PAGE_ROWS && in_list(p); i++)
-		(void)step_focus(p, by);
 }
 
 static void to_end(struct pane *p, int by, const struct model *m)
@@ -238,6 +240,7 @@ static void to_end(struct pane *p, int by, const struct model *m)
 	while (step_focus(p, by))
 		;
 	p->scroll = by < 0 ? 0 : p->layout.scroll_max;
+	p->to_focus = false;
 }
 
 bool pane_move(struct pane *p, enum action a, const struct model *m)
@@ -339,6 +342,15 @@ bool pane_type(struct pane *p, const struct key *k)
 	return false;
 }
 
+/* a key must not act on what is not seen: it is shown first */
+bool pane_show_focus(struct pane *p)
+{
+	if (!pane_focus(p) || p->layout.cursor_y >= 0)
+		return false;
+	p->to_focus = true;
+	return true;
+}
+
 void pane_click(struct pane *p, const struct frame *f, int x, int y)
 {
 	const struct line *line;
@@ -371,6 +383,7 @@ void pane_draw(struct pane *p, const struct frame *f, const struct terminal *t,
 		.width = t->cols,
 		.height = f->body_lines,
 		.scroll = p->scroll,
+		.to_focus = p->to_focus,
 		.safe = t->safe,
 	};
 

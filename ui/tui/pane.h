@@ -24,6 +24,7 @@ struct pane {
 	struct field field;      /* of the focus, if that is a field */
 	char *field_id;          /* whose text is in it */
 	int scroll;
+	bool to_focus;           /* the focus moved: it is to be seen */
 	struct log_place log;
 	struct layout layout;    /* as drawn last */
 };
@@ -45,6 +46,8 @@ bool pane_move(struct pane *p, enum action a, const struct model *m);
 bool pane_digit(struct pane *p, char digit);
 /* a key of the field; false: it is none */
 bool pane_type(struct pane *p, const struct key *k);
+/* true: the focus was out of sight; it will be seen when drawn again */
+bool pane_show_focus(struct pane *p);
 /* screen line and column to item; it gets the focus */
 void pane_click(struct pane *p, const struct frame *f, int x, int y);
 void pane_draw(struct pane *p, const struct frame *f, const struct terminal *t,
