@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "help-pages.h"
 #include "session.h"
 #include "text.h"
 
@@ -15,9 +16,19 @@ struct topic {
 
 static const struct topic topics[] = {
 	{ "accessibility", N_(
-"Text output is append-only: one fact a line, no cursor movement, no colour,\n"
-"no carriage return. --json gives one object a line. Every question is one\n"
-"line; answers are words or numbers, and q stops.") },
+"--plain, ACCESSIBLE=1 or TERM=dumb give the wizard as lines: one fact a line,\n"
+"no cursor movement, no colour, no drawing. Choices have numbers; a line that\n"
+"says that the work goes on comes every 30 seconds (--progress-interval). ? is\n"
+"help, s the state of the data, l the log, < back, q quit; Enter after each.\n"
+"On the screens the cursor stands on what is in focus, and every state is a\n"
+"word, never a colour alone. --batch asks nothing; --json is for programs.") },
+	{ "backup", N_(
+"Before the first step everything that the steps can change is packed, written\n"
+"to the disk, read back and compared. It stands below the data, in .upshift, or\n"
+"in --backup-dir. `upshift status` names it, `upshift verify --level rigorous`\n"
+"compares it. It is kept as long as the plan says, and longer if there is none\n"
+"newer. Without this program, too, it can be unpacked:\n"
+"tar --zstd --xattrs --xattrs-include='*' --acls -xpf start.tar.zst -C DIR") },
 	{ "environment", N_(
 "UPSHIFT_STATE_DIR, UPSHIFT_BACKUP_DIR, UPSHIFT_ANSWERS, UPSHIFT_LOG_FILE\n"
 "stand for the options of the same name. XDG_STATE_HOME holds the register of\n"
@@ -39,6 +50,14 @@ static const struct topic topics[] = {
 "`upshift rollback --preview` shows what would be RESTORED, what is LOST\n"
 "(changed by others since; it is saved first) and what is KEPT. Points are\n"
 "start, CP1, CP2, ... and, after a rollback, R1: the state before it.") },
+	{ "support", N_(
+"Support staff ask for three things: the run (four letters and figures, such as\n"
+"7K4Q), the code of the screen (top right, such as F60), and the line that\n"
+"begins with DATA. `upshift status --short` prints the first two in one line.\n"
+"`upshift help F60` says what a screen shows and what its keys do, `upshift\n"
+"explain E-4107` what a code means. `upshift support-bundle` writes a file with\n"
+"plan, journal and log, without passwords and without your data; it sends\n"
+"nothing. See upshift-support(7).") },
 };
 
 static void usage_line(const struct command *c)
@@ -64,9 +83,43 @@ static int general(void)
 "  --vars FILE --skip STEP --stop-after STEP --run-step STEP\n"
 "  --on-failure stop|rollback -n|--dry-run --if-needed --progress-interval S\n"
 "  --log-file FILE --lang LANG -q|--quiet -v|--verbose -h|--help -V|--version"));
-	(void)out_line(_("Topics: accessibility environment exit-codes resume "
-			 "rollback. More: upshift help COMMAND, man upshift."));
+	(void)out_line(_("Topics: accessibility backup environment exit-codes "
+			 "resume rollback screens\n  support, or the code of a "
+			 "screen. More: upshift help COMMAND, man upshift."));
 	return 0;
+}
+
+/* code and title of each screen, in the order of the walk */
+static int screens(void)
+{
+	const char *code;
+
+	for (size_t i = 0; (code = help_page_code(i)); i++) {
+		_cleanup_free_ char *line = xasprintf("%s  %s", code,
+			help_page_title(code));
+
+		(void)out_line(line);
+	}
+	(void)out_line("");
+	(void)out_line(_("`upshift help CODE` says what it shows, what its "
+			 "keys do and what is safe."));
+	return 0;
+}
+
+static bool screen(const char *code)
+{
+	_cleanup_strvec_ struct strvec paragraphs = STRVEC_INIT;
+
+	if (!help_page(code, &paragraphs))
+		return false;
+	for (size_t i = 0; i < paragraphs.n; i++) {
+		_cleanup_strvec_ struct strvec lines = STRVEC_INIT;
+
+		help_fold(paragraphs.v[i], 79, &lines);
+		for (size_t j = 0; j < lines.n; j++)
+			(void)out_line(lines.v[j]);
+	}
+	return true;
 }
 
 static int exec_help(const struct options *o,
@@ -89,6 +142,11 @@ static int exec_help(const struct options *o,
 		(void)out_line(line);
 		return 0;
 	}
+	if (!strcmp(o->args.v[0], "screens"))
+		return screens();
+	if (screen(o->args.v[0]))
+		return 0;
+	words[n++] = "screens";
 	for (size_t i = 0; i < ARRAY_SIZE(topics); i++) {
 		words[n++] = topics[i].name;
 		if (!strcmp(topics[i].name, o->args.v[0])) {
@@ -129,8 +187,8 @@ static int exec_lint(const struct options *o,
 
 const struct command cmd_help = {
 	.name = "help",
-	.usage = "[COMMAND|TOPIC]",
-	.summary = N_("this, or more on a command or topic"),
+	.usage = "[COMMAND|TOPIC|CODE]",
+	.summary = N_("this, or more on a command, a topic or a screen"),
 	.max_args = 1,
 	.exec = exec_help,
 };
