@@ -150,6 +150,9 @@ static void draw(struct app *a)
 {
 	bool fresh = a->fresh || wizard_page(a->w) != a->shown;
 
+	/* typed before this page could be read: not meant for it */
+	if (fresh)
+		terminal_flush();
 	if (a->stale || fresh)
 		refresh_sheet(a);
 	if (app_too_small(a))
@@ -158,8 +161,6 @@ static void draw(struct app *a)
 		draw_pager(a);
 	else
 		draw_pane(a, a->notice ? wizard_notice(a->w) : NULL);
-	if (fresh)
-		terminal_flush();
 	a->dirty = a->later = false;
 	a->drawn_ms = now_ms();
 }

@@ -74,15 +74,15 @@ enum action keymap_action(const struct key *k, enum keymap_view view)
 }
 
 /*
- * Which keys a page names, in order. T: Tab moves; U, S: arrows select, scroll
+ * Which keys a page names, in order. T: Tab moves; A, S: arrows select, scroll
  * the log; N: digits; E: Enter; *: the sheet's own; B: Esc; C: ^C; 1: F1; the
  * others are themselves.
  */
 static const char *const orders[PAGE_COUNT] = {
-	[PAGE_W05] = "UE*l?Bq",
+	[PAGE_W05] = "AE*l?Bq",
 	[PAGE_W10] = "TE*?lsBq",
 	[PAGE_A15] = "TE*?Bq",
-	[PAGE_C20] = "UE*?q",
+	[PAGE_C20] = "AE*?q",
 	[PAGE_C25] = "TE*?Bq",
 	[PAGE_B30] = "TE*l?sCq",
 	[PAGE_S40] = "TE*dl?Bq",
@@ -97,7 +97,7 @@ static const char *const orders[PAGE_COUNT] = {
 };
 
 /* what goes first when the line is too short */
-static const char gives_way[] = "smTUSfdl*NBE";
+static const char gives_way[] = "smTASfdl*NBE";
 
 static const struct sheet_key *own_key(const struct sheet *s, char key)
 {
@@ -161,7 +161,7 @@ static void page_hint(const struct hints *h, char code, struct strbuf *key,
 		strbuf_addstr(key, "Tab");
 		*words = h->stops > 1 ? _("Move") : NULL;
 		break;
-	case 'U':
+	case 'A':
 		strbuf_addstr(key, _("Up/Down"));
 		*words = h->stops > 1 ? _("Select") : NULL;
 		break;
@@ -249,7 +249,7 @@ static size_t pager_entries(const struct hints *h, struct entry *e)
 {
 	size_t n = 0;
 
-	add_entry(e, &n, 'U', _("Up/Down"), _("Scroll"));
+	add_entry(e, &n, 'A', _("Up/Down"), _("Scroll"));
 	add_entry(e, &n, '/', "/", _("Search"));
 	if (h->is_log) {
 		add_entry(e, &n, 'f', "f", _("Follow"));

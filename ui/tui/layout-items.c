@@ -293,7 +293,8 @@ static void build_list_of(struct build *b, const size_t *at, size_t i,
 	}
 	first = MIN(first, n - shown);
 	for (size_t k = i + first; k < i + first + shown; k++)
-		build_numbered(b, at[k], cols, shown == n);
+		build_numbered(b, at[k], cols, shown == n ||
+			       !s->items[at[k]].enabled);
 	if (shown < n)
 		build_more(b, LINE_CHOICE, first, n - first - shown);
 }

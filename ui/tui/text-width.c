@@ -80,7 +80,7 @@ static void add_number(struct strbuf *out, uint32_t c)
 			    (unsigned int)c);
 }
 
-/* "ue" for a letter that this terminal has not; or its bytes */
+/* "oe" for a letter that this terminal has not; or its bytes */
 static void add_ascii(struct strbuf *out, const char *s, size_t n)
 {
 	iconv_t cd = iconv_open("ASCII//TRANSLIT", "UTF-8");
