@@ -68,17 +68,22 @@ static void add_glob(const char *pattern, struct strvec *ret)
 	}
 }
 
+void session_plans(struct strvec *ret)
+{
+	add_glob("*.plan", ret);
+	if (!ret->n)
+		add_glob(PLANDIR "/*.plan", ret);
+	if (!ret->n)
+		add_glob(PLANDIR "/*/*.plan", ret);
+}
+
 /* *.plan here, then installed ones; exactly one, or a list to choose from */
 static int find_plan(struct session *s)
 {
 	_cleanup_strvec_ struct strvec found = STRVEC_INIT;
 	struct error err = ERROR_INIT;
 
-	add_glob("*.plan", &found);
-	if (!found.n)
-		add_glob(PLANDIR "/*.plan", &found);
-	if (!found.n)
-		add_glob(PLANDIR "/*/*.plan", &found);
+	session_plans(&found);
 	if (found.n == 1) {
 		s->plan_path = xstrdup(found.v[0]);
 		return 0;
@@ -273,7 +278,7 @@ int session_open_run(struct session *s, bool writable)
 	return 0;
 }
 
-int session_run_plan(struct session *s)
+int session_show_plan(struct session *s)
 {
 	struct json_object *b = s->run->begun;
 	struct error err = ERROR_INIT;
@@ -299,8 +304,16 @@ int session_run_plan(struct session *s)
 	s->scope.answers = s->answers;
 	s->scope.env = json_get(b, "env");
 	s->scope.lint = true;
-	if (load(s))
-		return 65;
+	return load(s) ? 65 : 0;
+}
+
+int session_run_plan(struct session *s)
+{
+	struct error err = ERROR_INIT;
+	int ret = session_show_plan(s);
+
+	if (ret)
+		return ret;
 	if (s->o->answers_file &&
 	    plan_pairs_load(s->o->answers_file, s->answers, &err) < 0)
 		return fail(&err);

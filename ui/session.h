@@ -32,6 +32,11 @@ int session_lint(struct session *s);
 int session_root(struct session *s);
 /* the run that a command without PLAN is about; writable takes the lock */
 int session_open_run(struct session *s, bool writable);
+/* paths of the plans here, or else of the installed ones */
+void session_plans(struct strvec *ret);
+/* the plan copy of the open run, to be looked at: what is missing to carry it
+   out (secret answers) may be missing */
+int session_show_plan(struct session *s);
 /* the plan copy of the open run, with what was in force then */
 int session_run_plan(struct session *s);
 /* vars and answers from options and files into scope */

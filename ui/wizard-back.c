@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* Going back: which point, what it restores and loses, and the typed words. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "wizard-internal.h"
+
+/* names of a list on the page itself; d shows all */
+#define SHOWN_NAMES 5
+
+/* --- K80 --- */
+
+static const char *step_of(const struct wizard *w, const struct run_goal *g)
+{
+	return g->step > 0 && (size_t)g->step <= w->run->step_n ?
+		w->run->steps[g->step - 1].id : NULL;
+}
+
+static char *goal_text(const struct wizard *w, const struct run_goal *g)
+{
+	if (!strcmp(g->name, "start"))
+		return *w->s.plan->from ? xasprintf(_("version %s, before step "
+			"1"), w->s.plan->from) : xstrdup(_("before step 1"));
+	if (g->step > 0)
+		return xasprintf(_("after step %d %s"), g->step,
+				 step_of(w, g));
+	return xstrdup(_("as it was before a rollback"));
+}
+
+static char *goal_why(const struct run_goal *g)
+{
+	if (g->available)
+		return xstrdup("");
+	if (!g->why || !strcmp(g->why, "pruned"))
+		return xstrdup(_("not possible: the backup was removed"));
+	if (g->step == 0 && *g->name == 'R')
+		return xasprintf(_("not possible: run %s came later"), g->why);
+	return xasprintf(_("not possible: step \"%s\" cannot be undone"),
+			 g->why);
+}
+
+/* the point where the data stands now is no way to go */
+static bool is_here(const struct wizard *w, const struct run_goal *g)
+{
+	if (g->step <= 0)
+		return false;
+	for (size_t i = (size_t)g->step; i < w->run->step_n; i++)
+		if (w->run->steps[i].touched)
+			return false;
+	return w->run->state != RUN_ROLLED_BACK;
+}
+
+static void goal_row(struct wizard *w, struct sheet *s,
+		     const struct run_goal *g, int *n)
+{
+	_cleanup_free_ char *text = goal_text(w, g);
+	_cleanup_free_ char *why = is_here(w, g) ?
+		xstrdup(_("the data stands here now")) : goal_why(g);
+	_cleanup_free_ char *at = wizard_hhmm(g->time);
+	_cleanup_free_ char *note = xasprintf("%s\t%s", at, why);
+	struct sheet_item *it;
+
+	if (!g->available || is_here(w, g)) {
+		it = sheet_row(s, NULL, MARK_NONE, g->name, text, note);
+		it->role = ROLE_DIM;
+		return;
+	}
+	it = sheet_row(s, g->name, MARK_NONE, g->name, text, note);
+	if (++*n <= 9)
+		it->key = (char)('0' + *n);
+	if (!s->focus)
+		s->focus = it->id;
+}
+
+static const char *point_or_start(const struct wizard *w)
+{
+	return w->row ? w->row : "start";
+}
+
+void page_k80(struct wizard *w, struct sheet *s)
+{
+	struct sheet_item *it;
+	struct run_goal *g;
+	size_t n;
+	int keys = 0;
+
+	if (!w->run)
+		return;
+	sheet_text(s, ROLE_NORMAL, "%s", _("Go back to which point? Nothing "
+		"happens until you have seen the next screen and typed words "
+		"on the one after it."));
+	sheet_blank(s);
+	it = sheet_add(s, SHEET_HEAD);
+	it->label = xstrdup(_("Point"));
+	it->text = xstrdup(_("State of the data"));
+	it->note = xasprintf("%s\t", _("Made"));
+	n = run_goals(w->run, w->s.plan, &g);
+	for (size_t i = 0; i < n; i++)
+		goal_row(w, s, &g[i], &keys);
+	run_goals_free(g, n);
+	sheet_blank(s);
+	if (!keys)
+		sheet_text(s, ROLE_CAUTION, "%s", _("There is no point that the "
+			"data could go back to."));
+	else {
+		sheet_fact(s, _("Way back"), _("what the steps behind %s "
+			   "changed is restored from the backup"),
+			   point_or_start(w));
+		sheet_fact(s, _("Afterwards"), "%s", _("you can upgrade again, "
+			   "or take the rollback back"));
+	}
+	sheet_blank(s);
+	sheet_text(s, ROLE_NORMAL, "%s", _("Points are kept with the backup "
+		"until you delete it with \"upshift forget\"."));
+	if (keys)
+		sheet_key(s, SHEET_ENTER, "preview", _("Preview"));
+	sheet_key(s, SHEET_ESC, "back", _("Back"));
+	sheet_status(s, w->notice ? w->notice : _("Enter shows exactly what "
+		"would be restored and what would be lost."));
+}
+
+/* --- K81 --- */
+
+static void names(struct wizard *w, struct sheet *s, const char *label,
+		  const char *key, const char *none)
+{
+	_cleanup_free_ char *list_key = xasprintf("%s_names", key);
+	struct json_object *list = json_get(w->preview, list_key);
+	uint64_t n = (uint64_t)json_get_int(w->preview, key, 0);
+	size_t have = list ? json_object_array_length(list) : 0;
+	_cleanup_free_ char *count = wizard_count(n);
+
+	if (!n) {
+		sheet_fact(s, label, "%s", none);
+		return;
+	}
+	sheet_fact(s, label, ngettext("%s item", "%s items", n), count);
+	for (size_t i = 0; i < have && i < SHOWN_NAMES; i++) {
+		_cleanup_free_ char *name = json_array_get_bytes(list, i);
+
+		sheet_fact(s, "", "%s", name ? name : "?");
+	}
+	if (have > SHOWN_NAMES)
+		sheet_fact(s, "", "%s", _("... (d shows all)"));
+}
+
+void page_k81(struct wizard *w, struct sheet *s)
+{
+	_cleanup_free_ char *room = NULL;
+
+	sheet_text(s, ROLE_STRONG, _("Preview of the rollback to %s"),
+		   w->point);
+	sheet_blank(s);
+	if (!w->preview) {
+		sheet_text(s, ROLE_NORMAL, "%s", w->look ?
+			   _("Looking what would be restored and lost ...") :
+			   w->notice ? w->notice :
+			   _("What would be restored cannot be told."));
+		sheet_key(s, SHEET_ESC, "back", _("Back"));
+		sheet_status(s, _("Still nothing has been restored."));
+		return;
+	}
+	names(w, s, _("RESTORED"), "restored", _("nothing"));
+	names(w, s, _("LOST"), "lost", _("nothing"));
+	names(w, s, _("KEPT"), "kept", _("all logs, all backups"));
+	sheet_blank(s);
+	room = wizard_bytes((uint64_t)json_get_int(w->preview, "bytes", 0));
+	sheet_text(s, ROLE_NORMAL, _("Before anything is restored, the present "
+		   "state is saved as a point of its own (%s), so this "
+		   "rollback can be undone as well."), room);
+	if (w->s.plan->verify_rollback_n)
+		sheet_fact(s, _("Then"), ngettext("%lu check runs",
+			   "%lu checks run",
+			   (unsigned long)w->s.plan->verify_rollback_n),
+			   (unsigned long)w->s.plan->verify_rollback_n);
+	sheet_add(s, SHEET_FILL);
+	s->flags |= SHEET_BUTTONS;
+	sheet_choice(s, 0, "confirm", _("Go on to confirmation"), NULL);
+	sheet_choice(s, 0, "save-list", _("Show this list"), NULL);
+	sheet_choice(s, 0, "other-point", _("Other point"), NULL);
+	sheet_choice(s, 0, "cancel", _("Cancel"), NULL);
+	s->focus = "cancel";
+	sheet_key(s, SHEET_ESC, "back", _("Back"));
+	sheet_status(s, w->notice ? w->notice :
+		     _("Still nothing has been restored."));
+}
+
+/* --- K82 --- */
+
+static char *words_for(const struct wizard *w)
+{
+	return xasprintf("roll back to %s", w->point);
+}
+
+void page_k82(struct wizard *w, struct sheet *s)
+{
+	_cleanup_free_ char *words = words_for(w);
+	uint64_t lost = (uint64_t)json_get_int(w->preview, "lost", 0);
+	_cleanup_free_ char *n = wizard_count(lost);
+
+	if (lost)
+		sheet_text(s, ROLE_NORMAL, ngettext(
+			"This goes back to %s. %s item that came later is "
+			"taken away.", "This goes back to %s. %s items that "
+			"came later are taken away.", lost), w->point, n);
+	else
+		sheet_text(s, ROLE_NORMAL, _("This goes back to %s. Nothing "
+			   "that came later is lost."), w->point);
+	sheet_blank(s);
+	sheet_text(s, ROLE_NORMAL, "%s", _("Type these words, then press "
+					   "Enter:"));
+	sheet_blank(s);
+	sheet_pre(s, ROLE_STRONG, words);
+	sheet_blank(s);
+	(void)sheet_field(s, "words", NULL, "", false);
+	sheet_blank(s);
+	sheet_text(s, ROLE_NORMAL, "%s", _("Large or small letters and extra "
+		"spaces do not matter. Anything else is refused and nothing "
+		"happens. Esc leaves this screen without doing anything."));
+	sheet_add(s, SHEET_FILL);
+	sheet_text(s, ROLE_DIM, "%s", _("Support staff: ask the user to read "
+		"the line above aloud before pressing Enter."));
+	sheet_key(s, SHEET_ENTER, "words", _("Start the rollback"));
+	sheet_key(s, SHEET_ESC, "back", _("Back to the preview"));
+	s->typed = true;
+	s->focus = "words";
+	sheet_status(s, w->notice ? w->notice : _("Waiting for the words. "
+		     "Nothing has been restored."));
+}
+
+/* --- what they do --- */
+
+static unsigned int leave(struct wizard *w)
+{
+	wizard_look(w);
+	if (!w->run)
+		return wizard_go(w, PAGE_W10);
+	return wizard_go(w, run_is_open(w->run) ? PAGE_R70 : PAGE_D90);
+}
+
+static unsigned int preview(struct wizard *w, const char *row)
+{
+	struct run_goal *g;
+	size_t n;
+	bool found = false;
+
+	wizard_look(w);
+	if (!w->run || w->live)
+		return WIZARD_MOVED | WIZARD_REDRAW;
+	n = run_goals(w->run, w->s.plan, &g);
+	for (size_t i = 0; row && i < n; i++)
+		found |= !strcmp(g[i].name, row) && g[i].available;
+	run_goals_free(g, n);
+	if (!found)
+		return wizard_say(w, WIZARD_REFUSED, _("'%s' is no point that "
+				  "the data can go back to"), row ? row : "");
+	free(w->point);
+	w->point = xstrdup(row);
+	json_object_put(w->preview);
+	w->preview = NULL;
+	return wizard_go(w, PAGE_K81) | wizard_start(w, CLIENT_PREVIEW);
+}
+
+static unsigned int show_list(struct wizard *w)
+{
+	static const struct { const char *label, *key; } lists[] = {
+		{ N_("RESTORED"), "restored_names" },
+		{ N_("LOST"), "lost_names" },
+		{ N_("KEPT"), "kept_names" },
+	};
+	struct strvec *t = wizard_text_begin(w, _("What the rollback does"));
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		struct json_object *a = json_get(w->preview, lists[i].key);
+
+		strvec_push(t, _(lists[i].label));
+		for (size_t k = 0; a && k < json_object_array_length(a); k++) {
+			_cleanup_free_ char *name = json_array_get_bytes(a, k);
+
+			strvec_pushf(t, "  %s", name ? name : "?");
+		}
+	}
+	return WIZARD_SHOW_TEXT;
+}
+
+static unsigned int typed(struct wizard *w, const char *value)
+{
+	_cleanup_free_ char *words = words_for(w);
+
+	if (!value || !ask_words_match(value, words))
+		return wizard_say(w, WIZARD_REFUSED, "%s", _("These are not "
+			"the words. Nothing has been restored."));
+	wizard_look(w);
+	if (!w->run || w->live)
+		return WIZARD_MOVED | WIZARD_REDRAW;
+	if (wizard_unanswered(w))
+		return wizard_go(w, PAGE_A15);
+	return wizard_go(w, PAGE_P50) | wizard_start(w, CLIENT_ROLLBACK);
+}
+
+unsigned int act_back(struct wizard *w, const char *id, const char *row,
+		      const char *value)
+{
+	if (w->page == PAGE_K82) {
+		if (!strcmp(id, "back"))
+			return wizard_go(w, PAGE_K81);
+		return !strcmp(id, "words") ? typed(w, value) : WIZARD_NOTHING;
+	}
+	if (w->page == PAGE_K81) {
+		if (!strcmp(id, "confirm") && w->preview)
+			return wizard_go(w, PAGE_K82);
+		if (!strcmp(id, "save-list") || !strcmp(id, "details"))
+			return w->preview ? show_list(w) : WIZARD_NOTHING;
+		if (!strcmp(id, "cancel"))
+			return leave(w);
+		if (!strcmp(id, "other-point") || !strcmp(id, "back"))
+			return wizard_go(w, PAGE_K80);
+		return WIZARD_NOTHING;
+	}
+	if (!strcmp(id, "preview"))
+		return preview(w, row ? row : w->row);
+	if (!strcmp(id, "back"))
+		return leave(w);
+	return WIZARD_NOTHING;
+}

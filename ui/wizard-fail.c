@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* What went wrong, and a run that was left unfinished. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "text.h"
+#include "wizard-internal.h"
+
+#define LAST_LINES 3
+
+/* --- F60 --- */
+
+static bool is_unknown(const struct wizard *w)
+{
+	return wizard_ask_is(w, "unknown:");
+}
+
+/* index of the step that failed, -1: none (verification, rollback) */
+static int failed_index(const struct wizard *w)
+{
+	const char *id = w->m.ask.step ? w->m.ask.step : w->m.error.step ?
+		w->m.error.step : w->run ? w->run->failed_step : NULL;
+
+	return id && w->s.plan ? plan_step_index(w->s.plan, id) : -1;
+}
+
+static void fail_head(struct wizard *w, struct sheet *s, int i)
+{
+	const char *code = w->m.error.code ? w->m.error.code : w->run ?
+		w->run->error_code : NULL;
+	struct sheet_item *it;
+
+	if (is_unknown(w))
+		it = sheet_text(s, ROLE_BAD, _("Step %d \"%s\" was cut off; "
+				"nobody can tell from here whether it is "
+				"applied."), i + 1, w->m.ask.step);
+	else if (w->run && w->run->state == RUN_ROLLBACK_FAILED)
+		it = sheet_text(s, ROLE_BAD, "%s", _("The rollback FAILED"));
+	else if (i >= 0)
+		it = sheet_text(s, ROLE_BAD, _("Step %d \"%s\" FAILED"),
+				i + 1, w->s.plan->steps[i]->id);
+	else
+		it = sheet_text(s, ROLE_BAD, "%s", wizard_ask_is(w,
+				"failed:verify") ?
+				_("The verification FAILED") :
+				_("The run FAILED"));
+	if (code && *code)
+		it->note = xasprintf(_("code %s"), code);
+}
+
+static void last_output(struct wizard *w, struct sheet *s)
+{
+	size_t from = w->m.line_n, n = 0;
+
+	/* of the commands, not of ours */
+	while (from > 0 && n < LAST_LINES) {
+		const struct model_line *l = model_line(&w->m, from - 1);
+
+		if (l->stream == 'p')
+			break;
+		from--;
+		n++;
+	}
+	for (size_t i = from; i < w->m.line_n; i++) {
+		const struct model_line *l = model_line(&w->m, i);
+		_cleanup_strbuf_ struct strbuf clock = STRBUF_INIT;
+
+		text_clock(l->time, &clock);
+		sheet_fact(s, i == from ? _("Last output") : "", "%s %s",
+			   clock.buf, l->text);
+	}
+}
+
+static void fail_facts(struct wizard *w, struct sheet *s)
+{
+	const struct model_error *e = &w->m.error;
+	const char *msg = e->message ? e->message : w->run ?
+		w->run->error_msg : NULL;
+
+	if (msg)
+		sheet_fact(s, _("What happened"), "%s", msg);
+	if (e->safe)
+		sheet_fact(s, _("What is safe"), "%s", e->safe);
+	else if (w->run) {
+		_cleanup_free_ char *data = run_data_text(w->run, w->live);
+
+		sheet_fact(s, _("What is safe"), w->run->backup.done ?
+			   _("data %s; the backup is verified") :
+			   _("data %s"), data);
+	}
+	if (e->hint)
+		sheet_fact(s, _("Hint"), "%s", e->hint);
+	last_output(w, s);
+}
+
+static struct sheet_item *choice(struct sheet *s, int *n, const char *id,
+				 const char *label, const char *note)
+{
+	return sheet_choice(s, (char)('0' + ++*n), id, label, note);
+}
+
+static void no_choice(struct sheet *s, const char *id, const char *label,
+		      const char *why)
+{
+	struct sheet_item *it = sheet_choice(s, 0, id, label, why);
+
+	it->enabled = false;
+}
+
+static void skip_choice(struct wizard *w, struct sheet *s, int *n, int i)
+{
+	const struct plan *p = w->s.plan;
+	_cleanup_free_ char *label = xasprintf(_("Skip step %d"), i + 1);
+
+	for (size_t k = (size_t)i + 1; k < p->step_n; k++) {
+		_cleanup_free_ char *why = NULL;
+
+		if (!strvec_has(&p->steps[k]->needs, p->steps[i]->id))
+			continue;
+		if (p->steps[i]->optional) {
+			why = xasprintf(_("step %zu, which needs it, is "
+					  "skipped too"), k + 1);
+			(void)choice(s, n, "skip", label, why);
+		} else {
+			why = xasprintf(_("not possible: step %zu needs it"),
+					k + 1);
+			no_choice(s, "skip", label, why);
+		}
+		return;
+	}
+	if (p->steps[i]->optional)
+		(void)choice(s, n, "skip", label,
+			     _("the plan allows to go on without it"));
+	else
+		no_choice(s, "skip", label,
+			  _("not possible: the plan needs it"));
+}
+
+static void fail_choices(struct wizard *w, struct sheet *s, int i)
+{
+	_cleanup_free_ char *retry = i >= 0 ?
+		xasprintf(_("Retry step %d"), i + 1) :
+		xstrdup(_("Try again"));
+	bool back = w->run && w->run->backup.done &&
+		(run_changed_data(w->run) || w->run->points);
+	int n = 0;
+
+	if (is_unknown(w)) {
+		(void)choice(s, &n, "not-applied", _("It is NOT applied"),
+			     _("the step is put back and done again"));
+		(void)choice(s, &n, "applied", _("It IS applied"),
+			     _("the run goes on behind it"));
+	} else {
+		(void)choice(s, &n, "retry", retry,
+			     _("what the step left is put back first"));
+	}
+	if (back)
+		(void)choice(s, &n, "rollback", _("Roll back..."),
+			_("shows what would be restored and lost, then asks"));
+	(void)choice(s, &n, "stop-here", _("Quit, decide later"),
+		_("nothing more happens; \"upshift resume\" returns here"));
+	if (i >= 0 && !is_unknown(w) && w->c)
+		skip_choice(w, s, &n, i);
+	(void)choice(s, &n, "support", _("Save support file"),
+		     _("log and facts, secrets removed"));
+	s->focus = "stop-here";
+}
+
+void page_f60(struct wizard *w, struct sheet *s)
+{
+	int i = failed_index(w);
+
+	fail_head(w, s, i);
+	sheet_blank(s);
+	fail_facts(w, s);
+	sheet_blank(s);
+	fail_choices(w, s, i);
+	sheet_key(s, 'q', "stop-here", _("Quit"));
+	sheet_status(s, w->notice ? w->notice :
+		     _("Nothing is running now. There is no time limit; you "
+		       "can read the log first."));
+}
+
+/* --- R70 --- */
+
+/* "2-4" or "5" of the steps that never began */
+static void pending_row(struct wizard *w, struct sheet *s, size_t from)
+{
+	_cleanup_free_ char *label = from + 1 == w->run->step_n ?
+		xasprintf("%zu", from + 1) :
+		xasprintf("%zu-%zu", from + 1, w->run->step_n);
+
+	sheet_row(s, NULL, MARK_PENDING, label, _("not started"), NULL);
+}
+
+static void run_rows(struct wizard *w, struct sheet *s)
+{
+	const struct run *r = w->run;
+	size_t last = r->step_n;
+
+	while (last > 0 && r->steps[last - 1].state == STEP_PENDING)
+		last--;
+	for (size_t i = 0; i < last; i++) {
+		const struct run_step *st = &r->steps[i];
+		_cleanup_free_ char *label = xasprintf("%zu %s", i + 1,
+						       st->id);
+		enum sheet_mark m = MARK_PENDING;
+		const char *text = _("not started");
+
+		switch (st->state) {
+		case STEP_APPLIED:
+		case STEP_VERIFIED:
+			m = MARK_OK;
+			text = _("done");
+			break;
+		case STEP_SKIPPED:
+			m = MARK_SKIP;
+			text = _("skipped");
+			break;
+		case STEP_FAILED:
+			m = MARK_FAIL;
+			text = st->error_msg ? st->error_msg : _("failed");
+			break;
+		case STEP_UNDONE:
+			m = MARK_UNDONE;
+			text = _("undone");
+			break;
+		case STEP_APPLYING:
+			m = MARK_UNKNOWN;
+			text = _("was running; it is looked at before anything "
+				 "else");
+			break;
+		case STEP_UNDOING:
+		case STEP_UNDO_FAILED:
+			m = MARK_UNKNOWN;
+			text = _("was being undone");
+			break;
+		case STEP_PENDING:
+		case STEP_STATE_COUNT:
+			break;
+		}
+		sheet_row(s, NULL, m, label, text, NULL);
+	}
+	if (last < r->step_n)
+		pending_row(w, s, last);
+}
+
+static void begun_by(struct wizard *w, struct sheet *s)
+{
+	struct json_object *b = w->run->begun;
+	_cleanup_free_ char *at = wizard_hhmm(json_get_str(b, "started",
+							   NULL));
+	const char *started = json_get_str(b, "started", "");
+
+	sheet_text(s, ROLE_NORMAL, _("An upgrade was started on %.10s at %s by "
+		   "%s."), started, at, json_get_str(b, "user", "?"));
+	if (w->died > 0)
+		sheet_text(s, ROLE_STRONG, _("Its engine was ended by signal "
+			   "%d. Nothing is lost: the journal says where it "
+			   "stands."), w->died);
+	else if (w->died < 0)
+		sheet_text(s, ROLE_STRONG, "%s", _("Its engine is not there any "
+			   "more. Nothing is lost: the journal says where it "
+			   "stands."));
+	else if (w->run->state == RUN_PAUSED)
+		sheet_text(s, ROLE_STRONG, "%s", _("It was stopped between two "
+			   "steps and waits."));
+	else if (w->run->state == RUN_FAILED)
+		sheet_text(s, ROLE_STRONG, _("It stopped: %s"),
+			   w->run->error_msg ? w->run->error_msg :
+			   _("it failed"));
+	else if (w->run->state == RUN_ROLLING_BACK)
+		sheet_text(s, ROLE_STRONG, "%s", _("A rollback was cut short "
+			   "and has to be finished."));
+	else
+		sheet_text(s, ROLE_STRONG, "%s", _("It was cut short: the "
+			   "computer or the program was ended."));
+}
+
+static char *next_step_label(const struct wizard *w)
+{
+	const struct run *r = w->run;
+
+	if (r->state == RUN_ROLLING_BACK)
+		return xstrdup(_("Finish the rollback"));
+	if (!r->backup.done)
+		return xstrdup(_("Continue with the checks"));
+	for (size_t i = 0; i < r->step_n; i++)
+		if (r->steps[i].state != STEP_VERIFIED &&
+		    r->steps[i].state != STEP_SKIPPED)
+			return xasprintf(_("Continue with step %zu"), i + 1);
+	return xstrdup(_("Continue with the verification"));
+}
+
+void page_r70(struct wizard *w, struct sheet *s)
+{
+	const struct run *r = w->run;
+	_cleanup_free_ char *go = NULL;
+	int n = 0;
+
+	if (!r)
+		return;
+	go = next_step_label(w);
+	begun_by(w, s);
+	sheet_blank(s);
+	run_rows(w, s);
+	sheet_blank(s);
+	sheet_fact(s, _("Data"), "%s", r->sd->root);
+	sheet_fact(s, _("Plan file"), "%s", _("the copy that the run made when "
+		   "it began; its checksum is right"));
+	sheet_fact(s, _("Backup"), "%s", !r->backup.done ?
+		   _("not made yet") : r->backup.pruned ? _("removed") :
+		   _("verified when it was made"));
+	sheet_blank(s);
+	(void)choice(s, &n, "continue", go, r->backup.done &&
+		     r->state != RUN_ROLLING_BACK ?
+		     _("asks you again before it starts") : NULL);
+	if (r->backup.done)
+		(void)choice(s, &n, "verify", _("Verify the data first"),
+			     _("read only"));
+	if (r->backup.done && r->state != RUN_ROLLING_BACK)
+		(void)choice(s, &n, "rollback", _("Roll back..."),
+			_("shows what would be restored and lost first"));
+	(void)choice(s, &n, "stop-here", _("Quit, decide later"), NULL);
+	s->focus = "continue";
+	sheet_key(s, 'q', "stop-here", _("Quit"));
+	sheet_status(s, w->notice ? w->notice : _("Nothing is running now."));
+}
+
+/* --- what they do --- */
+
+static unsigned int tell(struct wizard *w, const char *value)
+{
+	_cleanup_free_ char *id = xstrdup_null(w->m.ask.id);
+
+	wizard_look(w);
+	if (!id || !w->c || !client_answer(w->c, id, value))
+		return WIZARD_MOVED | WIZARD_REDRAW;
+	return WIZARD_REDRAW;
+}
+
+/* somebody else may have gone on, or begun, since the page was drawn */
+static bool moved_on(struct wizard *w)
+{
+	enum run_state was = w->run ? w->run->state : RUN_NONE;
+
+	wizard_look(w);
+	return w->live || !w->run || w->run->state != was;
+}
+
+static unsigned int to_rollback(struct wizard *w)
+{
+	if (w->c) {
+		w->intent = INTENT_ROLLBACK;
+		(void)client_command(w->c, "quit");
+		return WIZARD_REDRAW;
+	}
+	return wizard_go(w, PAGE_K80);
+}
+
+static unsigned int start_verify(struct wizard *w)
+{
+	w->back = w->page;
+	return wizard_start(w, CLIENT_VERIFY) | wizard_go(w, PAGE_P50);
+}
+
+static unsigned int resume(struct wizard *w)
+{
+	if (moved_on(w))
+		return WIZARD_MOVED | WIZARD_REDRAW;
+	if (wizard_unanswered(w))
+		return wizard_go(w, PAGE_A15);
+	return wizard_start(w, CLIENT_RESUME) | wizard_go(w, PAGE_P50);
+}
+
+unsigned int act_fail(struct wizard *w, const char *id)
+{
+	if (!strcmp(id, "rollback"))
+		return to_rollback(w);
+	if (!strcmp(id, "verify"))
+		return start_verify(w);
+	if (!strcmp(id, "continue"))
+		return resume(w);
+	if (!strcmp(id, "retry")) {
+		if (w->c)
+			return tell(w, "retry");
+		return resume(w);
+	}
+	if (!strcmp(id, "skip") || !strcmp(id, "applied") ||
+	    !strcmp(id, "not-applied"))
+		return tell(w, id);
+	return WIZARD_NOTHING;
+}

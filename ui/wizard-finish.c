@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The end: what became of it, where everything lies, what comes next. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "wizard-internal.h"
+
+#define FAREWELL_LINES 12
+
+static bool went_back(const struct wizard *w)
+{
+	return w->run->state == RUN_ROLLED_BACK;
+}
+
+static char *head_text(const struct wizard *w)
+{
+	const struct plan *p = w->s.plan;
+	const char *title = plan_text_get(&p->title, wizard_lang(w));
+	const char *app = w->run->app_state;
+
+	if (!*title)
+		title = p->name;
+	if (went_back(w))
+		return xasprintf(_("ROLLED BACK to %s: %s is as it was."),
+				 w->run->rollback_point ?
+				 w->run->rollback_point : "start", title);
+	if (!*p->to)
+		return xasprintf(_("UPGRADE COMPLETE: %s."), title);
+	if (app && !strcmp(app, "running"))
+		return xasprintf(_("UPGRADE COMPLETE: %s is now %s and "
+				   "running."), title, p->to);
+	return xasprintf(_("UPGRADE COMPLETE: %s is now %s."), title, p->to);
+}
+
+static char *steps_text(const struct wizard *w)
+{
+	unsigned long done = 0, skipped = 0, undone = 0;
+	struct strbuf sb = STRBUF_INIT;
+
+	strbuf_init(&sb);
+	for (size_t i = 0; i < w->run->step_n; i++) {
+		const struct run_step *st = &w->run->steps[i];
+
+		done += st->state == STEP_VERIFIED;
+		skipped += st->state == STEP_SKIPPED;
+		undone += st->state == STEP_UNDONE ||
+			st->state == STEP_FAILED;
+	}
+	strbuf_addf(&sb, ngettext("%lu done", "%lu done", done), done);
+	if (skipped)
+		strbuf_addf(&sb, ngettext(", %lu skipped", ", %lu skipped",
+					  skipped), skipped);
+	if (undone)
+		strbuf_addf(&sb, ngettext(", %lu undone", ", %lu undone",
+					  undone), undone);
+	return strbuf_detach(&sb);
+}
+
+/* every verification of the record; NULL: there is none */
+static char *verify_text(const struct wizard *w)
+{
+	unsigned long ok = 0, n = 0;
+
+	if (!w->run->verify)
+		return NULL;
+	json_object_object_foreach(w->run->verify, key, val) {
+		(void)key;
+		n++;
+		ok += !strcmp(json_get_str(val, "state", ""), "ok");
+	}
+	if (!n)
+		return NULL;
+	return xasprintf(ngettext("%lu of %lu check ok", "%lu of %lu checks "
+				  "ok", n), ok, n);
+}
+
+static size_t warnings(const struct wizard *w)
+{
+	return w->run->warnings ?
+		json_object_array_length(w->run->warnings) : 0;
+}
+
+/* between two times of records, in seconds; < 0: not known */
+static double span(const char *from, const char *to)
+{
+	struct timespec a, b;
+
+	if (!from || !to || clock_parse(from, &a) < 0 ||
+	    clock_parse(to, &b) < 0)
+		return -1;
+	return difftime(b.tv_sec, a.tv_sec) +
+		(double)(b.tv_nsec - a.tv_nsec) / 1e9;
+}
+
+static void finish_facts(struct wizard *w, struct sheet *s)
+{
+	const struct run *r = w->run;
+	_cleanup_free_ char *steps = steps_text(w);
+	_cleanup_free_ char *verify = verify_text(w);
+	_cleanup_free_ char *size = wizard_bytes(r->backup.stored_bytes);
+	double took = span(json_get_str(r->begun, "started", NULL),
+			   r->finished);
+
+	sheet_fact(s, _("Steps"), "%s", steps);
+	if (verify)
+		sheet_fact(s, _("Verify"), "%s", verify);
+	if (warnings(w)) {
+		_cleanup_free_ char *first = json_array_get_bytes(
+			r->warnings, 0);
+
+		sheet_fact(s, _("Warnings"), "%zu: \"%s\"", warnings(w),
+			   first ? first : "");
+	}
+	if (took >= 0) {
+		_cleanup_free_ char *t = wizard_time(took);
+
+		sheet_fact(s, _("Time"), _("%s in total"), t);
+	}
+	sheet_blank(s);
+	if (r->backup.done && !r->backup.pruned) {
+		_cleanup_free_ char *days = NULL;
+
+		if (w->s.plan->keep_s > 0)
+			days = wizard_time(w->s.plan->keep_s);
+		if (days)
+			sheet_fact(s, _("Backup"), _("%s    %s, kept for at "
+				   "least %s"), r->backup.dir, size, days);
+		else
+			sheet_fact(s, _("Backup"), "%s    %s", r->backup.dir,
+				   size);
+	}
+	if (went_back(w) && r->rollback_r)
+		sheet_fact(s, _("Undo this"), "upshift rollback %s --root %s",
+			   r->rollback_r, r->sd->root);
+	else if (r->backup.done && !r->backup.pruned)
+		sheet_fact(s, _("Go back"), "upshift rollback start --root %s",
+			   r->sd->root);
+	sheet_fact(s, _("Log"), "%s/runs/%s/log.jsonl", r->sd->path, r->id);
+	sheet_fact(s, _("Report"), "upshift report %s --root %s", r->id,
+		   r->sd->root);
+}
+
+static void what_next(struct wizard *w, struct sheet *s)
+{
+	const struct run *r = w->run;
+	int n = 0;
+
+	sheet_blank(s);
+	sheet_text(s, ROLE_STRONG, "%s", _("Next, for you"));
+	if (went_back(w))
+		sheet_text(s, ROLE_NORMAL, _("  %d. Look at the data; then "
+			   "upgrade again whenever you like."), ++n);
+	else
+		sheet_text(s, ROLE_NORMAL, _("  %d. Look at the result and work "
+			   "with it for a while."), ++n);
+	for (size_t i = 0; i < r->step_n && !went_back(w); i++)
+		if (r->steps[i].state == STEP_SKIPPED)
+			sheet_text(s, ROLE_NORMAL, _("  %d. To do the skipped "
+				   "step: upshift resume --run-step %s"), ++n,
+				   r->steps[i].id);
+	sheet_text(s, ROLE_NORMAL, _("  %d. When you need the backup no more: "
+		   "upshift forget %s"), ++n, r->id);
+}
+
+void page_d90(struct wizard *w, struct sheet *s)
+{
+	_cleanup_free_ char *head = NULL;
+
+	if (!w->run)
+		return;
+	head = head_text(w);
+	sheet_text(s, went_back(w) ? ROLE_STRONG : ROLE_GOOD, "%s", head);
+	sheet_blank(s);
+	finish_facts(w, s);
+	what_next(w, s);
+	sheet_add(s, SHEET_FILL);
+	s->flags |= SHEET_BUTTONS;
+	sheet_choice(s, 0, "exit", _("Exit"), NULL);
+	if (warnings(w))
+		sheet_choice(s, 0, "warnings", _("Show warnings"), NULL);
+	if (went_back(w) && run_is_open(w->run))
+		sheet_choice(s, 0, "continue", _("Upgrade again"), NULL);
+	if (w->run->backup.done && !w->run->backup.pruned) {
+		sheet_choice(s, 0, "verify", _("Verify again"), NULL);
+		sheet_choice(s, 0, "rollback", _("Roll back..."), NULL);
+	}
+	s->focus = "exit";
+	sheet_key(s, 'q', "exit", _("Exit"));
+	sheet_status(s, w->notice ? w->notice : _("This summary is printed "
+		     "again on the normal screen when you leave."));
+}
+
+unsigned int act_finish(struct wizard *w, const char *id)
+{
+	if (!strcmp(id, "exit"))
+		return WIZARD_QUIT;
+	if (!strcmp(id, "warnings") || !strcmp(id, "details")) {
+		struct strvec *t = wizard_text_begin(w, _("Warnings"));
+
+		for (size_t i = 0; i < warnings(w); i++)
+			strvec_take(t, json_array_get_bytes(w->run->warnings,
+							    i));
+		return WIZARD_SHOW_TEXT;
+	}
+	if (!strcmp(id, "verify") || !strcmp(id, "rollback") ||
+	    !strcmp(id, "continue"))
+		return act_fail(w, id);
+	return WIZARD_NOTHING;
+}
+
+/* --- the normal screen --- */
+
+static void push_safe(struct strvec *ret, char *line)
+{
+	strvec_take(ret, escape_bytes(line));
+	free(line);
+}
+
+static void farewell_facts(struct wizard *w, struct strvec *ret)
+{
+	struct sheet s;
+
+	sheet_init(&s);
+	finish_facts(w, &s);
+	for (size_t i = 0; i < s.n && ret->n < FAREWELL_LINES; i++)
+		if (s.items[i].type == SHEET_FACT)
+			push_safe(ret, xasprintf("  %-10s %s",
+						 s.items[i].label,
+						 s.items[i].text));
+	sheet_release(&s);
+}
+
+void wizard_farewell(struct wizard *w, struct strvec *ret)
+{
+	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
+	_cleanup_free_ char *data = NULL;
+
+	wizard_look(w);
+	if (!w->run || w->run->state == RUN_CLOSED) {
+		if (*w->id && w->exit >= 0)
+			strvec_push(ret, _("upshift: nothing was changed"));
+		return;
+	}
+	if (!run_is_open(w->run) && !w->live) {
+		push_safe(ret, head_text(w));
+		farewell_facts(w, ret);
+		return;
+	}
+	data = run_data_text(w->run, w->live);
+	if (w->live)
+		push_safe(ret, xasprintf(_("Run %s goes on without this window; "
+				   "data %s."), w->run->id, data));
+	else
+		push_safe(ret, xasprintf(_("Run %s is not finished; data %s. "
+				   "Nothing is running now."), w->run->id,
+				   data));
+	run_next(w->run, w->live, &next);
+	for (size_t i = 0; i < next.n; i++)
+		push_safe(ret, xasprintf("  %s", next.v[i]));
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WIZARD_INTERNAL_H
+#define WIZARD_INTERNAL_H
+/*
+ * wizard-internal - what the files of the wizard share
+ *
+ * wizard-open.c: where it begins. wizard.c: listening, which page follows.
+ * wizard-act.c: what choices do. wizard-sheet.c: the frame around each page, the
+ * safety line. wizard-facts.c: what several pages say.
+ * wizard-plan.c, wizard-checks.c, wizard-steps.c, wizard-fail.c,
+ * wizard-back.c, wizard-finish.c: the pages.
+ */
+#include "client.h"
+#include "run.h"
+#include "session.h"
+#include "wizard.h"
+
+/* what follows when the engine has ended */
+enum intent {
+	INTENT_NONE,
+	INTENT_QUIT,
+	INTENT_ROLLBACK,     /* to the choice of a point */
+	INTENT_AGAIN,        /* a new run: other folder, checks again */
+	INTENT_PLAN,         /* back to the plan's page */
+};
+
+struct wizard {
+	struct options o;
+	const struct step_ops *const *kinds;
+	bool read_only;
+	enum page page, back;        /* back: where a look returns to */
+	struct session s;            /* its plan is what is shown */
+	char id[RUN_ID_LEN + 1];     /* of the run; before there is one too */
+	struct state_dir sd;
+	struct run *run;             /* the journal as it was read last */
+	bool live;                   /* an engine holds the lock */
+	struct lock_holder holder;
+	struct model m;
+	struct client *c;            /* the engine */
+	struct client *look;         /* one that only looks */
+	enum intent intent;
+	bool stopping;               /* after this step; told to the engine */
+	struct strvec plans;         /* W05: paths */
+	struct strvec accepted;      /* C20: ids of warnings */
+	struct json_object *need;    /* W10: measured */
+	struct json_object *preview; /* K81 */
+	char *point;                 /* K80 to K82 */
+	char *backup_dir;            /* C25 */
+	char *row;                   /* that has the focus */
+	char *typed_for;             /* S45: id of the question */
+	char *notice;
+	struct strvec text;          /* WIZARD_SHOW_TEXT */
+	const char *text_title;
+	int exit;                    /* of the last engine, -1: none yet */
+	int died;                    /* signal that ended it, or -1: vanished */
+	unsigned int seen;           /* changes of the model that were acted on */
+	enum event_phase phase_seen;
+	uint64_t phase_since, looked_ns, line_seen;
+	char *asked;                 /* question that was rung for */
+	char *root_given;            /* what o.root points to, if it is ours */
+	int verified;                /* exit of the last look, -1: none */
+};
+
+/* --- wizard-open.c --- */
+/* the plan of o.args: its page, or the run that stands there; as
+   wizard_open() */
+int wizard_load_plan(struct wizard *w);
+
+/* --- wizard.c --- */
+/* reads the journal again; NULL run: there is none */
+void wizard_look(struct wizard *w);
+unsigned int wizard_go(struct wizard *w, enum page p);
+unsigned int wizard_say(struct wizard *w, unsigned int ret, const char *fmt,
+			...) _printf_(3, 4);
+/* starts an engine, or one that only looks */
+unsigned int wizard_start(struct wizard *w, enum client_verb verb);
+/* the lines for WIZARD_SHOW_TEXT, emptied; title is literal or borrowed */
+struct strvec *wizard_text_begin(struct wizard *w, const char *title);
+
+/* --- facts --- */
+const char *wizard_lang(const struct wizard *w);
+/* in the user's language, or the id */
+const char *wizard_title_of(const struct wizard *w, const struct step *s);
+bool wizard_undoable_to_end(const struct wizard *w, int from, int *last);
+/* questions of the plan that have no answer and need one */
+int wizard_unanswered(const struct wizard *w);
+bool wizard_ask_is(const struct wizard *w, const char *prefix);
+const struct step *wizard_asked_step(const struct wizard *w);
+/* "12:04" of an event's or a record's time */
+char *wizard_hhmm(const char *time);
+char *wizard_bytes(uint64_t n);
+char *wizard_count(uint64_t n);
+char *wizard_time(double s);        /* "6 min" */
+char *wizard_elapsed(double s);     /* "02:50" */
+enum sheet_mark wizard_step_mark(const struct wizard *w, size_t i);
+
+/* --- wizard-sheet.c --- */
+void sheet_status(struct sheet *s, const char *text);
+/* escapes what is no text of the locale; tabs stay */
+void sheet_make_safe(struct sheet *s);
+
+/* --- one for each page --- */
+void page_w05(struct wizard *w, struct sheet *s);
+void page_w10(struct wizard *w, struct sheet *s);
+void page_a15(struct wizard *w, struct sheet *s);
+void page_c20(struct wizard *w, struct sheet *s);
+void page_c25(struct wizard *w, struct sheet *s);
+void page_b30(struct wizard *w, struct sheet *s);
+void page_s40(struct wizard *w, struct sheet *s);
+void page_s45(struct wizard *w, struct sheet *s);
+void page_p50(struct wizard *w, struct sheet *s);
+void page_f60(struct wizard *w, struct sheet *s);
+void page_r70(struct wizard *w, struct sheet *s);
+void page_k80(struct wizard *w, struct sheet *s);
+void page_k81(struct wizard *w, struct sheet *s);
+void page_k82(struct wizard *w, struct sheet *s);
+void page_d90(struct wizard *w, struct sheet *s);
+
+/* what a choice of the page does; WIZARD_NOTHING: none of its own */
+unsigned int act_plan(struct wizard *w, const char *id, const char *value);
+unsigned int act_checks(struct wizard *w, const char *id, const char *row,
+			const char *value);
+unsigned int act_steps(struct wizard *w, const char *id, const char *value);
+unsigned int act_fail(struct wizard *w, const char *id);
+unsigned int act_back(struct wizard *w, const char *id, const char *row,
+		      const char *value);
+unsigned int act_finish(struct wizard *w, const char *id);
+
+#endif

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening to the engine, and which page follows. */
+#include "wizard.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "wizard-internal.h"
+
+/* a phase that took this long is worth a bell when it ends */
+#define LONG_PHASE_S 20
+/* how often a page with a running clock is drawn: 4 a second, 1 over SSH */
+#define TICK_MS 1000
+/* an engine whose lines have ended is waited for */
+#define REAP_MS 50
+
+void wizard_look(struct wizard *w)
+{
+	struct error err = ERROR_INIT;
+
+	run_free(w->run);
+	w->run = NULL;
+	state_dir_release(&w->sd);
+	w->sd = (struct state_dir)STATE_DIR_INIT;
+	w->live = false;
+	w->looked_ns = clock_mono_ns();
+	if (!w->s.sd.root || state_dir_open(&w->sd, w->s.sd.root,
+					    w->o.state_dir, true, &err) < 0)
+		goto out;
+	if (w->sd.fd < 0)
+		goto out;
+	w->live = state_dir_is_locked(&w->sd, &w->holder);
+	if (run_open(&w->run, &w->sd, w->o.run_id, false, &err) < 0)
+		w->run = NULL;
+	/* the one before ours, while ours is not made yet */
+	if (w->run && *w->id && strcmp(w->run->id, w->id) != 0) {
+		run_free(w->run);
+		w->run = NULL;
+	}
+out:
+	error_release(&err);
+}
+
+unsigned int wizard_go(struct wizard *w, enum page p)
+{
+	if (w->page == p)
+		return WIZARD_REDRAW;
+	w->page = p;
+	free(w->row);
+	w->row = NULL;
+	free(w->notice);
+	w->notice = NULL;
+	return WIZARD_REDRAW | WIZARD_PAGE;
+}
+
+unsigned int wizard_say(struct wizard *w, unsigned int ret, const char *fmt,
+			...)
+{
+	char *old = w->notice;
+	va_list ap;
+
+	va_start(ap, fmt);
+	w->notice = xvasprintf(fmt, ap);
+	va_end(ap);
+	free(old);
+	return ret | WIZARD_REDRAW;
+}
+
+struct strvec *wizard_text_begin(struct wizard *w, const char *title)
+{
+	strvec_clear(&w->text);
+	w->text_title = title;
+	return &w->text;
+}
+
+/* --- processes --- */
+
+unsigned int wizard_start(struct wizard *w, enum client_verb verb)
+{
+	struct client **to = verb >= CLIENT_VERIFY ? &w->look : &w->c;
+	struct client_spec spec = {
+		.verb = verb, .o = &w->o, .kinds = w->kinds,
+		.root = w->s.sd.root, .point = w->point, .seq = w->m.seq,
+		.answers = w->s.answers,
+	};
+	struct error err = ERROR_INIT;
+	unsigned int ret = WIZARD_REDRAW;
+
+	if (w->read_only && verb < CLIENT_VERIFY)
+		return wizard_say(w, WIZARD_REFUSED, "%s",
+			_("you are watching; you cannot act from here"));
+	client_free(*to);
+	*to = NULL;
+	if (verb == CLIENT_RUN) {
+		spec.run_id = w->id;
+		spec.plan_digest = w->s.plan->digest;
+	}
+	if (verb < CLIENT_VERIFY) {
+		/* what was told before is of another process */
+		model_new_process(&w->m);
+		w->intent = INTENT_NONE;
+		w->stopping = false;
+		w->exit = -1;
+		w->died = 0;
+	}
+	if (client_spawn(to, &spec, &err) < 0) {
+		ret = wizard_say(w, WIZARD_REFUSED, "%s", err.msg);
+		error_release(&err);
+	}
+	return ret;
+}
+
+static void take_other(void *ctx, struct json_object *o)
+{
+	struct wizard *w = ctx;
+	struct json_object **to = !strcmp(json_get_str(o, "type", ""),
+					  "preview") ? &w->preview : &w->need;
+
+	json_object_put(*to);
+	*to = json_object_get(o);
+}
+
+/* --- which page --- */
+
+bool wizard_ask_is(const struct wizard *w, const char *prefix)
+{
+	return w->m.ask.id && str_starts(w->m.ask.id, prefix);
+}
+
+static enum page page_of_engine(struct wizard *w)
+{
+	if (wizard_ask_is(w, "checks"))
+		return w->page == PAGE_C25 ? PAGE_C25 : PAGE_C20;
+	if (wizard_ask_is(w, "confirm:"))
+		return w->page == PAGE_S45 && w->typed_for &&
+			!strcmp(w->typed_for, w->m.ask.id) ? PAGE_S45 :
+			PAGE_S40;
+	if (w->m.ask.id)
+		return PAGE_F60;
+	switch (w->m.phase) {
+	case PHASE_CHECK:
+		return PAGE_C20;
+	case PHASE_BACKUP:
+		return PAGE_B30;
+	case PHASE_STEPS:
+	case PHASE_VERIFY:
+	case PHASE_ROLLBACK:
+		return PAGE_P50;
+	case PHASE_NONE:
+	case PHASE_COUNT:
+		break;
+	}
+	return client_verb(w->c) == CLIENT_RUN ? PAGE_C20 : PAGE_P50;
+}
+
+static unsigned int bell_for(struct wizard *w)
+{
+	unsigned int ret = 0;
+
+	if (w->m.phase != w->phase_seen) {
+		if (w->phase_since &&
+		    clock_since(w->phase_since) > LONG_PHASE_S)
+			ret = WIZARD_BELL;
+		w->phase_seen = w->m.phase;
+		w->phase_since = clock_mono_ns();
+	}
+	if (w->m.ask.id && (!w->asked || strcmp(w->asked, w->m.ask.id))) {
+		free(w->asked);
+		w->asked = xstrdup(w->m.ask.id);
+		ret = WIZARD_BELL;
+	} else if (!w->m.ask.id) {
+		free(w->asked);
+		w->asked = NULL;
+	}
+	return ret;
+}
+
+/* The first lines of what it said on its way out. */
+static unsigned int say_report(struct wizard *w, const char *report)
+{
+	_cleanup_free_ char *shown = xstrdup(report);
+
+	shown[strcspn(shown, "\n")] = '\0';
+	return wizard_say(w, WIZARD_REFUSED, "%s", str_starts(shown,
+			  "upshift: ") ? shown + 9 : shown);
+}
+
+static unsigned int new_run(struct wizard *w)
+{
+	if (w->backup_dir)
+		w->o.backup_dir = w->backup_dir;
+	if (run_new_id(&w->s.sd, w->id) < 0)
+		return wizard_say(w, WIZARD_REFUSED, "%s",
+				  _("no new run can be made here"));
+	model_release(&w->m);
+	return wizard_go(w, PAGE_C20) | wizard_start(w, CLIENT_RUN);
+}
+
+static enum page page_at_rest(struct wizard *w)
+{
+	if (!w->run)
+		return PAGE_W10;
+	switch (w->run->state) {
+	case RUN_COMPLETE:
+		return PAGE_D90;
+	case RUN_ROLLED_BACK:
+		return PAGE_D90;
+	case RUN_CLOSED:
+		return PAGE_C20;
+	case RUN_FAILED:
+		return w->m.error.given && !w->died ? PAGE_F60 : PAGE_R70;
+	case RUN_ROLLBACK_FAILED:
+		return PAGE_F60;
+	case RUN_NONE:
+	case RUN_BEGUN:
+	case RUN_BACKED_UP:
+	case RUN_PAUSED:
+	case RUN_ROLLING_BACK:
+	case RUN_STATE_COUNT:
+		break;
+	}
+	return PAGE_R70;
+}
+
+static unsigned int engine_ended(struct wizard *w)
+{
+	_cleanup_free_ char *report = xstrdup(client_report(w->c));
+	bool before = !w->m.summary;
+	unsigned int ret = WIZARD_BELL | WIZARD_REDRAW;
+
+	w->exit = client_exit(w->c);
+	w->died = client_signal(w->c);
+	if (w->exit < 0 && w->m.summary)
+		w->exit = (int)json_get_int(w->m.summary, "exit", -1);
+	if (!w->died && w->exit < 0)
+		w->died = -1;
+	client_free(w->c);
+	w->c = NULL;
+	w->stopping = false;
+	wizard_look(w);
+	switch (w->intent) {
+	case INTENT_QUIT:
+		return WIZARD_QUIT;
+	case INTENT_ROLLBACK:
+		return ret | wizard_go(w, PAGE_K80);
+	case INTENT_AGAIN:
+		return ret | new_run(w);
+	case INTENT_PLAN:
+		model_release(&w->m);
+		return ret | wizard_go(w, PAGE_W10);
+	case INTENT_NONE:
+		break;
+	}
+	ret |= wizard_go(w, page_at_rest(w));
+	if (before && *report)
+		ret |= say_report(w, report);
+	return ret;
+}
+
+static unsigned int look_ended(struct wizard *w)
+{
+	enum client_verb verb = client_verb(w->look);
+	_cleanup_free_ char *report = xstrdup(client_report(w->look));
+	unsigned int ret = WIZARD_REDRAW;
+
+	if (verb == CLIENT_VERIFY) {
+		w->verified = client_exit(w->look);
+		ret |= WIZARD_BELL | wizard_go(w, w->back);
+		if (w->verified == 0 || w->verified == 3)
+			ret |= wizard_say(w, 0, "%s", _("Verified: data and "
+				"backup are as this run left them."));
+		else
+			ret |= wizard_say(w, WIZARD_REFUSED, "%s",
+				w->m.error.message ? w->m.error.message :
+				_("the verification was not finished"));
+	}
+	client_free(w->look);
+	w->look = NULL;
+	if (*report)
+		ret |= say_report(w, report);
+	return ret;
+}
+
+/* Somebody else has the wheel: watch. */
+static unsigned int only_watch(struct wizard *w)
+{
+	_cleanup_free_ char *why = xstrdup(client_refused(w->c));
+	struct error err = ERROR_INIT;
+
+	client_free(w->c);
+	w->c = NULL;
+	w->read_only = true;
+	if (client_attach(&w->c, &w->sd, true, &err) < 0) {
+		error_release(&err);
+		wizard_look(w);
+		return wizard_go(w, page_at_rest(w));
+	}
+	return wizard_say(w, WIZARD_REDRAW, _("%s; you are watching"), why);
+}
+
+/* --- the front end's calls --- */
+
+size_t wizard_poll_fds(struct wizard *w, struct pollfd *p)
+{
+	size_t n = 0;
+
+	if (w->c)
+		n += client_poll_fds(w->c, p);
+	if (w->look)
+		n += client_poll_fds(w->look, p + n);
+	return n;
+}
+
+unsigned int wizard_io(struct wizard *w)
+{
+	unsigned int ret = 0;
+
+	if (w->c && client_io(w->c, &w->m, take_other, w))
+		ret |= WIZARD_REDRAW;
+	if (w->look && client_io(w->look, &w->m, take_other, w))
+		ret |= WIZARD_REDRAW;
+	if (w->c && client_refused(w->c) && !w->read_only)
+		return ret | only_watch(w);
+	if (w->m.changes != w->seen) {
+		w->seen = w->m.changes;
+		if (w->m.run && w->c)
+			(void)snprintf(w->id, sizeof(w->id), "%s", w->m.run);
+		wizard_look(w);
+		ret |= bell_for(w);
+	}
+	if (w->look && client_is_over(w->look))
+		ret |= look_ended(w);
+	if (w->c && client_is_over(w->c))
+		return ret | engine_ended(w);
+	if (w->c && (ret & WIZARD_REDRAW))
+		ret |= wizard_go(w, page_of_engine(w));
+	return ret;
+}
+
+int wizard_timeout(const struct wizard *w)
+{
+	struct pollfd p[CLIENT_FDS];
+
+	if (w->c && !client_poll_fds(w->c, p))
+		return REAP_MS;
+	if (w->look && !client_poll_fds(w->look, p))
+		return REAP_MS;
+	/* a clock runs on the page */
+	if (w->c && !w->m.ask.id)
+		return TICK_MS;
+	return w->look ? TICK_MS : -1;
+}
+
+enum page wizard_page(const struct wizard *w)
+{
+	return w->page;
+}
+
+const struct model *wizard_model(const struct wizard *w)
+{
+	return &w->m;
+}
+
+const char *wizard_notice(const struct wizard *w)
+{
+	return w->notice;
+}
+
+const struct strvec *wizard_text(const struct wizard *w,
+				 const char **ret_title)
+{
+	*ret_title = w->text_title;
+	return &w->text;
+}
+
+const struct options *wizard_options(const struct wizard *w)
+{
+	return &w->o;
+}
+
+unsigned int wizard_select(struct wizard *w, const char *row)
+{
+	if (row && w->row && !strcmp(row, w->row))
+		return WIZARD_NOTHING;
+	free(w->row);
+	w->row = xstrdup_null(row);
+	return WIZARD_REDRAW;
+}
+
+enum wizard_stop wizard_stop_kind(const struct wizard *w)
+{
+	bool changed = w->run && run_changed_data(w->run);
+
+	if (w->look && !w->c)
+		return STOP_FREE;
+	if (!w->c || w->read_only)
+		return STOP_FREE;
+	if (w->m.ask.id)
+		return changed ? STOP_BETWEEN : STOP_FREE;
+	if (w->m.phase == PHASE_CHECK || w->m.phase == PHASE_NONE)
+		return STOP_FREE;
+	return STOP_WORKING;
+}
+
+char *wizard_abort_text(const struct wizard *w)
+{
+	int i = w->m.step_at;
+
+	if (w->m.phase == PHASE_BACKUP)
+		return xstrdup(_("The unfinished backup is removed. Nothing "
+				 "was changed."));
+	if (w->m.phase == PHASE_ROLLBACK)
+		return xstrdup(_("The rollback stays half done; \"upshift "
+				 "resume\" finishes it."));
+	if (w->m.phase == PHASE_STEPS && i >= 0 && w->m.steps[i].running)
+		return xasprintf(w->m.steps[i].undoable ?
+			_("Step %d is cut off where it is and put back the "
+			  "next time.") :
+			_("Step %d is cut off where it is; it cannot be put "
+			  "back by upshift."), i + 1);
+	return xstrdup(_("What is running is cut off; \"upshift resume\" goes "
+			 "on from there."));
+}
+
+int wizard_exit(const struct wizard *w)
+{
+	if (w->exit >= 0)
+		return w->exit;
+	if (!w->run)
+		return 6;
+	if (!run_is_open(w->run))
+		return w->run->exit >= 0 ? w->run->exit : 0;
+	return run_changed_data(w->run) ? 2 : 6;
+}
+
+const char *page_code(enum page p)
+{
+	static const char *const codes[PAGE_COUNT] = {
+		"W05", "W10", "A15", "C20", "C25", "B30", "S40", "S45", "P50",
+		"F60", "R70", "K80", "K81", "K82", "D90",
+	};
+
+	return p < PAGE_COUNT ? codes[p] : "";
+}
