@@ -4,6 +4,8 @@
  * and nothing here waits.
  */
 #include <errno.h>
+#include <poll.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -124,6 +126,60 @@ static bool introduce(struct control *c, struct viewer *v)
 	return ok;
 }
 
+static struct viewer *controller_of(struct control *c)
+{
+	for (size_t i = 0; i < c->v_n; i++)
+		if (c->v[i].role == ROLE_CONTROL)
+			return &c->v[i];
+	return NULL;
+}
+
+/*
+ * One that hung up holds the control no more, though its end of file was not
+ * read yet: who closes a window and opens another one must not be refused.
+ * What it said last still counts.
+ */
+static void free_control(struct control *c)
+{
+	struct viewer *v = controller_of(c);
+	struct pollfd p = { .fd = v ? v->fd : -1, .events = POLLRDHUP };
+
+	if (!v || poll(&p, 1, 0) != 1)
+		return;
+	/* at the end of what it sent, or of what can be taken */
+	for (int i = 0; i < INBOX_MAX && viewer_receive(c, v); i++)
+		;
+	v->role = ROLE_NONE;
+	v->closing = true;
+	pthread_mutex_lock(&c->mutex);
+	c->has_controller = false;
+	c->viewers--;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+/* "another front end controls this run (acme, process 4121)" */
+static bool say_taken(struct control *c, struct viewer *v)
+{
+	struct viewer *other = controller_of(c);
+	struct ucred cred = { 0 };
+	socklen_t len = sizeof(cred);
+	_cleanup_free_ char *text = NULL;
+	struct passwd pw, *found = NULL;
+	char buf[1024];
+
+	v->closing = true;
+	if (!other || getsockopt(other->fd, SOL_SOCKET, SO_PEERCRED, &cred,
+				 &len) < 0)
+		return say_error(v, ERR_LOCKED,
+				 _("another front end controls this run"));
+	/* the engine's own thread asks for names too */
+	if (getpwuid_r(cred.uid, &pw, buf, sizeof(buf), &found) != 0)
+		found = NULL;
+	text = xasprintf(_("another front end controls this run (%s, process "
+			   "%d)"), found ? pw.pw_name : "?", (int)cred.pid);
+	return say_error(v, ERR_LOCKED, text);
+}
+
 static bool take_hello(struct control *c, struct viewer *v,
 		       struct json_object *o)
 {
@@ -132,6 +188,8 @@ static bool take_hello(struct control *c, struct viewer *v,
 
 	if (v->role != ROLE_NONE)
 		return say_error(v, ERR_USAGE, _("hello was said already"));
+	if (control)
+		free_control(c);
 	pthread_mutex_lock(&c->mutex);
 	taken = control && c->has_controller;
 	if (control)
@@ -140,11 +198,8 @@ static bool take_hello(struct control *c, struct viewer *v,
 	if (!taken)
 		c->viewers++;
 	pthread_mutex_unlock(&c->mutex);
-	if (taken) {
-		v->closing = true;
-		return say_error(v, ERR_LOCKED,
-				 _("another front end controls this run"));
-	}
+	if (taken)
+		return say_taken(c, v);
 	v->role = control ? ROLE_CONTROL : ROLE_VIEW;
 	return introduce(c, v);
 }

@@ -40,6 +40,13 @@ struct client {
 	bool log_read;
 };
 
+/* an end that is closed is none any more */
+static void hang_up(int *fd)
+{
+	closep(fd);
+	*fd = -1;
+}
+
 static struct client *client_alloc(enum client_verb verb)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
@@ -56,9 +63,9 @@ void client_free(struct client *c)
 {
 	if (!c)
 		return;
-	closep(&c->ready);
+	hang_up(&c->ready);
 	closep(&c->report);
-	closep(&c->stream);
+	hang_up(&c->stream);
 	/* one that looks has nobody to tell any more */
 	if (c->pid && c->verb >= CLIENT_VERIFY) {
 		(void)kill(c->pid, SIGKILL);
@@ -107,9 +114,9 @@ int client_spawn(struct client **ret, const struct client_spec *spec,
 		else if (c->pid == 0)
 			client_child(spec, &p);
 	}
-	closep(&p.ready);
-	closep(&p.report);
-	closep(&p.stream);
+	hang_up(&p.ready);
+	hang_up(&p.report);
+	hang_up(&p.stream);
 	if (r < 0) {
 		c->pid = 0;
 		client_free(c);
@@ -198,8 +205,10 @@ static bool take_line(struct client *c, struct model *m, const char *line,
 	if (json_parse(line, n, &o, NULL) < 0)
 		return false;
 	type = json_get_str(o, "type", "");
-	if (!strcmp(type, "version") && c->sd.fd >= 0 && !c->log_read)
+	if (!strcmp(type, "version") && c->sd.fd >= 0 && !c->log_read) {
 		read_log(c, m, json_get_str(o, "run", ""));
+		changed = true;
+	}
 	if (!strcmp(type, "preview") || !strcmp(type, "measure")) {
 		if (other)
 			other(ctx, o);
@@ -210,7 +219,7 @@ static bool take_line(struct client *c, struct model *m, const char *line,
 		c->refused = xstrdup(json_get_str(o, "message", ""));
 		changed = true;
 	} else {
-		changed = model_event(m, o);
+		changed |= model_event(m, o);
 	}
 	json_object_put(o);
 	return changed;
@@ -232,7 +241,7 @@ static bool take_lines(struct client *c, struct model *m,
 	memmove(c->in.buf, c->in.buf + at, c->in.len - at);
 	strbuf_set_len(&c->in, c->in.len - at);
 	if (c->in.len > LINE_MAX_BYTES)
-		closep(&c->stream);
+		hang_up(&c->stream);
 	return changed;
 }
 
@@ -250,7 +259,7 @@ static void drain(int *fd, struct strbuf *sb, size_t max)
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
 		if (n <= 0) {
-			closep(fd);
+			hang_up(fd);
 			return;
 		}
 		got += (size_t)n;
@@ -268,7 +277,7 @@ static void take_ready(struct client *c)
 	drain(&c->ready, &sb, 16);
 	if (!sb.len)
 		return;
-	closep(&c->ready);
+	hang_up(&c->ready);
 	if (state_dir_open(&c->sd, c->root, c->state_dir, true, &err) < 0 ||
 	    c->sd.fd < 0 || dial(c, &err) < 0)
 		strbuf_addf(&c->said, "upshift: %s\n", err.msg ? err.msg :

@@ -9,6 +9,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "control.h"
+#include "front.h"
 #include "session.h"
 #include "text.h"
 
@@ -72,6 +73,16 @@ static int exec_attach(const struct options *o,
 	struct session s;
 	int ret, fd;
 
+	if (front_is_wanted(o))
+		return front_run(o, kinds, o->read_only);
+	if (!o->read_only) {
+		(void)error_set(&err, ERR_USAGE, 0, "%s",
+			_("there is no terminal to steer the run from"));
+		error_hint(&err, "upshift attach --read-only");
+		say_error(&err);
+		error_release(&err);
+		return 64;
+	}
 	session_init(&s, o, kinds);
 	ret = session_open_run(&s, false);
 	if (!ret) {
@@ -94,7 +105,7 @@ static int exec_attach(const struct options *o,
 
 const struct command cmd_attach = {
 	.name = "attach",
-	.usage = "--read-only [--json]",
-	.summary = N_("watch a run that is going on"),
+	.usage = "[--read-only] [--json]",
+	.summary = N_("steer or watch a run that is going on"),
 	.exec = exec_attach,
 };

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "front.h"
 #include "frontend.h"
 #include "session.h"
 #include "text.h"
@@ -65,8 +66,11 @@ static int exec_resume(const struct options *o,
 		       const struct step_ops *const *kinds)
 {
 	struct job j;
-	int ret = job_begin(&j, o, kinds, true);
+	int ret;
 
+	if (front_is_wanted(o))
+		return front_run(o, kinds, false);
+	ret = job_begin(&j, o, kinds, true);
 	if (ret)
 		return job_end(&j, ret);
 	if (j.s.run->state == RUN_COMPLETE && !o->run_step) {
@@ -79,8 +83,7 @@ static int exec_resume(const struct options *o,
 	    (j.s.run->state == RUN_ROLLED_BACK && !run_is_open(j.s.run)))
 		return job_end(&j, refuse(ERR_NO_RUN,
 			_("no run is open here"), "upshift run PLAN"));
-	if (j.spec.opts.batch && !o->yes && !run_changed_data(j.s.run) &&
-	    !o->batch)
+	if (!o->yes && !run_changed_data(j.s.run) && !o->batch)
 		return job_end(&j, refuse(ERR_USAGE,
 			_("there is no terminal to ask on"),
 			"upshift resume --batch --yes"));
@@ -144,30 +147,10 @@ static bool words_given(const struct options *o, const char *words)
 static int confirm_rollback(struct job *j, const char *point)
 {
 	_cleanup_free_ char *words = xasprintf("roll back to %s", point);
-	struct ask a = { .id = "confirm:rollback", .kind = ASK_WORDS,
-			 .prompt = _("Roll back?"), .words = words };
-	int ret;
+	_cleanup_free_ char *hint = xasprintf("--confirm \"%s\"", words);
 
-	if (words_given(j->s.o, words))
-		return 0;
-	if (j->spec.opts.batch) {
-		_cleanup_free_ char *hint = xasprintf("--confirm \"%s\"",
-						      words);
-
-		return refuse(ERR_CONFIRM,
-			_("nothing was changed; a rollback needs its words"),
-			hint);
-	}
-	ret = show_preview(j, point);
-	if (ret)
-		return ret;
-	ret = ask_terminal(NULL, &a);
-	if (ret >= 0 && !ask_words_match(a.answer, words))
-		ret = -ECANCELED;
-	ask_release(&a);
-	return ret < 0 ? refuse(ERR_CONFIRM,
-		_("nothing was changed; the words do not match"),
-		"upshift rollback") : 0;
+	return words_given(j->s.o, words) ? 0 : refuse(ERR_CONFIRM,
+		_("nothing was changed; a rollback needs its words"), hint);
 }
 
 static int exec_rollback(const struct options *o,
@@ -175,8 +158,12 @@ static int exec_rollback(const struct options *o,
 {
 	const char *point = o->args.n ? o->args.v[0] : "start";
 	struct job j;
-	int ret = job_begin(&j, o, kinds, !o->preview);
+	int ret;
 
+	/* words that were given need no screen to type them on */
+	if (!o->preview && !o->confirm.n && front_is_wanted(o))
+		return front_run(o, kinds, false);
+	ret = job_begin(&j, o, kinds, !o->preview);
 	if (ret)
 		return job_end(&j, ret);
 	if (o->preview)

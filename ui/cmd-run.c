@@ -9,6 +9,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "front.h"
 #include "frontend.h"
 #include "session.h"
 #include "text.h"
@@ -175,10 +176,14 @@ static int exec_run(const struct options *o,
 	struct session s;
 	int ret;
 
-	if (!o->batch && !o->dry_run && !o->write_answers &&
-	    (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
-		return say(ERR_USAGE, _("there is no terminal to ask on"),
+	if (!o->batch && !o->dry_run && !o->write_answers) {
+		if (front_is_wanted(o))
+			return front_run(o, kinds, false);
+		return say(ERR_USAGE, o->json ?
+			   _("--json asks nothing, so it needs --batch") :
+			   _("there is no terminal to ask on"),
 			   _("upshift run PLAN --batch --yes"));
+	}
 	session_init(&s, o, kinds);
 	ret = prepare(&s);
 	if (!ret && o->write_answers)

@@ -23,7 +23,5 @@ int log_file_add(const struct options *o, struct event_bus *bus);
 
 /* self: struct options; never waits for anybody */
 int ask_batch(void *ctx, struct ask *a);
-/* line by line on a terminal */
-int ask_terminal(void *ctx, struct ask *a);
 
 #endif

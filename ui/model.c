@@ -322,6 +322,7 @@ static void on_phase(struct model *m, struct json_object *o)
 	if (!m->phase_running)
 		return;
 	progress_clear(&m->progress);
+	error_clear(&m->error);
 	/* a round of looks begins anew */
 	if (m->phase == PHASE_CHECK)
 		checks_clear(&m->checks, &m->check_n);
@@ -355,6 +356,8 @@ static void on_step(struct model *m, struct json_object *o)
 	if (s->running) {
 		s->begun_ns = moment_of(o);
 		progress_clear(&m->progress);
+		/* it is tried again */
+		error_clear(&m->error);
 	} else if (json_get_double(o, "elapsed_s", 0) > 0) {
 		s->elapsed_s = json_get_double(o, "elapsed_s", 0);
 	}

@@ -525,7 +525,6 @@ void session_engine_spec(struct session *s, struct engine_spec *spec,
 			 struct event_bus *bus)
 {
 	const struct options *o = s->o;
-	bool batch = o->batch || !isatty(STDIN_FILENO);
 
 	memset(spec, 0, sizeof(*spec));
 	spec->sd = &s->sd;
@@ -533,7 +532,7 @@ void session_engine_spec(struct session *s, struct engine_spec *spec,
 	spec->scope = &s->scope;
 	spec->kinds = s->kinds;
 	spec->bus = bus;
-	spec->ask = batch ? ask_batch : ask_terminal;
+	spec->ask = ask_batch;
 	spec->ask_ctx = (void *)(uintptr_t)o;
 	spec->opts.yes = o->yes;
 	spec->opts.confirm = o->confirm;
@@ -543,7 +542,7 @@ void session_engine_spec(struct session *s, struct engine_spec *spec,
 	spec->opts.on_failure_given = o->on_failure_given;
 	spec->opts.on_failure = o->on_failure;
 	spec->opts.backup_dir = o->backup_dir;
-	spec->opts.batch = batch;
+	spec->opts.batch = true;
 	spec->opts.lang = o->lang ? o->lang : getenv("LANG");
 	if (s->run)
 		carry_over(s, &spec->opts);

@@ -10,6 +10,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "help-pages.h"
 #include "text.h"
 #include "wizard-internal.h"
 
@@ -134,4 +135,24 @@ enum sheet_mark wizard_step_mark(const struct wizard *w, size_t i)
 	default:
 		return MARK_PENDING;
 	}
+}
+
+/* --- help --- */
+
+void wizard_help(const struct wizard *w, struct strvec *ret)
+{
+	const char *support = w->s.plan ?
+		plan_text_get(&w->s.plan->support, wizard_lang(w)) : "";
+
+	(void)help_page(page_code(w->page), ret);
+	help_common_keys(ret);
+	if (*support) {
+		_cleanup_free_ char *shown = escape_bytes(support);
+
+		strvec_pushf(ret, _("Support: %s"), shown);
+	}
+	if (*w->id)
+		strvec_pushf(ret, _("Support staff will ask for the run, %s, "
+				    "and the code of this screen, %s."), w->id,
+			     page_code(w->page));
 }

@@ -35,6 +35,7 @@ struct wizard {
 	struct run *run;             /* the journal as it was read last */
 	bool live;                   /* an engine holds the lock */
 	struct lock_holder holder;
+	char *wheel;                 /* who controls, where we only watch */
 	struct model m;
 	struct client *c;            /* the engine */
 	struct client *look;         /* one that only looks */

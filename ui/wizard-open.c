@@ -252,5 +252,6 @@ void wizard_close(struct wizard *w)
 	free(w->notice);
 	free(w->asked);
 	free(w->root_given);
+	free(w->wheel);
 	free(w);
 }

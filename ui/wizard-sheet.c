@@ -186,6 +186,15 @@ void sheet_status(struct sheet *s, const char *text)
 	s->status = xstrdup(text);
 }
 
+static void watch_status(const struct wizard *w, struct sheet *s)
+{
+	_cleanup_free_ char *text = w->wheel ?
+		xasprintf(_("You are watching: %s."), w->wheel) :
+		xstrdup(_("You are watching; you cannot act from here."));
+
+	sheet_status(s, text);
+}
+
 void wizard_sheet(struct wizard *w, struct sheet *s)
 {
 	static void (*const pages[PAGE_COUNT])(struct wizard *,
@@ -206,7 +215,6 @@ void wizard_sheet(struct wizard *w, struct sheet *s)
 		sheet_status(s, w->stopping ?
 			_("It stops after this step; nothing is lost.") : "");
 	if (w->read_only)
-		sheet_status(s, _("You are watching; another terminal has "
-				  "the control."));
+		watch_status(w, s);
 	sheet_make_safe(s);
 }

@@ -291,9 +291,10 @@ static unsigned int look_ended(struct wizard *w)
 /* Somebody else has the wheel: watch. */
 static unsigned int only_watch(struct wizard *w)
 {
-	_cleanup_free_ char *why = xstrdup(client_refused(w->c));
 	struct error err = ERROR_INIT;
 
+	free(w->wheel);
+	w->wheel = xstrdup(client_refused(w->c));
 	client_free(w->c);
 	w->c = NULL;
 	w->read_only = true;
@@ -302,7 +303,7 @@ static unsigned int only_watch(struct wizard *w)
 		wizard_look(w);
 		return wizard_go(w, page_at_rest(w));
 	}
-	return wizard_say(w, WIZARD_REDRAW, _("%s; you are watching"), why);
+	return WIZARD_REDRAW;
 }
 
 /* --- the front end's calls --- */

@@ -87,7 +87,7 @@ unsigned int wizard_select(struct wizard *w, const char *row);
 unsigned int wizard_act(struct wizard *w, const char *id, const char *row,
 			const char *value);
 /* descriptors to wait for; returns their number (at most WIZARD_FDS) */
-#define WIZARD_FDS 4
+#define WIZARD_FDS 6
 size_t wizard_poll_fds(struct wizard *w, struct pollfd *p);
 /* after poll(), whether something came or not */
 unsigned int wizard_io(struct wizard *w);
