@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "redact.h"
 
 #define CAPTURE_MAX (64u * 1024u)
 #define TAIL_MAX 1024u
@@ -23,7 +24,24 @@ struct running {
 	struct step_ctx *c;
 	const struct step_command *cmd;
 	bool recorded;
+	struct redact redact[2];     /* of each stream: a key may span lines */
 };
+
+/* what a command must not tell: the answers that are secret */
+static void know_secrets(const struct engine *e, struct redact *r)
+{
+	for (size_t i = 0; i < e->plan->answer_n; i++) {
+		const struct plan_answer *a = &e->plan->answers[i];
+		const char *v = e->scope ? json_get_str(e->scope->answers,
+							a->id, NULL) : NULL;
+
+		if (!a->secret)
+			continue;
+		redact_add_name(r, a->id);
+		if (v)
+			redact_add_value(r, v);
+	}
+}
 
 static int on_start(void *ctx, pid_t pid, uint64_t start)
 {
@@ -64,17 +82,19 @@ static void add_tail(struct strbuf *tail, const char *line, size_t len)
 static void on_line(void *ctx, enum child_stream s, const char *line,
 		    size_t len)
 {
+	_cleanup_strbuf_ struct strbuf safe = STRBUF_INIT;
 	struct running *r = ctx;
 
+	/* the plan judges by what was said, people see what may be shown */
+	redact_line(&r->redact[s], line, len, &safe);
 	if (r->cmd->tail)
-		add_tail(r->cmd->tail, line, len);
-
+		add_tail(r->cmd->tail, safe.buf, safe.len);
 	if (s == CHILD_OUT && r->cmd->capture &&
 	    r->cmd->capture->len + len < CAPTURE_MAX) {
 		strbuf_add(r->cmd->capture, line, len);
 		strbuf_addch(r->cmd->capture, '\n');
 	}
-	step_log(r->c, s == CHILD_OUT ? "out" : "err", line, len);
+	step_log(r->c, s == CHILD_OUT ? "out" : "err", safe.buf, safe.len);
 }
 
 static void on_progress(void *ctx, uint64_t done, uint64_t total,
@@ -201,7 +221,11 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 					   _("cannot make the child's lock"));
 		spec.lock_fd = lock;
 	}
+	know_secrets(c->e, &r.redact[CHILD_OUT]);
+	know_secrets(c->e, &r.redact[CHILD_ERR]);
 	n = child_run(&spec, ret, err);
+	redact_release(&r.redact[CHILD_OUT]);
+	redact_release(&r.redact[CHILD_ERR]);
 	if (r.recorded) {
 		struct error rerr = ERROR_INIT;
 		int m = record_ended(c, &rerr);
