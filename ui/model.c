@@ -419,6 +419,7 @@ static void on_ask(struct model *m, struct json_object *o)
 	a->undoable = json_get_bool(o, "undoable", false);
 	a->skippable = json_get_bool(o, "skippable", false);
 	a->refused = json_get_bool(o, "refused", false);
+	a->seq = (uint64_t)json_get_int(o, "seq", 0);
 	a->extra = json_object_get(o);
 	progress_clear(&m->progress);
 }

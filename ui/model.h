@@ -57,6 +57,7 @@ struct model_ask {
 	char *kind;                    /* "yes_no" "choice" "text" "words" */
 	bool undoable, skippable;
 	bool refused;                  /* the last answer was none */
+	uint64_t seq;
 	struct json_object *extra;     /* the whole event */
 };
 

@@ -59,7 +59,7 @@ static void goal_row(struct wizard *w, struct sheet *s,
 {
 	_cleanup_free_ char *text = goal_text(w, g);
 	_cleanup_free_ char *why = is_here(w, g) ?
-		xstrdup(_("the data stands here now")) : goal_why(g);
+		xstrdup(_("here now")) : goal_why(g);
 	_cleanup_free_ char *at = wizard_hhmm(g->time);
 	_cleanup_free_ char *note = xasprintf("%s\t%s", at, why);
 	struct sheet_item *it;
@@ -150,8 +150,6 @@ static void names(struct wizard *w, struct sheet *s, const char *label,
 
 void page_k81(struct wizard *w, struct sheet *s)
 {
-	_cleanup_free_ char *room = NULL;
-
 	sheet_text(s, ROLE_STRONG, _("Preview of the rollback to %s"),
 		   w->point);
 	sheet_blank(s);
@@ -168,10 +166,9 @@ void page_k81(struct wizard *w, struct sheet *s)
 	names(w, s, _("LOST"), "lost", _("nothing"));
 	names(w, s, _("KEPT"), "kept", _("all logs, all backups"));
 	sheet_blank(s);
-	room = wizard_bytes((uint64_t)json_get_int(w->preview, "bytes", 0));
-	sheet_text(s, ROLE_NORMAL, _("Before anything is restored, the present "
-		   "state is saved as a point of its own (%s), so this "
-		   "rollback can be undone as well."), room);
+	sheet_text(s, ROLE_NORMAL, "%s", _("Before anything is restored, the "
+		"present state is saved as a point of its own, so this "
+		"rollback can be undone as well."));
 	if (w->s.plan->verify_rollback_n)
 		sheet_fact(s, _("Then"), ngettext("%lu check runs",
 			   "%lu checks run",

@@ -100,6 +100,10 @@ char *wizard_time(double s)
 		n = (unsigned long)floor(s / 60 + 0.5);
 		return xasprintf(ngettext("%lu min", "%lu min", n), n);
 	}
+	if (s >= 172800) {
+		n = (unsigned long)(s / 86400 + 0.5);
+		return xasprintf(ngettext("%lu day", "%lu days", n), n);
+	}
 	return xasprintf(_("%.1f h"), s / 3600);
 }
 

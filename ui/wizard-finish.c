@@ -127,8 +127,8 @@ static void finish_facts(struct wizard *w, struct sheet *s)
 		if (w->s.plan->keep_s > 0)
 			days = wizard_time(w->s.plan->keep_s);
 		if (days)
-			sheet_fact(s, _("Backup"), _("%s    %s, kept for at "
-				   "least %s"), r->backup.dir, size, days);
+			sheet_fact(s, _("Backup"), _("%s    %s, kept for %s"),
+				   r->backup.dir, size, days);
 		else
 			sheet_fact(s, _("Backup"), "%s    %s", r->backup.dir,
 				   size);

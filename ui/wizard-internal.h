@@ -57,7 +57,7 @@ struct wizard {
 	unsigned int seen;           /* changes of the model that were acted on */
 	enum event_phase phase_seen;
 	uint64_t phase_since, looked_ns, line_seen;
-	char *asked;                 /* question that was rung for */
+	uint64_t asked;              /* seq of the question rung for last */
 	char *root_given;            /* what o.root points to, if it is ours */
 	int verified;                /* exit of the last look, -1: none */
 };

@@ -250,7 +250,6 @@ void wizard_close(struct wizard *w)
 	free(w->row);
 	free(w->typed_for);
 	free(w->notice);
-	free(w->asked);
 	free(w->root_given);
 	free(w->wheel);
 	free(w);

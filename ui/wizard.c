@@ -171,13 +171,13 @@ static unsigned int bell_for(struct wizard *w)
 		w->phase_seen = w->m.phase;
 		w->phase_since = clock_mono_ns();
 	}
-	if (w->m.ask.id && (!w->asked || strcmp(w->asked, w->m.ask.id))) {
-		free(w->asked);
-		w->asked = xstrdup(w->m.ask.id);
-		ret = WIZARD_BELL;
-	} else if (!w->m.ask.id) {
-		free(w->asked);
-		w->asked = NULL;
+	/* another question is another page, though it looks the same: what was
+	   typed ahead was not meant for it */
+	if (w->m.ask.id && w->asked != w->m.ask.seq) {
+		w->asked = w->m.ask.seq;
+		free(w->notice);
+		w->notice = NULL;
+		ret |= WIZARD_BELL | WIZARD_PAGE;
 	}
 	return ret;
 }
