@@ -55,8 +55,9 @@ static int by_name(const void *a, const void *b)
 }
 
 /*
- * An O_PATH descriptor has no f*xattr, so the magic link /proc/self/fd/N is
- * followed, by the plain calls; it leads to a symlink itself, not further.
+ * An O_PATH descriptor has no f*xattr (EBADF), so there the magic link
+ * /proc/self/fd/N is followed, by the plain calls, which cost twice as much; it
+ * leads to a symlink itself, not further.
  */
 static void proc_path(int fd, char out[48])
 {
@@ -73,8 +74,30 @@ static void add_xattr(struct meta *m, uint32_t *cap, const char *name,
 	m->xattr_n++;
 }
 
-static int read_values(const char *path, const char *names, size_t n,
-		       struct meta *m, struct error *err)
+static ssize_t list_names(int fd, char *names, size_t n)
+{
+	ssize_t len = flistxattr(fd, names, n);
+	char path[48];
+
+	if (len >= 0 || errno != EBADF)
+		return len;
+	proc_path(fd, path);
+	return listxattr(path, names, n);
+}
+
+static ssize_t get_value(int fd, const char *name, void *value, size_t n)
+{
+	ssize_t len = fgetxattr(fd, name, value, n);
+	char path[48];
+
+	if (len >= 0 || errno != EBADF)
+		return len;
+	proc_path(fd, path);
+	return getxattr(path, name, value, n);
+}
+
+static int read_values(int fd, const char *names, size_t n, struct meta *m,
+		       struct error *err)
 {
 	_cleanup_free_ char *buf = xmalloc(VALUE_MAX);
 	uint32_t cap = 0;
@@ -84,7 +107,7 @@ static int read_values(const char *path, const char *names, size_t n,
 
 		if (!wanted(p))
 			continue;
-		len = getxattr(path, p, buf, VALUE_MAX);
+		len = get_value(fd, p, buf, VALUE_MAX);
 		/* gone since it was listed, or listed and not to be had */
 		if (len < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
 			continue;
@@ -101,23 +124,22 @@ static int read_values(const char *path, const char *names, size_t n,
 /* one call for the many files that have none */
 static int read_xattrs(int fd, struct meta *m, struct error *err)
 {
-	char small[512], path[48];
+	char small[512];
 	_cleanup_free_ char *big = NULL;
 	char *names = small;
 	ssize_t n;
 
-	proc_path(fd, path);
-	n = listxattr(path, small, sizeof(small));
+	n = list_names(fd, small, sizeof(small));
 	if (n == 0 || (n < 0 && errno == EOPNOTSUPP))
 		return 0;
 	if (n < 0 && errno == ERANGE) {
 		names = big = xmalloc(NAMES_MAX);
-		n = listxattr(path, big, NAMES_MAX);
+		n = list_names(fd, big, NAMES_MAX);
 	}
 	if (n < 0)
 		return error_errno(err, ERR_IO, -errno,
 				   _("cannot list extended attributes"));
-	return read_values(path, names, (size_t)n, m, err);
+	return read_values(fd, names, (size_t)n, m, err);
 }
 
 int meta_read(int fd, const struct stat *st, struct meta *m,

@@ -18,7 +18,7 @@
 
 struct level {
 	int fd;               /* -1: given up for a while */
-	struct strvec names;  /* sorted by bytes */
+	struct strvec names;  /* d_type and name, sorted by the bytes of it */
 	size_t next;
 	size_t path_len;      /* of the directory's own path */
 	struct stat st;
@@ -38,7 +38,17 @@ struct walk {
 
 static int cmp_names(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(*(char *const *)a + 1, *(char *const *)b + 1);
+}
+
+static void add_name(struct strvec *names, const struct dirent *de)
+{
+	size_t n = strlen(de->d_name) + 1;
+	char *s = xmalloc(n + 1);
+
+	s[0] = (char)de->d_type;
+	memcpy(s + 1, de->d_name, n);
+	strvec_take(names, s);
 }
 
 /* the position of fd is shared with the copy; it is read this once */
@@ -60,7 +70,7 @@ static int read_names(int fd, struct strvec *names)
 		if (!de)
 			break;
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			strvec_push(names, de->d_name);
+			add_name(names, de);
 	}
 	if (errno) {
 		int ret = -errno;
@@ -116,6 +126,17 @@ static int level_fd(struct walk *w, struct level *l)
 		return -ESTALE;
 	}
 	return l->fd;
+}
+
+static int call_bare(struct walk *w, int dirfd, const char *name,
+		     struct error *err)
+{
+	struct walk_entry e = { .path = w->path.buf, .dirfd = dirfd,
+				.name = name, .fd = -1,
+				.st.st_mode = S_IFREG, .bare = true };
+	int ret = w->fn(w->ctx, &e, err);
+
+	return ret == WALK_SKIP ? 0 : ret;
 }
 
 static int call(struct walk *w, int dirfd, const char *name, int fd,
@@ -229,13 +250,15 @@ static int run(struct walk *w, struct error *err)
 	while (!ret && w->n) {
 		struct level *l = &w->v[w->n - 1];
 		const char *name;
+		char type;
 		int fd;
 
 		if (l->next == l->names.n) {
 			ret = leave(w, err);
 			continue;
 		}
-		name = l->names.v[l->next++];
+		type = l->names.v[l->next][0];
+		name = l->names.v[l->next++] + 1;
 		strbuf_set_len(&w->path, l->path_len);
 		fd = level_fd(w, l);
 		if (fd < 0) {
@@ -245,7 +268,8 @@ static int run(struct walk *w, struct error *err)
 		if (w->path.len && w->path.buf[w->path.len - 1] != '/')
 			strbuf_addch(&w->path, '/');
 		strbuf_addstr(&w->path, name);
-		ret = visit(w, fd, name, err);
+		ret = (w->flags & WALK_BARE) && type == DT_REG ?
+			call_bare(w, fd, name, err) : visit(w, fd, name, err);
 	}
 	return ret;
 }

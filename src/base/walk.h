@@ -27,6 +27,8 @@ enum walk_flags {
 	WALK_LEAVE = 1u << 0,   /* call for directories when left, too */
 	WALK_XDEV = 1u << 1,    /* do not enter other file systems */
 	WALK_NO_OPEN = 1u << 2, /* fstatat only, fd in the entry is -1 */
+	WALK_BARE = 1u << 3,    /* regular files are not looked at (bare) where
+				   their directory tells that they are ones */
 };
 
 struct walk_entry {
@@ -36,6 +38,8 @@ struct walk_entry {
 	int fd;                 /* O_PATH descriptor, or -1; when leaving: one
 				   to read the directory */
 	struct stat st;         /* when leaving: as it is then */
+	bool bare;              /* fd is -1 and st says S_IFREG, no more; it may
+				   be gone, or be something else by now */
 	bool leaving;
 };
 
