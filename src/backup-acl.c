@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's form of a POSIX ACL (linux/posix_acl_xattr.h: version 2, then
- * entries of tag, permissions and id, little endian) given to libarchive, so
+ * entries of tag, permissions and id, little endian) as the text of acl(5), so
  * that `tar --acls` restores it.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
@@ -17,49 +15,58 @@ struct acl_raw {
 	uint32_t id;
 };
 
-static int tag_of(uint16_t tag)
+static const char *name_of(uint16_t tag, bool *has_id)
 {
+	*has_id = tag == 0x02 || tag == 0x08;
 	switch (tag) {
 	case 0x01:
-		return ARCHIVE_ENTRY_ACL_USER_OBJ;
 	case 0x02:
-		return ARCHIVE_ENTRY_ACL_USER;
+		return "user";
 	case 0x04:
-		return ARCHIVE_ENTRY_ACL_GROUP_OBJ;
 	case 0x08:
-		return ARCHIVE_ENTRY_ACL_GROUP;
+		return "group";
 	case 0x10:
-		return ARCHIVE_ENTRY_ACL_MASK;
+		return "mask";
 	case 0x20:
-		return ARCHIVE_ENTRY_ACL_OTHER;
+		return "other";
 	}
-	return -1;
+	return NULL;
 }
 
-int acl_to_entry(struct archive_entry *entry, const void *value, size_t len,
-		 bool is_default)
+static int add_entry(struct strbuf *sb, const struct acl_raw *raw)
+{
+	unsigned int perm = le16toh(raw->perm);
+	bool has_id;
+	const char *name = name_of(le16toh(raw->tag), &has_id);
+
+	if (!name || perm > 7)
+		return -EINVAL;
+	if (sb->len)
+		strbuf_addch(sb, ',');
+	strbuf_addf(sb, "%s:", name);
+	if (has_id)
+		strbuf_addf(sb, "%u", (unsigned int)le32toh(raw->id));
+	strbuf_addf(sb, ":%c%c%c", perm & 4 ? 'r' : '-', perm & 2 ? 'w' : '-',
+		    perm & 1 ? 'x' : '-');
+	return 0;
+}
+
+int acl_to_text(const void *value, size_t len, struct strbuf *sb)
 {
 	const unsigned char *p = value;
 	uint32_t version;
+	int ret = 0;
 
 	if (len < 4 || (len - 4) % sizeof(struct acl_raw))
 		return -EINVAL;
 	memcpy(&version, p, 4);
 	if (le32toh(version) != 2)
 		return -EINVAL;
-	for (p += 4, len -= 4; len; p += 8, len -= 8) {
+	for (p += 4, len -= 4; ret >= 0 && len; p += 8, len -= 8) {
 		struct acl_raw raw;
-		int tag, perm;
 
 		memcpy(&raw, p, sizeof(raw));
-		tag = tag_of(le16toh(raw.tag));
-		/* rwx have the same bits on both sides */
-		perm = le16toh(raw.perm) & 7;
-		if (tag < 0 || archive_entry_acl_add_entry(entry,
-				is_default ? ARCHIVE_ENTRY_ACL_TYPE_DEFAULT :
-				ARCHIVE_ENTRY_ACL_TYPE_ACCESS, perm, tag,
-				(int)le32toh(raw.id), NULL) != ARCHIVE_OK)
-			return -EINVAL;
+		ret = add_entry(sb, &raw);
 	}
-	return 0;
+	return ret;
 }
