@@ -2,6 +2,7 @@
 /* The facts of the screens in screens.txt. */
 #include "fake-wizard.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
@@ -10,7 +11,8 @@ static void frame(struct sheet *s, const char *code, const char *phase,
 		  const char *safety, const char *status)
 {
 	(void)strcpy(s->code, code);
-	s->app = xstrdup("Acme Ledger  4.2 -> 5.0");
+	s->app = xstrdup(getenv("FAKE_APP") ? getenv("FAKE_APP") :
+			 "Acme Ledger  4.2 -> 5.0");
 	s->run = xstrdup("7K4Q");
 	s->phase = xstrdup(phase);
 	s->safety = xstrdup(safety);

@@ -300,8 +300,9 @@ static _noreturn_ void give_up(struct pty *p, const char *what,
 	pty_text(p, &sb);
 	(void)kill(p->pid, SIGKILL);
 	(void)unlink(p->log);
-	die("waited for %s '%s', but there is (cursor %d,%d):\n%s", what, text,
-	    p->cursor_y, p->cursor_x, sb.buf);
+	(void)fprintf(stderr, "waited for %s '%s', cursor at %d,%d:\n%s", what,
+		      text, p->cursor_y, p->cursor_x, sb.buf);
+	exit(1);
 }
 
 static void wait_screen(struct pty *p, const char *text, bool there)
