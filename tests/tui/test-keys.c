@@ -267,7 +267,7 @@ static void log_pane(void **state)
 	pty_keys(&p, "o");
 	pty_wait(&p, "copied rows");
 	pty_keys(&p, "/older line 7\r");
-	pty_wait(&p, "older line 77");
+	pty_wait(&p, "Log: lines 94 to 106 of 106, NOT following");
 	pty_keys(&p, "nN/nowhere\r");
 	pty_wait(&p, "'nowhere' was not found");
 	pty_keys(&p, "q");
