@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <sys/xattr.h>
 
-#include "base/fsutil.h"
 #include "base/path.h"
 
 int world_setup(void **state)
@@ -62,7 +61,8 @@ void world_noise(struct world *w, const char *path, size_t n, unsigned seed)
 	fd = openat(w->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC |
 		    O_CLOEXEC, 0644);
 	assert_true(fd >= 0);
-	assert_int_equal(fs_write_all(fd, buf, n), 0);
+	/* not by fsutil, which would read its fault table before the test */
+	assert_int_equal(write(fd, buf, n), n);
 	assert_int_equal(close(fd), 0);
 	free(buf);
 }
