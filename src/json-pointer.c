@@ -56,7 +56,7 @@ struct find {
 	struct json_token at;
 };
 
-static void split(const char *pointer, struct strvec *parts)
+void json_pointer_split(const char *pointer, struct strvec *parts)
 {
 	while (*pointer) {
 		size_t n = strcspn(++pointer, "/");
@@ -143,7 +143,7 @@ int json_pointer_find(const char *text, size_t n, const char *pointer,
 	const char *reason;
 	int r;
 
-	split(pointer, &f.parts);
+	json_pointer_split(pointer, &f.parts);
 	scan = json_scan_new(find_token, &f);
 	r = json_scan_feed(scan, text, n);
 	if (!r)

@@ -15,9 +15,12 @@
 
 struct error;
 struct strbuf;
+struct strvec;
 
 /* "" or begins with '/', and every '~' is ~0 or ~1 */
 bool json_pointer_valid(const char *pointer);
+/* the names of a valid one, ~0 and ~1 resolved */
+void json_pointer_split(const char *pointer, struct strvec *parts);
 /*
  * 1 and *ret (of an object or array: its first byte), 0 if there is no such
  * value; -EINVAL with err filled (ERR_JSON, "LINE:COLUMN: why") if the text is

@@ -135,7 +135,7 @@ static const struct step_ops *take_kind(struct plan_load *l,
 
 	if (!plan_node_raw(n, "kind", true, &kind))
 		return NULL;
-	ops = step_kind_find(l->kinds, kind);
+	ops = step_kind_find(l->kinds, kind, s != &steps);
 	if (!ops) {
 		unknown_kind(l, n, s, kind);
 		return NULL;

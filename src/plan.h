@@ -230,6 +230,12 @@ bool plan_node_env(struct plan_node *n, const char *key, struct strvec *ret);
 /* group of strings as pairs key, value */
 bool plan_node_pairs(struct plan_node *n, const char *key,
 		     struct strvec *ret);
+/* any value as JSON text: a group is an object, a list or array an array */
+bool plan_node_json(struct plan_node *n, const char *key, bool required,
+		    char **ret);
+/* a group, or a list of pairs (OLD, NEW): JSON texts, old and new in turn */
+bool plan_node_json_pairs(struct plan_node *n, const char *key, bool required,
+			  struct strvec *ret);
 /* checks a regular expression (POSIX extended); raw string */
 bool plan_node_regex(struct plan_node *n, const char *key, bool required,
 		     char **ret);

@@ -94,7 +94,9 @@ static void on_line(void *ctx, enum child_stream s, const char *line,
 		strbuf_add(r->cmd->capture, line, len);
 		strbuf_addch(r->cmd->capture, '\n');
 	}
-	step_log(r->c, s == CHILD_OUT ? "out" : "err", safe.buf, safe.len);
+	if (!r->cmd->quiet)
+		step_log(r->c, s == CHILD_OUT ? "out" : "err", safe.buf,
+			 safe.len);
 }
 
 static void on_progress(void *ctx, uint64_t done, uint64_t total,
@@ -197,6 +199,7 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 	struct child_spec spec = {
 		.argv = &argv, .env = &env, .lock_fd = -1,
 		.timeout_s = cmd->timeout_s, .ops = &running_ops, .ctx = &r,
+		.input_fd = cmd->input_fd,
 	};
 	int n;
 

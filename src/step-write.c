@@ -25,15 +25,13 @@ static int read_meta(int fd, const char *path, struct meta *m,
 	return meta_read(fd, &st, m, err);
 }
 
-/* all but mode and time */
-static int take_over(struct step_ctx *c, const char *path, int stage,
-		     mode_t mode, struct error *err)
+int step_write_like(struct step_ctx *c, const char *path, int stage,
+		    const char *name, mode_t mode, struct error *err)
 {
 	_cleanup_meta_ struct meta old = META_INIT, now = META_INIT;
 	_cleanup_close_ int fd = fs_open_beneath(step_root_fd(c), path, O_PATH,
 						 0);
-	_cleanup_close_ int own = fs_open(stage, STAGED, O_PATH | O_NOFOLLOW,
-					  0);
+	_cleanup_close_ int own = fs_open(stage, name, O_PATH | O_NOFOLLOW, 0);
 	int ret = read_meta(fd, path, &old, err);
 
 	if (ret >= 0)
@@ -42,7 +40,7 @@ static int take_over(struct step_ctx *c, const char *path, int stage,
 		return ret;
 	old.mode = mode;
 	old.mtime = now.mtime;
-	return meta_apply(stage, STAGED, &old, path, err);
+	return meta_apply(stage, name, &old, path, err);
 }
 
 static int build(struct step_ctx *c, const char *path, const void *p,
@@ -79,7 +77,7 @@ int step_write(struct step_ctx *c, const char *path, const void *p, size_t n,
 	if (ret < 0)
 		return step_files_fail(err, ret, _("cannot write"), path);
 	if (replace)
-		ret = take_over(c, path, stage, mode, err);
+		ret = step_write_like(c, path, stage, STAGED, mode, err);
 	return ret < 0 ? ret : step_place(c, stage, STAGED, path, replace,
 					  err);
 }

@@ -19,5 +19,8 @@ struct step_ctx;
 
 int step_write(struct step_ctx *c, const char *path, const void *p, size_t n,
 	       mode_t mode, bool replace, struct error *err);
+/* gives stage/name what the file at path has, but for its time, and this mode */
+int step_write_like(struct step_ctx *c, const char *path, int stage,
+		    const char *name, mode_t mode, struct error *err);
 
 #endif

@@ -128,10 +128,15 @@ bool step_undoable(const struct step *s)
 }
 
 const struct step_ops *step_kind_find(const struct step_ops *const *kinds,
-				      const char *name)
+				      const char *name, bool check)
 {
+	const struct step_ops *found = NULL;
+
 	for (; *kinds; kinds++)
-		if (!strcmp((*kinds)->name, name))
-			return *kinds;
-	return NULL;
+		if (!strcmp((*kinds)->name, name)) {
+			found = *kinds;
+			if (!(found->flags & STEP_IS_CHECK) == !check)
+				break;
+		}
+	return found;
 }

@@ -145,8 +145,12 @@ struct step {
 
 void step_free(struct step *s);
 bool step_undoable(const struct step *s);
+/*
+ * A check and a step may share a name (json): check tells which one is meant
+ * where there are both. NULL: there is none of that name.
+ */
 const struct step_ops *step_kind_find(const struct step_ops *const *kinds,
-				      const char *name);
+				      const char *name, bool check);
 
 /*
  * step_ctx - what the engine gives a step while it works
@@ -222,6 +226,8 @@ struct step_command {
 	struct strbuf *capture;      /* stdout goes here too (64 KiB), or NULL */
 	struct strbuf *tail;         /* the last lines of both streams (1 KiB),
 					for a message, or NULL */
+	int input_fd;                /* standard input, 0: nothing */
+	bool quiet;                  /* what it says is not for the log */
 };
 struct child_result;
 int step_command(struct step_ctx *c, const struct step_command *cmd,

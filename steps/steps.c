@@ -17,6 +17,8 @@ const struct step_ops *const step_kinds[] = {
 	&check_writable_ops,
 	&archive_ops,
 	&copy_ops,
+	&json_ops,
+	&jsonl_ops,
 	&link_ops,
 	&mkdir_ops,
 	&move_ops,

@@ -85,7 +85,9 @@ static _noreturn_ void child_exec(const struct child_spec *spec, char **env,
 	int lock = spec->lock_fd >= 0 ? fcntl(spec->lock_fd, F_DUPFD, 10) : -1;
 	int dir = spec->dir_fd >= 0 ?
 		fcntl(spec->dir_fd, F_DUPFD_CLOEXEC, 20) : -1;
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int in = spec->input_fd > 0 ?
+		fcntl(spec->input_fd, F_DUPFD_CLOEXEC, 20) :
+		open("/dev/null", O_RDONLY | O_CLOEXEC);
 	char c;
 
 	if (status < 0 || out < 0 || errfd < 0 || progress < 0 || go < 0)
@@ -96,7 +98,7 @@ static _noreturn_ void child_exec(const struct child_spec *spec, char **env,
 	/* nobody wrote: the parent died, or could not make our id durable */
 	if (read(go, &c, 1) != 1)
 		_exit(127);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
+	if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(errfd, 2) < 0 || dup2(progress, 3) < 0)
 		child_fail(status);
 	if (spec->dir_fd >= 0 && (dir < 0 || fchdir(dir) < 0))
@@ -455,6 +457,8 @@ static int run(struct child *c, const char *program, struct error *err)
 			flush_line(c, i);
 		if (c->src[i].fd >= 0)
 			(void)close(c->src[i].fd);
+		/* it may have been a secret */
+		explicit_bzero(c->src[i].line.buf, c->src[i].line.cap);
 		strbuf_release(&c->src[i].line);
 	}
 	return 0;

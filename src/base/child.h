@@ -4,8 +4,8 @@
 /*
  * child - run a command without a terminal, within limits
  *
- * An argument list, never a shell line. Standard input is /dev/null, output
- * and errors come back line by line, descriptor 3 takes progress lines
+ * An argument list, never a shell line. Standard input is /dev/null or what is
+ * given, output and errors come back line by line, descriptor 3 takes progress lines
  * ("@progress DONE/TOTAL UNIT"). The child leads a process group of its own
  * and a new session (so it has no terminal), with default signal actions; on
  * time-out or cancellation the group gets SIGTERM, 5 s later SIGKILL.
@@ -48,6 +48,7 @@ struct child_spec {
 	double timeout_s;       /* 0: none */
 	uint64_t output_cap;    /* bytes over both streams, 0: 1 MiB */
 	int lock_fd;
+	int input_fd;           /* standard input, 0: /dev/null */
 	const struct child_ops *ops;
 	void *ctx;
 };

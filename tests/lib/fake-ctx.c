@@ -105,7 +105,8 @@ static int load(struct step_ctx *c)
 	ret = plan_load(path, step_kinds, &c->scope, &c->plan, &c->problems,
 			&c->err);
 	if (ret >= 0)
-		c->step = c->plan->steps[0];
+		c->step = c->plan->check_n ? c->plan->checks[0] :
+			c->plan->steps[0];
 	return ret;
 }
 

@@ -48,7 +48,8 @@ struct step_ctx *fake_new(void);
 struct step_ctx *fake_open(const char *dir);
 /* closes it; remove: the directory goes, too */
 void fake_free(struct step_ctx *c, bool remove);
-/* loads a plan with these steps; the first becomes c->step. Problems are in
+/* loads a plan with these steps; the first check, or the first step where there
+   is none, becomes c->step. Problems are in
    c->problems, and -EINVAL is returned */
 int fake_load(struct step_ctx *c, const char *steps);
 /* new world, a sh line in its root, these steps; ends the test if it fails */

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "fake-ctx.h"
+#include "step-keep.h"
 #include "manifest.h"
 
 /* --- context functions --- */
@@ -235,7 +236,8 @@ static void on_line(void *ctx, enum child_stream s, const char *line,
 {
 	struct running *r = ctx;
 
-	step_log(r->c, s == CHILD_OUT ? "out" : "err", line, len);
+	if (!r->cmd->quiet)
+		step_log(r->c, s == CHILD_OUT ? "out" : "err", line, len);
 	if (s == CHILD_OUT && r->cmd->capture) {
 		strbuf_add(r->cmd->capture, line, len);
 		strbuf_addch(r->cmd->capture, '\n');
@@ -257,7 +259,7 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 	struct child_spec spec = {
 		.argv = cmd->argv, .env = cmd->env, .dir_fd = dir,
 		.timeout_s = cmd->timeout_s, .lock_fd = -1,
-		.ops = &running_ops, .ctx = &r,
+		.ops = &running_ops, .ctx = &r, .input_fd = cmd->input_fd,
 	};
 
 	memset(ret, 0, sizeof(*ret));
@@ -317,4 +319,15 @@ void step_run_info(struct step_ctx *c, struct step_run_info *ret)
 	ret->rollback_available = true;
 	ret->step_n = c->plan->step_n;
 	ret->step_state = state_of;
+}
+
+int step_keep(struct step_ctx *c, const char *name, const void *p, size_t n,
+	      struct error *err)
+{
+	_cleanup_free_ char *flat = xstrdup(name);
+
+	for (char *s = flat; *s; s++)
+		*s = *s == '/' ? '-' : *s;
+	return fs_write_file(c->state_fd, flat, p, n, 0600) < 0 ?
+		error_set(err, ERR_BUG, -EIO, "keep") : 0;
 }

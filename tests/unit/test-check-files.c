@@ -10,7 +10,8 @@
 #include "fake-ctx.h"
 
 #define STEPS(kind, keys) \
-	"steps = ( { id = \"s\"; kind = \"" kind "\"; " keys " } );"
+	"checks = ( { id = \"s\"; kind = \"" kind "\"; " keys " } ); " \
+	"steps = ( { id = \"x\"; kind = \"mkdir\"; paths = [\"zz\"]; } );"
 
 /* Makes the check; the details are in *r, which the caller releases. */
 static enum check_state look(struct step_ctx *c, struct check_result *r)

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What json and jsonl say before anything is done: check and preview. Both
+ * edit every file in memory and write nothing, so that whatever would stop the
+ * step later stops it now.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "diff.h"
+#include "effects.h"
+#include "json-text.h"
+#include "step-files.h"
+#include "step-json-internal.h"
+
+/* larger files are shown by their first changes */
+#define DIFF_MAX (1024 * 1024)
+#define RESULT_MAX (64 * 1024 * 1024)
+#define SAMPLES 5
+/* more files than these are only counted */
+#define FILES_SHOWN 20
+
+/* the id of an earlier step that changes one of the files, or NULL */
+static const char *waits_for(const struct step *s, struct step_ctx *ctx)
+{
+	const struct json_step *m = s->priv;
+	const struct plan *plan = step_plan(ctx);
+
+	for (size_t i = 0; i < plan->step_n && plan->steps[i] != s; i++) {
+		_cleanup_effects_ struct effects e = EFFECTS_INIT;
+		const struct step *other = plan->steps[i];
+
+		if (!other->ops->effects ||
+		    other->ops->effects(other, NULL, &e, NULL) < 0)
+			continue;
+		for (size_t k = 0; k < m->paths.n; k++)
+			if (effects_cover(&e, m->paths.v[k]))
+				return other->id;
+	}
+	return NULL;
+}
+
+/*
+ * What is expected of the whole file, before and after: the latter needs the
+ * result, which is kept in memory where it is small. Of a large one apply will
+ * tell, still ahead of any change.
+ */
+static int look_file(struct json_attempt *a, const char *path, int fd,
+		     const struct stat *st, struct error *err)
+{
+	_cleanup_close_ int out = -1;
+	bool after = json_holding_has_paths(&a->after) &&
+		st->st_size <= RESULT_MAX;
+	int ret;
+
+	if (after) {
+		out = memfd_create("result", MFD_CLOEXEC);
+		if (out < 0)
+			return error_errno(err, ERR_STEP, -errno,
+					   _("cannot keep the result"));
+		a->pass.out_fd = out;
+	}
+	ret = json_attempt_file(a, path, fd, err);
+	a->pass.out_fd = -1;
+	if (ret >= 0)
+		ret = json_holding_file(&a->before, fd, err);
+	if (ret >= 0 && after)
+		ret = json_holding_file(&a->after, out, err);
+	return ret;
+}
+
+static int each_file(struct json_attempt *a, const struct strvec *files,
+		     struct error *err)
+{
+	int ret = 0;
+
+	a->pass.edit = true;
+	a->pass.total = step_json_size(a->ctx, files);
+	for (size_t i = 0; i < files->n && ret >= 0; i++) {
+		_cleanup_close_ int fd = -1;
+		struct stat st;
+
+		ret = fd = step_json_open(a->ctx, files->v[i], &st, err);
+		if (ret >= 0)
+			ret = look_file(a, files->v[i], fd, &st, err);
+	}
+	return ret < 0 || !files->n ? ret : json_attempt_end(a, err);
+}
+
+/* --- check --- */
+
+static void say_found(const struct json_attempt *a, size_t files,
+		      struct check_result *r)
+{
+	_cleanup_strbuf_ struct strbuf n = STRBUF_INIT, of = STRBUF_INIT;
+
+	step_json_number(&n, a->changed);
+	step_json_number(&of, a->selected);
+	check_result_set(r, CHECK_OK, ngettext("%s of %s values in %zu file "
+			 "will change", "%s of %s values in %zu files will "
+			 "change", files), n.buf, of.buf, files);
+	if (!a->pass.bad_n)
+		return;
+	check_result_set(r, CHECK_WARN, ngettext("%llu bad record will be "
+			 "left as it is", "%llu bad records will be left as "
+			 "they are", a->pass.bad_n),
+			 (unsigned long long)a->pass.bad_n);
+}
+
+int step_json_check(const struct step *s, struct step_ctx *ctx,
+		    struct check_result *r, struct error *err)
+{
+	_cleanup_strvec_ struct strvec files = STRVEC_INIT;
+	_cleanup_attempt_ struct json_attempt a;
+	struct error why = ERROR_INIT;
+	const char *first = waits_for(s, ctx);
+	int ret = json_attempt_init(&a, s, ctx, first ? &why : err);
+
+	if (first) {
+		check_result_set(r, CHECK_OK, _("to be seen after step '%s'"),
+				 first);
+		error_release(&why);
+		return 0;
+	}
+	if (ret >= 0)
+		ret = step_json_files(a.m, ctx, &files, err);
+	if (ret < 0)
+		return ret;
+	ret = each_file(&a, &files, &why);
+	if (ret == -ECANCELED) {
+		error_move(err, &why);
+		return ret;
+	}
+	if (ret < 0) {
+		check_result_set(r, CHECK_FAIL, "%s", why.msg);
+		r->code = why.code;
+		error_release(&why);
+		return 0;
+	}
+	if (!files.n)
+		check_result_set(r, CHECK_OK, _("there is no such file, and "
+						"so nothing to change"));
+	else
+		say_found(&a, files.n, r);
+	return 0;
+}
+
+/* --- preview --- */
+
+static void hide(struct strbuf *text, const char *what, size_t n)
+{
+	struct strbuf out = STRBUF_INIT;
+	const char *p = text->buf, *end = p + text->len, *at;
+
+	while (n && (at = memmem(p, (size_t)(end - p), what, n))) {
+		strbuf_add(&out, p, (size_t)(at - p));
+		strbuf_addstr(&out, "***");
+		p = at + n;
+	}
+	strbuf_add(&out, p, (size_t)(end - p));
+	explicit_bzero(text->buf, text->len);
+	strbuf_release(text);
+	*text = out;
+}
+
+/* behind the string that begins at p */
+static const char *string_end(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		p += *p == '\\';
+	return p < end ? p + 1 : end;
+}
+
+static bool is_secret(const char *token, size_t n,
+		      const struct json_secrets *s)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct json_tree t;
+	bool found = false;
+
+	json_tree_init(&t);
+	if (json_tree_parse(&t, token, n) >= 0)
+		json_text_decode(token, n, &text);
+	for (size_t i = 0; i < s->n && !found; i++)
+		found = memmem(text.buf, text.len, s->v[i].text, s->v[i].len);
+	json_tree_release(&t);
+	explicit_bzero(text.buf, text.cap);
+	strbuf_release(&text);
+	return found;
+}
+
+/* strings that hold one, in any spelling */
+static void hide_strings(struct strbuf *text, const struct json_secrets *s)
+{
+	struct strbuf out = STRBUF_INIT;
+	const char *p = text->buf, *end = p + text->len, *at;
+
+	while ((at = memchr(p, '"', (size_t)(end - p)))) {
+		const char *next = string_end(at, end);
+
+		strbuf_add(&out, p, (size_t)(at - p));
+		if (is_secret(at, (size_t)(next - at), s))
+			strbuf_addstr(&out, "\"***\"");
+		else
+			strbuf_add(&out, at, (size_t)(next - at));
+		p = next;
+	}
+	strbuf_add(&out, p, (size_t)(end - p));
+	explicit_bzero(text->buf, text->len);
+	strbuf_release(text);
+	*text = out;
+}
+
+/* then those that are no strings */
+static void hide_all(struct strbuf *text, const struct json_secrets *s)
+{
+	if (s->n)
+		hide_strings(text, s);
+	for (size_t i = 0; i < s->n; i++)
+		hide(text, s->v[i].text, s->v[i].len);
+}
+
+/* what other steps of the plan take out of the same file is secret here too */
+static int other_secrets(struct json_attempt *a, const char *path,
+			 struct error *err)
+{
+	const struct plan *plan = step_plan(a->ctx);
+	int ret = 0;
+
+	for (size_t i = 0; i < plan->step_n && ret >= 0; i++) {
+		const struct step *other = plan->steps[i];
+		struct json_pass pass;
+		_cleanup_close_ int fd = -1;
+		struct stat st;
+
+		if (other == a->s ||
+		    other->ops->effects != step_json_effects ||
+		    !step_json_has_secrets(other->priv))
+			continue;
+		ret = fd = step_json_open(a->ctx, path, &st, err);
+		if (ret < 0)
+			break;
+		json_pass_init(&pass, other->priv, a->ctx);
+		pass.path = path;
+		pass.edit = true;
+		pass.secrets = &a->secrets;
+		/* a file of another form, perhaps: then it has none */
+		(void)json_pass_run(&pass, fd, NULL);
+		json_pass_release(&pass);
+		ret = 0;
+	}
+	return ret;
+}
+
+static void show_samples(const struct json_attempt *a, const char *path,
+			 int fd, struct preview *p)
+{
+	for (size_t i = 0; i < a->pass.sample_n; i++)
+		strvec_pushf(&p->lines, "%s:%llu: %s -> %s", path,
+			     (unsigned long long)json_line_of(fd,
+						a->pass.samples[i].offset),
+			     a->pass.samples[i].before,
+			     a->pass.samples[i].after);
+}
+
+static int show_diff(struct json_attempt *a, const char *path,
+		     struct strbuf *text, struct preview *p,
+		     struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf old = STRBUF_INIT;
+	int ret = step_files_read(a->ctx, path, DIFF_MAX, &old, err);
+
+	if (ret < 0)
+		return ret == -EFBIG ? 0 : ret;
+	hide_all(&old, &a->secrets);
+	hide_all(text, &a->secrets);
+	diff_unified(path, old.buf, old.len,
+		     a->m->output ? a->m->output : path, text->buf, text->len,
+		     &p->lines);
+	return 0;
+}
+
+static void say_file(const struct json_attempt *a, const char *path,
+		     const struct stat *st, struct preview *p)
+{
+	_cleanup_strbuf_ struct strbuf n = STRBUF_INIT, of = STRBUF_INIT;
+	_cleanup_free_ char *shown = escape_bytes(path);
+
+	step_json_number(&n, a->pass.changed);
+	step_json_number(&of, a->pass.selected);
+	if (a->m->output)
+		strvec_pushf(&p->lines, _("write '%s' from '%s': %s of %s "
+			     "values change"), a->m->output, shown, n.buf,
+			     of.buf);
+	else
+		strvec_pushf(&p->lines, _("edit '%s': %s of %s values "
+			     "change"), shown, n.buf, of.buf);
+	if (st->st_nlink > 1 && !a->m->output && a->pass.spliced)
+		strvec_pushf(&p->lines, _("'%s' has %lu names; this one gets "
+			     "a file of its own"), shown,
+			     (unsigned long)st->st_nlink);
+}
+
+static int show_file(struct json_attempt *a, const char *path, bool shown,
+		     struct preview *p, struct error *err)
+{
+	bool hidden = a->s->secret || step_json_has_secrets(a->m);
+	_cleanup_close_ int fd = -1;
+	struct strbuf text = STRBUF_INIT;
+	struct stat st;
+	bool small;
+	int ret = fd = step_json_open(a->ctx, path, &st, err);
+
+	if (ret < 0)
+		return ret;
+	small = shown && st.st_size <= DIFF_MAX && !a->s->secret;
+	a->pass.out = small ? &text : NULL;
+	a->pass.sample_max = small || hidden || !shown ? 0 : SAMPLES;
+	a->pass.sample_n = 0;
+	ret = json_attempt_file(a, path, fd, err);
+	a->pass.out = NULL;
+	if (ret >= 0 && (a->pass.spliced || a->m->output)) {
+		p->nothing = false;
+		if (shown)
+			say_file(a, path, &st, p);
+		if (small)
+			ret = other_secrets(a, path, err);
+		if (ret >= 0 && small)
+			ret = show_diff(a, path, &text, p, err);
+		show_samples(a, path, fd, p);
+	}
+	explicit_bzero(text.buf, text.cap);
+	strbuf_release(&text);
+	return ret;
+}
+
+int step_json_preview(const struct step *s, struct step_ctx *ctx,
+		      struct preview *p, struct error *err)
+{
+	_cleanup_strvec_ struct strvec files = STRVEC_INIT;
+	_cleanup_attempt_ struct json_attempt a;
+	const char *first = waits_for(s, ctx);
+	int ret = json_attempt_init(&a, s, ctx, err);
+
+	if (ret >= 0)
+		ret = step_json_files(a.m, ctx, &files, err);
+	if (ret < 0)
+		return ret;
+	if (first) {
+		p->unknown = true;
+		strvec_pushf(&p->lines, _("to be seen after step '%s'"),
+			     first);
+		return 0;
+	}
+	p->nothing = true;
+	a.pass.edit = true;
+	a.pass.total = step_json_size(ctx, &files);
+	for (size_t i = 0; i < files.n && ret >= 0; i++)
+		ret = show_file(&a, files.v[i], i < FILES_SHOWN, p, err);
+	if (ret >= 0 && files.n > FILES_SHOWN && !p->nothing)
+		strvec_pushf(&p->lines, _("and %zu more files"),
+			     files.n - FILES_SHOWN);
+	return ret;
+}
