@@ -127,6 +127,15 @@ int client_spawn(struct client **ret, const struct client_spec *spec,
 	return 0;
 }
 
+/* ours until it is reaped; another one's as long as its lock is held */
+static bool client_is_alive(struct client *c)
+{
+	if (c->verb == CLIENT_ATTACHED)
+		return c->sd.fd >= 0 && !c->refused &&
+			state_dir_is_locked(&c->sd, NULL);
+	return c->pid;
+}
+
 static int dial(struct client *c, struct error *err)
 {
 	int fd = control_connect(c->sd.fd, c->read_only ? "view" : "control",
@@ -285,6 +294,27 @@ static void take_ready(struct client *c)
 	error_release(&err);
 }
 
+/*
+ * The line went dead and the engine did not: we were stopped for a while, and
+ * it does not wait for those who do not listen. Call again; the log of the run
+ * has what we missed.
+ */
+static void call_again(struct client *c)
+{
+	struct error err = ERROR_INIT;
+
+	if (c->verb >= CLIENT_VERIFY && c->verb != CLIENT_ATTACHED)
+		return;
+	if (c->stream >= 0 || c->ready >= 0 || c->sd.fd < 0 || c->refused ||
+	    !client_is_alive(c))
+		return;
+	strbuf_clear(&c->in);
+	c->log_read = false;
+	/* on its way out it listens no more: then it is gone soon */
+	(void)dial(c, &err);
+	error_release(&err);
+}
+
 static void reap(struct client *c)
 {
 	pid_t pid;
@@ -329,17 +359,17 @@ bool client_io(struct client *c, struct model *m,
 		changed |= take_lines(c, m, other, ctx);
 	} while (c->stream >= 0);
 	reap(c);
+	call_again(c);
 	return changed || client_is_over(c) != was_over;
 }
 
 /* --- facts --- */
 
-bool client_is_over(const struct client *c)
+bool client_is_over(struct client *c)
 {
 	if (c->stream >= 0 || c->ready >= 0)
 		return false;
-	/* the lock is free when the process has gone */
-	return !c->pid;
+	return !client_is_alive(c);
 }
 
 int client_exit(const struct client *c)

@@ -74,7 +74,7 @@ size_t client_poll_fds(struct client *c, struct pollfd *p);
 bool client_io(struct client *c, struct model *m,
 	       void (*other)(void *ctx, struct json_object *o), void *ctx);
 /* the engine has ended, or does not talk to us any more */
-bool client_is_over(const struct client *c);
+bool client_is_over(struct client *c);
 /* exit status of our child; -1: not known (attached, killed) */
 int client_exit(const struct client *c);
 /* signal that ended our child, 0: none */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Which plan, what it does, and the answers it asks for. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/i18n.h"
 #include "base/json.h"
@@ -9,6 +12,17 @@
 #include "wizard-internal.h"
 
 /* --- W05 --- */
+
+static void push_lines(struct strvec *t, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		strvec_pushf(t, "%.*s", (int)n, text);
+		text += n;
+		text += *text == '\n';
+	}
+}
 
 void page_w05(struct wizard *w, struct sheet *s)
 {
@@ -26,9 +40,40 @@ void page_w05(struct wizard *w, struct sheet *s)
 	sheet_status(s, _("Nothing is changed by choosing."));
 }
 
+/* standard error is the screen here; what is said there becomes lines */
+struct capture {
+	int was, file;
+};
+
+static void capture_begin(struct capture *c)
+{
+	c->was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	c->file = memfd_create("said", MFD_CLOEXEC);
+	if (c->was >= 0 && c->file >= 0)
+		(void)dup2(c->file, STDERR_FILENO);
+}
+
+static void capture_end(struct capture *c, struct strvec *ret)
+{
+	char buf[8192];
+	ssize_t n = -1;
+
+	if (c->was >= 0)
+		(void)dup2(c->was, STDERR_FILENO);
+	if (c->file >= 0)
+		n = pread(c->file, buf, sizeof(buf) - 1, 0);
+	if (n > 0) {
+		buf[n] = '\0';
+		push_lines(ret, buf);
+	}
+	closep(&c->was);
+	closep(&c->file);
+}
+
 static unsigned int choose_plan(struct wizard *w, const char *path)
 {
 	_cleanup_free_ char *chosen = xstrdup(path);
+	struct capture cap;
 	int ret;
 
 	if (!strvec_has(&w->plans, path))
@@ -37,13 +82,13 @@ static unsigned int choose_plan(struct wizard *w, const char *path)
 	session_init(&w->s, &w->o, w->kinds);
 	strvec_clear(&w->o.args);
 	strvec_push(&w->o.args, chosen);
+	capture_begin(&cap);
 	ret = wizard_load_plan(w);
+	capture_end(&cap, wizard_text_begin(w, _("This plan cannot be used")));
 	if (!ret)
 		return WIZARD_REDRAW | WIZARD_PAGE;
-	/* what is wrong with it went to standard error, which is the screen:
-	   leave, so that it can be read */
-	w->exit = ret;
-	return WIZARD_QUIT;
+	w->page = PAGE_W05;
+	return WIZARD_REFUSED | WIZARD_SHOW_TEXT | WIZARD_REDRAW;
 }
 
 /* --- W10 --- */
@@ -280,17 +325,6 @@ static unsigned int show_steps(struct wizard *w)
 			strvec_pushf(t, _("     risk: %s"), risk);
 	}
 	return WIZARD_SHOW_TEXT;
-}
-
-static void push_lines(struct strvec *t, const char *text)
-{
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-
-		strvec_pushf(t, "%.*s", (int)n, text);
-		text += n;
-		text += *text == '\n';
-	}
 }
 
 static unsigned int show_notes(struct wizard *w)

@@ -420,6 +420,38 @@ static void t_verify_again(void **state)
 	world_end(&x);
 }
 
+/* stopped for a while: the engine does not wait, and is found again */
+static void t_deaf_for_a_while(void **state)
+{
+	_cleanup_free_ char *log = NULL;
+	uint64_t since = clock_mono_ns();
+	struct stat st = { 0 };
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/step.sh", "yes | head -c 100000\n"
+		 "while [ ! -e ../go ]; do sleep 0.1; done\n"
+		 "echo made > new/made\n");
+	to_first_step(&x);
+	act(&x, "all");
+	log = xasprintf("root/.upshift/runs/%s/log.jsonl",
+			wizard_model(x.w)->run);
+	/* far more than the engine keeps for one who does not listen */
+	while (st.st_size < 4000000) {
+		(void)poll(NULL, 0, 20);
+		(void)fstatat(x.s->fd, log, &st, 0);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+	for (int i = 0; i < 20; i++)
+		turn(&x);
+	assert_int_equal(wizard_page(x.w), PAGE_P50);
+	assert_true(says(&x, "3 old"));
+	put_file(x.s->fd, "go", "");
+	until(&x, PAGE_D90);
+	assert_int_equal(wizard_exit(x.w), 0);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,9 +464,9 @@ int main(void)
 		with_scratch(t_two_controllers),
 		with_scratch(t_killed_engine),
 		with_scratch(t_verify_again),
+		with_scratch(t_deaf_for_a_while),
 	};
 
 	(void)umask(077);
-	if (getenv("ONLY")) cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
