@@ -369,8 +369,9 @@ void pty_sync(struct pty *p)
 	pty_drain(p);
 	from = p->raw.len;
 	pty_keys(p, "\f");
-	while (!cleared_since(p, from) || last_line_blank(p) ||
-	       p->cursor_y == p->lines - 1) {
+	while (!cleared_since(p, from) ||
+	       (p->lines >= 12 && p->cols >= 40 &&
+		(last_line_blank(p) || p->cursor_y == p->lines - 1))) {
 		if (now() > end)
 			give_up(p, "a new drawing", "");
 		(void)read_some(p, 100);

@@ -325,6 +325,7 @@ static void sizes(void **state)
 	pty_wait(&p, "Terminal 38x9, need 40x12.");
 	/* no key but p, q and ^C */
 	pty_keys(&p, "\rls2\r");
+	pty_sync(&p);
 	pty_resize(&p, 80, 24);
 	pty_wait(&p, "All steps: 4 of 9, about 17 min left");
 	pty_resize(&p, 38, 9);

@@ -209,7 +209,12 @@ static void take_signals(struct app *a)
 	if (wake & WAKE_STOP)
 		app_ask_stop(a, true);
 	if (wake & (WAKE_RESIZE | WAKE_CONTINUE | WAKE_SUSPEND)) {
+		bool blind = app_too_small(a);
+
 		terminal_resize(&a->term);
+		/* typed while there was nothing to see */
+		if (blind && !app_too_small(a))
+			terminal_flush();
 		a->dirty = true;
 	}
 }
