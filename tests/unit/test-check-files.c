@@ -235,7 +235,8 @@ static void mistakes(void **state)
 		{ STEPS("json", ""), "'paths'" },
 		{ STEPS("json", "paths = [\"../x\"];"), "'../x'" },
 		{ STEPS("exists", "paths = \"a\"; path = \"b\";"), "path" },
-		{ STEPS("unchanged", "paths = [\"a/*\"];"), "patterns" },
+		{ "steps = ( { id = \"s\"; kind = \"unchanged\"; paths = "
+		  "[\"a/*\"]; } );", "patterns" },
 	};
 
 	(void)state;
