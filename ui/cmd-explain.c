@@ -177,6 +177,11 @@ static const char *meaning(enum err_code code)
 	case ERR_STATE:
 		return N_("The state directory (.upshift) cannot be made or "
 			"read. Nothing was changed.");
+	case ERR_BUNDLE:
+		return N_("The support bundle cannot be written or read. It "
+			"is a file of its own: name another place, as in "
+			"upshift support-bundle /tmp/FILE. The run is not "
+			"affected.");
 	case ERR_STATE_UNSAFE:
 		return N_("The state directory belongs to somebody else or is "
 			"open to others, so it cannot be trusted. Nothing was "

@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 #include "report.h"
 #include "session.h"
+#include "status-text.h"
 #include "text.h"
 
 static int say(enum err_code code, const char *msg, const char *hint)
@@ -90,7 +91,7 @@ static void add_backup(const struct run *r, struct strbuf *out)
 	text_clock(r->backup.finished, out);
 }
 
-static void status_text(const struct run *r, bool live, struct strbuf *out)
+void status_text(const struct run *r, bool live, struct strbuf *out)
 {
 	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
 	_cleanup_free_ char *data = run_data_text(r, live);
@@ -121,7 +122,7 @@ static void status_text(const struct run *r, bool live, struct strbuf *out)
 		strbuf_addf(out, _("  (use \"%s\")\n"), next.v[i]);
 }
 
-static void status_short(const struct run *r, bool live, struct strbuf *out)
+void status_short(const struct run *r, bool live, struct strbuf *out)
 {
 	size_t done = 0;
 
@@ -153,6 +154,8 @@ static int exec_status(const struct options *o,
 	bool live;
 	int ret;
 
+	if (o->bundle)
+		return status_of_bundle(o);
 	session_init(&s, o, kinds);
 	ret = session_open_run(&s, false);
 	if (ret == 66 && o->json)
@@ -355,7 +358,7 @@ static int exec_forget(const struct options *o,
 
 const struct command cmd_status = {
 	.name = "status",
-	.usage = "[--json|--short] [--run ID]",
+	.usage = "[--json|--short] [--run ID | --bundle FILE]",
 	.summary = N_("where a run stands and what to type next"),
 	.exec = exec_status,
 };

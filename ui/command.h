@@ -21,10 +21,11 @@ struct options {
 	struct strvec args;          /* plan, point, run, code, ... */
 	const char *root, *state_dir, *backup_dir, *run_id;
 	const char *vars_file, *answers_file, *write_answers;
-	const char *stop_after, *run_step, *level, *log_file, *lang;
+	const char *stop_after, *run_step, *level, *log_file, *lang,
+		*bundle;
 	struct strvec set, confirm, skip;
 	bool batch, yes, dry_run, if_needed, json, shorter, preview, plain;
-	bool read_only, expired, quiet, verbose;
+	bool list, read_only, expired, quiet, verbose;
 	bool on_failure_given;
 	enum plan_on_failure on_failure;
 	double progress_interval;    /* seconds; < 0: the default */
@@ -50,7 +51,7 @@ struct command {
 
 extern const struct command cmd_run, cmd_check, cmd_status, cmd_resume,
 	cmd_rollback, cmd_verify, cmd_list, cmd_report, cmd_lint, cmd_explain,
-	cmd_forget, cmd_attach, cmd_help;
+	cmd_forget, cmd_attach, cmd_support, cmd_help;
 extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 

@@ -28,6 +28,7 @@ const struct command *const commands[] = {
 	&cmd_lint,
 	&cmd_explain,
 	&cmd_forget,
+	&cmd_support,
 	&cmd_help,
 	NULL,
 };

@@ -17,7 +17,8 @@ enum opt {
 	OPT_VARS, OPT_CONFIRM, OPT_ANSWERS, OPT_WRITE_ANSWERS, OPT_SKIP,
 	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
 	OPT_SHORT, OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
-	OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE, OPT_INTERVAL,
+	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
+	OPT_INTERVAL,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -47,6 +48,8 @@ static const struct option longs[] = {
 	{ "expired", no_argument, NULL, OPT_EXPIRED },
 	{ "plain", no_argument, NULL, OPT_PLAIN },
 	{ "lang", required_argument, NULL, OPT_LANG },
+	{ "bundle", required_argument, NULL, OPT_BUNDLE },
+	{ "list", no_argument, NULL, OPT_LIST },
 	{ "log-file", required_argument, NULL, OPT_LOG_FILE },
 	{ "progress-interval", required_argument, NULL, OPT_INTERVAL },
 	/* of the screens; they change nothing in text */
@@ -165,6 +168,9 @@ static int take_flag(struct options *o, int c)
 	case OPT_PLAIN:
 		o->plain = true;
 		return 0;
+	case OPT_LIST:
+		o->list = true;
+		return 0;
 	case 'q':
 		o->quiet = true;
 		return 0;
@@ -225,6 +231,9 @@ static int take_value(struct options *o, int c, const char *arg)
 		return 0;
 	case OPT_LEVEL:
 		o->level = arg;
+		return 0;
+	case OPT_BUNDLE:
+		o->bundle = arg;
 		return 0;
 	case OPT_LANG:
 		o->lang = arg;

@@ -84,6 +84,7 @@
 	X(ERR_JOURNAL_FORMAT, 6006, 74)                                      \
 	X(ERR_LOCKED, 6010, 75)                                              \
 	X(ERR_FOREIGN, 6011, 74)                                             \
+	X(ERR_BUNDLE, 6020, 73)                                              \
 	/* 7: system calls */                                                \
 	X(ERR_IO, 7001, 2)                                                   \
 	X(ERR_MEMORY, 7002, 70)                                              \

@@ -77,6 +77,7 @@ static void test_names(void **state)
 		{ "pass 1 of 3", "pass 1 of 3" },
 		{ "password =", "password =" },
 		{ "token", "token" },
+		{ "PWD=/srv/acme", "PWD=/srv/acme" },
 		{ "a=b c:d e", "a=b c:d e" },
 	};
 	_cleanup_redact_ struct redact r = REDACT_INIT;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STATUS_TEXT_H
+#define STATUS_TEXT_H
+/*
+ * status-text - where a run stands, as `upshift status` says it
+ *
+ * From the journal in memory alone. live: an engine works on it now.
+ */
+#include <stdbool.h>
+
+struct options;
+struct run;
+struct strbuf;
+
+/* several lines, each with its newline */
+void status_text(const struct run *r, bool live, struct strbuf *out);
+/* "7K4Q failed, 3 of 9 steps done, step 4 failed E-4107" */
+void status_short(const struct run *r, bool live, struct strbuf *out);
+
+/* the same out of a support bundle, o->bundle; prints, returns an exit status */
+int status_of_bundle(const struct options *o);
+
+#endif
