@@ -5,8 +5,10 @@
  * name of their inode does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backup-internal.h"
@@ -16,6 +18,8 @@
 #include "base/walk.h"
 #include "base/xalloc.h"
 
+#define LOST_MAX 100
+
 struct look {
 	const struct backup_spec *spec;
 	struct backup_need *need;
@@ -23,14 +27,74 @@ struct look {
 	struct effects *full;
 	uid_t uid;               /* ours */
 	bool strangers;          /* some name of an inode was not met */
+	bool loss;               /* fill in need->lost */
 	const atomic_bool *quit; /* nobody wants to know; may be NULL */
 };
+
+/* --- what cannot be kept --- */
+
+static void lose(struct look *l, const char *path, const char *why)
+{
+	_cleanup_free_ char *shown = escape_bytes(path);
+
+	/* who loses so many of one kind knows it after the first hundred */
+	if (l->need->lost.n < LOST_MAX)
+		strvec_pushf(&l->need->lost, "%s: %s", shown, why);
+}
+
+/* a tar has no place for them, and setting them again needs rights */
+static void lose_flags(struct look *l, const struct set_entry *e)
+{
+	static const struct {
+		uint64_t bit;
+		char letter;
+	} flags[] = {
+		{ STATX_ATTR_IMMUTABLE, 'i' }, { STATX_ATTR_APPEND, 'a' },
+		{ STATX_ATTR_NODUMP, 'd' }, { STATX_ATTR_COMPRESSED, 'c' },
+		{ STATX_ATTR_ENCRYPTED, 'E' }, { STATX_ATTR_VERITY, 'V' },
+	};
+	_cleanup_free_ char *why = NULL;
+	char letters[ARRAY_SIZE(flags) + 1];
+	size_t n = 0;
+	struct statx sx;
+
+	if (e->dirfd < 0 || statx(e->dirfd, e->name, AT_SYMLINK_NOFOLLOW, 0,
+				  &sx) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (sx.stx_attributes & sx.stx_attributes_mask & flags[i].bit)
+			letters[n++] = flags[i].letter;
+	if (!n)
+		return;
+	letters[n] = '\0';
+	why = xasprintf(_("its file flags '%s' (chattr) are not kept"),
+			letters);
+	lose(l, e->it->path, why);
+}
+
+static void note_loss(struct look *l, const struct set_entry *e)
+{
+	const struct item *it = e->it;
+
+	if (it->type == ITEM_ABSENT)
+		return;
+	if (it->type == ITEM_SOCKET) {
+		lose(l, it->path, _("a socket is not kept"));
+		return;
+	}
+	if (l->uid != 0 && it->meta.uid != l->uid)
+		lose(l, it->path, _("its owner cannot be given back without "
+				    "being root"));
+	if (!(it->flags & ITEM_PARENT))
+		lose_flags(l, e);
+}
+
+/* --- how much --- */
 
 static int count_item(void *ctx, struct set_entry *e, struct error *err)
 {
 	const struct item *it = e->it;
 	struct look *l = ctx;
-	_cleanup_free_ char *shown = NULL;
 	bool first = true;
 
 	(void)err;
@@ -44,16 +108,8 @@ static int count_item(void *ctx, struct set_entry *e, struct error *err)
 		l->need->files++;
 		l->need->bytes += it->alloc ? it->alloc : it->size;
 	}
-	if (it->type == ITEM_SOCKET) {
-		shown = escape_bytes(it->path);
-		strvec_pushf(&l->need->lost, _("%s: a socket is not kept"),
-			     shown);
-	} else if (it->type != ITEM_ABSENT && l->uid != 0 &&
-		   it->meta.uid != l->uid && l->need->lost.n < 100) {
-		shown = escape_bytes(it->path);
-		strvec_pushf(&l->need->lost, _("%s: its owner cannot be given "
-			     "back without being root"), shown);
-	}
+	if (l->loss)
+		note_loss(l, e);
 	return 0;
 }
 
@@ -110,13 +166,14 @@ static int refuse_outside(void *ctx, struct link_name *ln)
 	return 0;
 }
 
+/* quit: see struct look */
 static int complete(const struct backup_spec *spec, struct effects *full,
 		    struct backup_need *need, const atomic_bool *quit,
-		    struct error *err)
+		    bool loss, struct error *err)
 {
 	struct look l = { .spec = spec, .need = need, .full = full,
 			  .links = link_table_new(), .uid = geteuid(),
-			  .quit = quit };
+			  .quit = quit, .loss = loss };
 	struct effects sorted = EFFECTS_INIT;
 	int ret;
 
@@ -144,7 +201,7 @@ static int complete(const struct backup_spec *spec, struct effects *full,
 int backup_set_complete(const struct backup_spec *spec, struct effects *full,
 			struct backup_need *need, struct error *err)
 {
-	return complete(spec, full, need, NULL, err);
+	return complete(spec, full, need, NULL, false, err);
 }
 
 /* --- beside the packing --- */
@@ -164,7 +221,8 @@ static void *run(void *arg)
 {
 	struct look_job *j = arg;
 
-	j->ret = complete(j->spec, &j->full, &j->need, &j->quit, &j->err);
+	j->ret = complete(j->spec, &j->full, &j->need, &j->quit, false,
+			  &j->err);
 	atomic_store(&j->done, true);
 	return NULL;
 }
@@ -224,7 +282,7 @@ int backup_measure(const struct backup_spec *spec, struct backup_need *ret,
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	r = backup_set_complete(spec, &full, ret, err);
+	r = complete(spec, &full, ret, NULL, true, err);
 	effects_release(&full);
 	return r;
 }

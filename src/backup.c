@@ -317,8 +317,34 @@ int backup_create(int dirfd, const char *name, const struct backup_spec *spec,
 	return r;
 }
 
+/* as one word for a shell */
+static void add_word(struct strbuf *sb, const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.,:=@%+-";
+
+	if (*s && !s[strspn(s, plain)]) {
+		strbuf_addstr(sb, s);
+		return;
+	}
+	strbuf_addch(sb, '\'');
+	for (; *s; s++) {
+		if (*s == '\'')
+			strbuf_addstr(sb, "'\\''");
+		else
+			strbuf_addch(sb, *s);
+	}
+	strbuf_addch(sb, '\'');
+}
+
 char *backup_tar_line(const char *archive, const char *dir)
 {
-	return xasprintf("tar --zstd --xattrs --xattrs-include='*' --acls "
-			 "-xpf %s -C %s", archive, dir);
+	struct strbuf sb = STRBUF_INIT;
+
+	strbuf_addstr(&sb, "tar --zstd --xattrs --xattrs-include='*' --acls "
+		      "-xpf ");
+	add_word(&sb, archive);
+	strbuf_addstr(&sb, " -C ");
+	add_word(&sb, dir);
+	return strbuf_detach(&sb);
 }

@@ -114,7 +114,7 @@ int backup_extract(int dirfd, const char *name, const char *manifest_digest,
 /* writes the content of a regular file to fd, holes as holes */
 int backup_member_write(struct backup_member *m, int fd, struct error *err);
 
-/* the line that brings the data back without us; caller frees */
+/* the line for a shell that brings the data back without us; caller frees */
 char *backup_tar_line(const char *archive, const char *dir);
 
 #endif

@@ -50,7 +50,7 @@ static bool complete(struct world *w)
 	return !strcmp(have, "start.b2 start.manifest.jsonl start.tar.zst");
 }
 
-/* every call in turn: an error, and no file left; until there is no such call */
+/* every call in turn, until there is no such call: no error passes */
 static void each_call(struct world *w, const char *op, const char *what,
 		      int code)
 {

@@ -6,9 +6,11 @@
 #include "backup-world.h"
 
 #include <endian.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
-#include <sys/socket.h>
 
 #include "base/fsutil.h"
 #include "base/path.h"
@@ -23,8 +25,8 @@
 static void make_names(struct world *w)
 {
 	static const char *const names[] = {
-		"plain", "with space", "new\nline", "tab\there", "-dash", "q\"uo",
-		"back\\slash", "\xff\xfe raw", "caf\xc3\xa9", "cafe\xcc\x81",
+		"plain", "with space", "new\nline", "tab\there", "-dash",
+		"q\"uo", "back\\slash", "\xff\xfe raw", "caf\xc3\xa9", "cafe\xcc\x81",
 		"control\x01", "trailing ", "=", "%3D", NAME_255,
 	};
 
@@ -106,8 +108,8 @@ static void make_meta(struct world *w)
 		assert_int_equal(fchownat(w->root_fd, "meta/owner", 3000000000u,
 					  2097152, 0), 0);
 		put_file(w->root_fd, "meta/owner-fits", "just fits");
-		assert_int_equal(fchownat(w->root_fd, "meta/owner-fits", 2097151,
-					  1234, 0), 0);
+		assert_int_equal(fchownat(w->root_fd, "meta/owner-fits",
+					  2097151, 1234, 0), 0);
 	}
 	world_mtime(w, "meta/sticky", 1234567890, 123456789);
 	world_mtime(w, "kinds/link", 1111111111, 111111111);
@@ -266,7 +268,7 @@ static void t_gnu_tar(void **state)
 	check_back(w, "tar");
 }
 
-/* names that are all ASCII: not a word */
+/* names that are all ASCII: not a word; and words that need quotes */
 static void t_gnu_tar_quiet(void **state)
 {
 	struct world *w = *state;
@@ -277,9 +279,10 @@ static void t_gnu_tar_quiet(void **state)
 	put_file(w->root_fd, "d/new\nline", "x");
 	put_file(w->root_fd, "d/" NAME_255, "y");
 	world_mtime(w, "d/new\nline", 1000000000, 5);
-	world_save(w, "start");
-	line = backup_tar_line("out/start.tar.zst", "back");
-	command = xasprintf("mkdir back && test -z \"$(%s 2>&1)\"", line);
+	world_save(w, "it's mine");
+	line = backup_tar_line("out/it's mine.tar.zst", "back/a b");
+	command = xasprintf("mkdir -p 'back/a b' && test -z \"$(%s 2>&1)\"",
+			    line);
 	rc = world_sh(w, "zstd", command);
 	if (rc < 0)
 		skip();
@@ -439,6 +442,29 @@ static void t_socket(void **state)
 	close(fd);
 }
 
+static void t_flags(void **state)
+{
+	struct world *w = *state;
+	struct backup_need need;
+	int fd, flags;
+
+	put_file(w->root_fd, "none", "x");
+	put_file(w->root_fd, "nodump", "x");
+	fd = openat(w->root_fd, "nodump", O_RDONLY | O_CLOEXEC);
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		skip();
+	flags |= FS_NODUMP_FL;
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
+		skip();
+	close(fd);
+	effects_add(&w->set, EFFECT_CHANGE, 0, ".");
+	assert_int_equal(backup_measure(&w->spec, &need, &w->err), 0);
+	assert_int_equal(need.lost.n, 1);
+	assert_string_equal(need.lost.v[0], "nodump: its file flags 'd' "
+			    "(chattr) are not kept");
+	backup_need_release(&need);
+}
+
 static void t_devices(void **state)
 {
 	struct world *w = *state;
@@ -466,7 +492,7 @@ int main(void)
 		with_world(t_gnu_tar), with_world(t_gnu_tar_quiet),
 		with_world(t_bsdtar), with_world(t_ourselves),
 		with_world(t_manifest), with_world(t_socket),
-		with_world(t_devices),
+		with_world(t_flags), with_world(t_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
