@@ -202,6 +202,36 @@ static void wrap_safe(struct build *b, const char *safe, int col,
 				 role, 0, item);
 }
 
+/*
+ * Where not all rows fit into columns, those that do stand in columns of their
+ * own; a row with more to say does not push them about.
+ */
+static void find_fitting(struct table *t, int width)
+{
+	memset(t->cols, 0, sizeof(t->cols));
+	for (size_t r = 0; r < t->n && !t->head; r++) {
+		const struct cells *c = &t->rows[r];
+		int cols[CELLS_MAX], total = INDENT + t->lead;
+
+		for (int k = 0; k < t->cell_n; k++) {
+			cols[k] = k < c->n ? width_of(c->v[k]) : 0;
+			cols[k] = MAX(cols[k], t->cols[k]);
+			total += cols[k] + (k ? t->gap : 0);
+		}
+		if (total <= width)
+			memcpy(t->cols, cols, sizeof(cols[0]) *
+			       (size_t)t->cell_n);
+	}
+}
+
+static bool fits(const struct table *t, const struct cells *c)
+{
+	for (int k = 0; k < c->n; k++)
+		if (width_of(c->v[k]) > t->cols[k])
+			return false;
+	return true;
+}
+
 /* label and text on a line if they fit, what is left below them */
 static void draw_stacked(struct build *b, const struct table *t,
 			 const struct sheet_item *it, const struct cells *c,
@@ -215,10 +245,8 @@ static void draw_stacked(struct build *b, const struct table *t,
 	place_cursor(b, it, col);
 	end = build_span(b, line, col, c->v[0], it->role, flags, item);
 	for (k = 1; k < c->note; k++) {
-		int at = MAX(end + 2, col + t->cols[0] + 2);
+		int at = end + 2;
 
-		if (at + width_of(c->v[k]) > b->width)
-			at = end + 2;
 		if (at + width_of(c->v[k]) > b->width)
 			break;
 		end = build_span(b, line, at, c->v[k], it->role, 0, item);
@@ -301,7 +329,7 @@ static void draw_rows(struct build *b, const struct table *t, const size_t *at)
 			continue;
 		if (it->type == SHEET_BAR)
 			build_item(b, item, true);
-		else if (!stacked)
+		else if (!stacked || (!t->head && fits(t, &t->rows[r])))
 			draw_columns(b, t, it, &t->rows[r], (int)item);
 		else if (it->type == SHEET_ROW)
 			draw_stacked(b, t, it, &t->rows[r], (int)item);
@@ -334,6 +362,8 @@ size_t build_table(struct build *b, const size_t *at, size_t i, size_t n)
 			read_cells(b, &s->items[at[i + r]], &t.rows[r]);
 	measure(&t, s, at);
 	find_numbers(&t);
+	if (t.total > b->width)
+		find_fitting(&t, b->width);
 	/* the text takes what the others leave */
 	if (t.head && t.total < b->width && t.cell_n > 2)
 		t.cols[1] += b->width - t.total;

@@ -112,6 +112,16 @@ void build_wrapped(struct build *b, struct line *line, int col, int cols,
 	}
 }
 
+/* a blank line parts it from what is above, whether the sheet has one or not */
+static void place_log(struct build *b)
+{
+	struct layout *l = b->out;
+
+	if (b->blanks && l->n && l->v[l->n - 1].kind != LINE_BLANK)
+		(void)build_line(b, LINE_BLANK);
+	build_log(b, b->log_room);
+}
+
 static void build_list(struct build *b, const size_t *at, size_t n)
 {
 	const struct sheet *s = b->in->sheet;
@@ -129,7 +139,7 @@ static void build_list(struct build *b, const size_t *at, size_t n)
 			i = build_choices(b, at, i, n);
 		} else if (type == SHEET_LOG) {
 			if (b->log_room > 0)
-				build_log(b, b->log_room);
+				place_log(b);
 			i++;
 		} else {
 			build_item(b, at[i++], after_row);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tui/log.h"
 
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/strbuf.h"
 #include "model.h"
@@ -31,6 +32,23 @@ bool log_is_step_line(const struct model *m, uint64_t ordinal)
 	return line && (line->stream == 's' || line->stream == 'n');
 }
 
+/* time of day here, of a full time; anything else as it is */
+static void add_time(const char *time, unsigned int safe, struct strbuf *out)
+{
+	struct timespec ts;
+	struct tm tm;
+
+	if (!time || !*time)
+		return;
+	if (clock_parse(time, &ts) == 0 && localtime_r(&ts.tv_sec, &tm))
+		strbuf_addf(out, "%02d:%02d:%02d ", tm.tm_hour, tm.tm_min,
+			    tm.tm_sec);
+	else {
+		width_safe(out, time, safe);
+		strbuf_addch(out, ' ');
+	}
+}
+
 enum sheet_role log_line(const struct model *m, uint64_t ordinal,
 			 unsigned int safe, struct strbuf *out)
 {
@@ -39,10 +57,7 @@ enum sheet_role log_line(const struct model *m, uint64_t ordinal,
 
 	if (!line)
 		return ROLE_NORMAL;
-	if (line->time && *line->time) {
-		width_safe(out, line->time, safe);
-		strbuf_addch(out, ' ');
-	}
+	add_time(line->time, safe, out);
 	width_safe(&text, line->text, safe | WIDTH_TABS);
 	width_untab(out, text.buf);
 	strbuf_release(&text);
