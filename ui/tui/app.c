@@ -171,10 +171,21 @@ void app_leave(struct app *a)
 	a->ret = wizard_exit(a->w);
 }
 
+static bool wants_bell(const struct app *a, unsigned int result)
+{
+	const char *when = wizard_options(a->w)->bell;
+
+	if (when && !strcmp(when, "never"))
+		return false;
+	if (when && !strcmp(when, "always") && (result & WIZARD_REFUSED))
+		return true;
+	return result & WIZARD_BELL;
+}
+
 /* what wizard_io() or wizard_act() led to */
 void app_result(struct app *a, unsigned int result)
 {
-	if (result & WIZARD_BELL)
+	if (wants_bell(a, result))
 		terminal_bell();
 	if (result & (WIZARD_PAGE | WIZARD_MOVED)) {
 		a->fresh = a->fresh || (result & WIZARD_PAGE);
