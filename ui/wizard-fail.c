@@ -280,30 +280,51 @@ static void begun_by(struct wizard *w, struct sheet *s)
 			   "computer or the program was ended."));
 }
 
-static char *next_step_label(const struct wizard *w)
+/* the first step that is not through, NULL: none */
+static const struct run_step *next_step(const struct wizard *w, int *number)
 {
 	const struct run *r = w->run;
 
-	if (r->state == RUN_ROLLING_BACK)
-		return xstrdup(_("Finish the rollback"));
-	if (!r->backup.done)
-		return xstrdup(_("Continue with the checks"));
-	for (size_t i = 0; i < r->step_n; i++)
+	for (size_t i = 0; i < r->step_n; i++) {
+		*number = (int)i + 1;
 		if (r->steps[i].state != STEP_VERIFIED &&
 		    r->steps[i].state != STEP_SKIPPED)
-			return xasprintf(_("Continue with step %zu"), i + 1);
-	return xstrdup(_("Continue with the verification"));
+			return &r->steps[i];
+	}
+	return NULL;
+}
+
+static void continue_choice(struct wizard *w, struct sheet *s, int *n)
+{
+	const struct run *r = w->run;
+	int i = 0;
+	const struct run_step *st = next_step(w, &i);
+	_cleanup_free_ char *label = NULL;
+	const char *note = NULL;
+
+	if (r->state == RUN_ROLLING_BACK) {
+		label = xstrdup(_("Finish the rollback"));
+	} else if (!r->backup.done) {
+		label = xstrdup(_("Continue with the checks"));
+		note = _("nothing was changed so far");
+	} else if (!st) {
+		label = xstrdup(_("Continue with the verification"));
+	} else {
+		label = xasprintf(_("Continue with step %d"), i);
+		note = st->state == STEP_PENDING || st->state == STEP_UNDONE ?
+			_("asks you again before it starts") :
+			_("looks what it left, puts that back, does it again");
+	}
+	(void)choice(s, n, "continue", label, note);
 }
 
 void page_r70(struct wizard *w, struct sheet *s)
 {
 	const struct run *r = w->run;
-	_cleanup_free_ char *go = NULL;
 	int n = 0;
 
 	if (!r)
 		return;
-	go = next_step_label(w);
 	begun_by(w, s);
 	sheet_blank(s);
 	run_rows(w, s);
@@ -315,9 +336,7 @@ void page_r70(struct wizard *w, struct sheet *s)
 		   _("not made yet") : r->backup.pruned ? _("removed") :
 		   _("verified when it was made"));
 	sheet_blank(s);
-	(void)choice(s, &n, "continue", go, r->backup.done &&
-		     r->state != RUN_ROLLING_BACK ?
-		     _("asks you again before it starts") : NULL);
+	continue_choice(w, s, &n);
 	if (r->backup.done)
 		(void)choice(s, &n, "verify", _("Verify the data first"),
 			     _("read only"));

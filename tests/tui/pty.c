@@ -16,7 +16,7 @@
 
 #include "base/xalloc.h"
 
-#define DEADLINE_S 20
+#define DEADLINE_S 60
 
 static int on_cursor(VTermPos pos, VTermPos old, int visible, void *user)
 {
@@ -117,6 +117,10 @@ static void child(const struct pty *p, const char *code,
 		(void)dup2(events, 3);
 	(void)fcntl(3, F_SETFD, 0);
 	set_environment(p, s);
+	if (s->argv) {
+		(void)execv(s->argv[0], (char *const *)s->argv);
+		_exit(127);
+	}
 	if (s->job)
 		run_as_job(code, s->option);
 	run(code, s->option);

@@ -35,6 +35,7 @@ struct pty_setup {
 	const char *env;          /* "NAME=VALUE", one more */
 	const char *option;
 	bool job;                 /* under a parent that watches it stop */
+	const char *const *argv;  /* this program, not fake-tui */
 };
 
 void pty_start(struct pty *p, const char *code, int cols, int lines,
