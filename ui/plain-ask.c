@@ -5,8 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "help-pages.h"
 #include "plain-internal.h"
 
 static void set_asked(struct plain *p, char *text)
@@ -33,8 +35,16 @@ static bool has_question(const struct plain *p)
 	return p->mode != MODE_PAGE || p->entry_n > 0;
 }
 
+bool plain_holds(const struct plain *p)
+{
+	return p->hold_ns && p->mode == MODE_PAGE &&
+		clock_mono_ns() < p->hold_ns;
+}
+
 bool plain_listens(const struct plain *p)
 {
+	if (plain_holds(p) && !p->in.tty)
+		return false;
 	return p->in.tty || p->mode == MODE_STOP || p->mode == MODE_TEXT ||
 		!p->sheet.working;
 }
@@ -103,7 +113,10 @@ static unsigned int answer_stop(struct plain *p, const char *line)
 	}
 	p->mode = MODE_PAGE;
 	p->stop_abort = false;
-	return *id ? wizard_act(p->w, id, NULL, NULL) : WIZARD_NOTHING;
+	if (!*id)
+		return WIZARD_NOTHING;
+	p->hold_ns = clock_mono_ns() + PLAIN_HOLD_NS;
+	return wizard_act(p->w, id, NULL, NULL);
 }
 
 /* --- fields --- */
@@ -211,10 +224,13 @@ static unsigned int answer_field(struct plain *p, const char *line)
 static void say_help(struct plain *p)
 {
 	_cleanup_strvec_ struct strvec help = STRVEC_INIT;
+	_cleanup_strvec_ struct strvec keys = STRVEC_INIT;
 
 	wizard_help(p->w, &help);
+	/* of a keyboard under a screen; ours are said below */
+	help_common_keys(&keys);
 	for (size_t i = 0; i < help.n; i++)
-		if (*help.v[i])
+		if (*help.v[i] && !strvec_has(&keys, help.v[i]))
 			plain_line(p, help.v[i]);
 	plain_say(p, "%s", _("Lines you can type: a number of a choice; ? "
 			     "help; s state of the data; l log, l 100, l all, "
@@ -392,6 +408,8 @@ void plain_ask(struct plain *p)
 {
 	char *menu;
 
+	if (plain_holds(p))
+		return;
 	if (p->mode == MODE_PAGE && !p->entry_n && plain_field(p, 0)) {
 		p->mode = MODE_FIELD;
 		p->field = 0;

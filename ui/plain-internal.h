@@ -77,6 +77,8 @@ struct plain_entry {
 };
 #define PLAIN_ENTRIES_MAX 200
 
+#define PLAIN_HOLD_NS 1000000000u
+
 struct plain {
 	struct wizard *w;
 	struct plain_in in;
@@ -88,7 +90,12 @@ struct plain {
 	char *asked;                 /* the question that was said last */
 	bool out_failed;
 	bool done;
+	uint64_t lines;              /* said */
+	/* a choice was taken and the page has not changed yet: no prompt, and
+	   a pipe is not read, until it has or this much time is over; 0: no */
+	uint64_t hold_ns;
 	char *safety, *status, *app; /* as said last */
+	char *notice;                /* said just now: not again on the page */
 	/* what a number means on this page */
 	struct plain_entry entries[PLAIN_ENTRIES_MAX];
 	size_t entry_n;
@@ -151,6 +158,8 @@ char *plain_menu_text(const struct plain *p);
 /* --- plain-ask.c: questions and what is typed --- */
 /* says the question that is open, if it was not, and prompts */
 void plain_ask(struct plain *p);
+/* is the page still the one before a choice that was taken? */
+bool plain_holds(const struct plain *p);
 /* must the next line be read? A pipe is left alone while something goes on */
 bool plain_listens(const struct plain *p);
 /* a line that was typed; wizard_result of what it did */

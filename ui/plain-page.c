@@ -62,17 +62,43 @@ static void without_figures(const char *s, struct strbuf *out)
 			strbuf_addch(out, '#');
 }
 
-static char *item_key(const struct sheet_item *it)
+/* id or label, or NULL: known by its text */
+static const char *item_name(const struct sheet_item *it)
 {
-	struct strbuf sb = STRBUF_INIT;
 	const char *name = it->id ? it->id : it->label;
 
-	strbuf_addf(&sb, "%d:", (int)it->type);
-	if (it->type == SHEET_TEXT || it->type == SHEET_PRE || !name)
-		without_figures(it->text ? it->text : "", &sb);
+	return it->type != SHEET_TEXT && it->type != SHEET_PRE && name &&
+		*name ? name : NULL;
+}
+
+/* several facts may have one label: the first of them, the second, ... */
+static size_t item_place(const struct plain *p, const struct sheet_item *it)
+{
+	const char *name = item_name(it);
+	size_t n = 0;
+
+	for (const struct sheet_item *s = p->sheet.items; name && s < it; s++)
+		n += s->type == it->type && item_name(s) &&
+			!strcmp(item_name(s), name);
+	return n;
+}
+
+static char *item_key(const struct plain *p, const struct sheet_item *it)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	strbuf_addf(&sb, "%d:%zu:", (int)it->type, item_place(p, it));
+	if (item_name(it))
+		strbuf_addstr(&sb, item_name(it));
 	else
-		strbuf_addstr(&sb, name);
+		without_figures(it->text ? it->text : "", &sb);
 	return strbuf_detach(&sb);
+}
+
+/* "00:41": it will be another one when the step ends */
+static bool is_clock(const char *s)
+{
+	return s && s[strspn(s, "0123456789: ")] == '\0';
 }
 
 /* the mark's word, then what it is about; NULL: nothing to say */
@@ -88,7 +114,10 @@ static char *item_line(const struct sheet_item *it)
 	case SHEET_ROW:
 		if (*sheet_mark_word(it->mark))
 			strbuf_addf(&sb, "%s: ", sheet_mark_word(it->mark));
-		plain_join(it, &sb);
+		if (it->mark == MARK_BUSY && is_clock(it->text) && it->label)
+			plain_spoken(it->label, &sb);
+		else
+			plain_join(it, &sb);
 		break;
 	case SHEET_FACT:
 		plain_spoken(it->label, &sb);
@@ -163,8 +192,10 @@ static void open_item(struct plain *p, const struct sheet_item *it)
 	/* rows that can be chosen are said with their numbers */
 	if (!line || is_numbered(p, it) || is_passing(p, it))
 		return;
-	key = item_key(it);
+	key = item_key(p, it);
 	remember(&p->page, key, it->mark, line);
+	if (p->notice && !strcmp(p->notice, line))
+		return;
 	if (p->sheet.working && it->type == SHEET_ROW && it->mark) {
 		/* step 3 was said to be done: it need not be said for step 4 */
 		f = recall(&p->rows, key);
@@ -183,7 +214,7 @@ static void update_item(struct plain *p, const struct sheet_item *it)
 
 	if (!line || is_numbered(p, it) || is_passing(p, it))
 		return;
-	key = item_key(it);
+	key = item_key(p, it);
 	f = recall(&p->page, key);
 	if (f && f->mark == it->mark) {
 		_cleanup_strbuf_ struct strbuf was = STRBUF_INIT;
@@ -200,6 +231,8 @@ static void update_item(struct plain *p, const struct sheet_item *it)
 	remember(&p->page, key, it->mark, line);
 	if (it->type == SHEET_ROW && it->mark)
 		remember(&p->rows, key, it->mark, line);
+	if (p->notice && !strcmp(p->notice, line))
+		return;
 	say_fact(p, it, line);
 }
 
@@ -249,7 +282,8 @@ static bool changed(const char *was, const char *is)
 
 static void say_status(struct plain *p)
 {
-	if (p->sheet.status && *p->sheet.status)
+	if (p->sheet.status && *p->sheet.status &&
+	    (!p->notice || strcmp(p->notice, p->sheet.status)))
 		plain_line(p, p->sheet.status);
 	free(p->status);
 	p->status = xstrdup_null(p->sheet.status);

@@ -16,6 +16,7 @@ void plain_line(struct plain *p, const char *line)
 		(void)out_line("");
 	p->prompted = false;
 	strbuf_add_escaped(&safe, line, strlen(line));
+	p->lines++;
 	if (!out_line(safe.buf))
 		p->out_failed = true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
@@ -22,6 +23,7 @@ static void look(struct plain *p)
 static void open_page(struct plain *p)
 {
 	plain_in_discard(&p->in);
+	p->hold_ns = 0;
 	look(p);
 	/* as a screen: the page may say more on the row in focus */
 	if (wizard_select(p->w, sheet_find(&p->sheet, p->sheet.focus) ?
@@ -37,15 +39,16 @@ static void take_result(struct plain *p, unsigned int r, bool acted)
 	const char *notice = wizard_notice(p->w);
 	const char *title = NULL;
 
-	if (notice && (acted || r & (WIZARD_REFUSED | WIZARD_MOVED)))
+	if (notice && (acted || r & (WIZARD_REFUSED | WIZARD_MOVED))) {
 		plain_line(p, notice);
+		p->notice = xstrdup(notice);
+	}
 	if (r & WIZARD_BELL && p->in.tty &&
 	    fs_write_all(STDOUT_FILENO, "\a", 1) < 0)
 		p->out_failed = true;
-	if (r & WIZARD_QUIT) {
-		p->done = true;
-		return;
-	}
+	p->done = p->done || r & WIZARD_QUIT;
+	if (p->done)
+		r = WIZARD_NOTHING;
 	if (r & (WIZARD_PAGE | WIZARD_MOVED)) {
 		open_page(p);
 	} else if (r & WIZARD_REDRAW) {
@@ -59,6 +62,8 @@ static void take_result(struct plain *p, unsigned int r, bool acted)
 
 		plain_text_open(p, title, text);
 	}
+	free(p->notice);
+	p->notice = NULL;
 }
 
 /* a terminal has shown it already, newline and all */
@@ -79,6 +84,19 @@ static void echo_line(struct plain *p, const char *line)
 		p->out_failed = true;
 }
 
+/* An engine needs a moment to take up what was chosen. Until then the page is
+   the old one, and its choices are not to be taken twice. */
+static void answer(struct plain *p, const char *line)
+{
+	bool chose = p->mode == MODE_PAGE && p->entry_n;
+	uint64_t before = p->lines;
+
+	p->hold_ns = 0;
+	take_result(p, plain_answer(p, line), true);
+	if (chose && p->mode == MODE_PAGE && p->lines == before && *line)
+		p->hold_ns = clock_mono_ns() + PLAIN_HOLD_NS;
+}
+
 static void read_lines(struct plain *p, bool readable)
 {
 	char line[PLAIN_LINE_MAX];
@@ -96,7 +114,7 @@ static void read_lines(struct plain *p, bool readable)
 					     "text. Nothing was done."));
 		} else if (got == PLAIN_LINE) {
 			echo_line(p, line);
-			take_result(p, plain_answer(p, line), true);
+			answer(p, line);
 		}
 		if (got != PLAIN_NO_LINE && !p->done)
 			plain_ask(p);
@@ -123,11 +141,18 @@ static int wait_ms(struct plain *p)
 {
 	int clock = wizard_timeout(p->w);
 	int progress = plain_progress_timeout(p);
+	int hold;
 
 	if (plain_listens(p) && plain_in_ready(&p->in))
 		return 0;
 	if (clock < 0 || (progress >= 0 && progress < clock))
 		clock = progress;
+	if (plain_holds(p)) {
+		uint64_t left = p->hold_ns - clock_mono_ns();
+
+		hold = left > PLAIN_HOLD_NS ? 0 : (int)(left / 1000000u) + 1;
+		clock = clock < 0 ? hold : MIN(clock, hold);
+	}
 	return clock;
 }
 
@@ -177,9 +202,13 @@ static void say_farewell(struct plain *p)
 	_cleanup_strvec_ struct strvec lines = STRVEC_INIT;
 
 	wizard_farewell(p->w, &lines);
-	for (size_t i = 0; i < lines.n; i++)
-		if (*lines.v[i])
-			plain_line(p, lines.v[i]);
+	for (size_t i = 0; i < lines.n; i++) {
+		_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+		plain_spoken(lines.v[i], &sb);
+		if (sb.len)
+			plain_line(p, sb.buf);
+	}
 }
 
 int plain_run(struct wizard *w)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "help-pages.h"
 
 static const char *const codes[PAGE_COUNT] = {
 	"W05", "W10", "A15", "C20", "C25", "B30", "S40", "S45", "P50", "F60",
@@ -144,6 +145,7 @@ const struct strvec *wizard_text(const struct wizard *w, const char **ret_title)
 void wizard_help(const struct wizard *w, struct strvec *ret)
 {
 	strvec_pushf(ret, "Help on %s.", codes[w->page]);
+	help_common_keys(ret);
 	strvec_push(ret, "");
 	strvec_push(ret, "Support: Acme.");
 }

@@ -201,6 +201,9 @@ static void rollback_sheet(struct wizard *w, struct sheet *s)
 	} else if (w->page == PAGE_K81) {
 		sheet_fact(s, "RESTORED", "database acme, as it was at 11:58");
 		sheet_fact(s, "LOST", "31 web-shop orders");
+		sheet_fact(s, "LOST", "1 setting");
+		sheet_fact(s, "", "keep/1");
+		sheet_fact(s, "", "keep/b");
 		sheet_choice(s, 0, "go-on", "Go on to confirmation", NULL);
 		sheet_choice(s, 0, "cancel", "Cancel", NULL);
 		s->focus = "go-on";

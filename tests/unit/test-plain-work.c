@@ -109,7 +109,7 @@ static void test_work(void **state)
 "Data: changed by steps 1-3. App: stopped 11:47. Backup: verified. "
 "Undo: possible.\n"
 "ok: 3 add-columns, 02:40\n"
-"running: 4 orders-schema, 00:01\n"
+"running: 4 orders-schema\n"
 "about 9 min left\n"
 "? is help, s is the state of your data, l is the log, q is quit.\n"
 "Still working: 4 orders-schema, 12 percent, 120 of 1,000 rows, "

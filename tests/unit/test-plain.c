@@ -18,6 +18,9 @@ static void test_rollback(void **state)
 	(void)state;
 	rollback_wizard(&w);
 	talk_open(&t, &w, false);
+	/* looked at again where nothing is new: nothing is said */
+	for (int i = 0; i < 3; i++)
+		tick(&t);
 	type(&t, "\n2\n\n1\nroll back to CP1\nroll back to cp2\n\n");
 	assert_int_equal(finish(&t), 0);
 	assert_string_equal(t.said.buf,
@@ -38,6 +41,9 @@ static void test_rollback(void **state)
 "Screen K81: preview of the rollback to CP2.\n"
 "RESTORED: database acme, as it was at 11:58\n"
 "LOST: 31 web-shop orders\n"
+"LOST: 1 setting\n"
+"keep/1\n"
+"keep/b\n"
 "1. Go on to confirmation\n"
 "2. Cancel\n"
 "Type a number, then Enter. ? is help, < is back, q is quit. "
