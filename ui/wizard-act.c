@@ -54,6 +54,8 @@ static unsigned int any_page(struct wizard *w, const char *id)
 		return WIZARD_QUIT;
 	if (!strcmp(id, "log"))
 		return WIZARD_SHOW_LOG;
+	if (!strcmp(id, "support"))
+		return wizard_save_support(w);
 	if (w->read_only)
 		return WIZARD_NOTHING;
 	if (!strcmp(id, "stop"))

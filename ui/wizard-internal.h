@@ -78,6 +78,10 @@ unsigned int wizard_start(struct wizard *w, enum client_verb verb);
 /* the lines for WIZARD_SHOW_TEXT, emptied; title is literal or borrowed */
 struct strvec *wizard_text_begin(struct wizard *w, const char *title);
 
+/* --- wizard-support.c --- */
+/* writes a bundle of the run as it is now */
+unsigned int wizard_save_support(struct wizard *w);
+
 /* --- facts --- */
 const char *wizard_lang(const struct wizard *w);
 /* in the user's language, or the id */
