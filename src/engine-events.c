@@ -192,7 +192,7 @@ static const char *result_name(int exit)
 		"refused";
 }
 
-void engine_emit_summary(struct engine *e, int exit)
+void engine_emit_summary(struct engine *e, const char *verb, int exit)
 {
 	struct event ev = { .type = EVENT_SUMMARY };
 	_cleanup_json_ struct json_object *o = json_object_new_object();
@@ -202,6 +202,7 @@ void engine_emit_summary(struct engine *e, int exit)
 	const char *const *cmd;
 
 	engine_count_states(e, &done, &skipped, &undone);
+	json_set_str(o, "verb", verb);
 	json_set_str(o, "result", result_name(exit));
 	json_set_int(o, "exit", exit);
 	json_set_int(o, "steps_done", done);
@@ -225,4 +226,16 @@ void engine_emit_summary(struct engine *e, int exit)
 	json_object_object_add(o, "next", next);
 	ev.extra = o;
 	engine_emit(e, &ev);
+}
+
+void engine_stream_begin(struct engine *e)
+{
+	engine_emit_version(e);
+	engine_emit_plan(e);
+}
+
+int engine_stream_end(struct engine *e, const char *verb, int exit)
+{
+	engine_emit_summary(e, verb, exit);
+	return exit;
 }

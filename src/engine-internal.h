@@ -94,7 +94,7 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 void engine_emit_version(struct engine *e);
 void engine_emit_plan(struct engine *e);
 /* the last event of a process */
-void engine_emit_summary(struct engine *e, int exit);
+void engine_emit_summary(struct engine *e, const char *verb, int exit);
 /* undone: failed with on_error = "continue", and taken back */
 void engine_count_states(const struct engine *e, int *done, int *skipped,
 			 int *undone);

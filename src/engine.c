@@ -190,7 +190,7 @@ static void part(struct engine *e)
 	e->control = NULL;
 }
 
-static int finish(struct engine *e, int exit)
+static int finish(struct engine *e, const char *verb, int exit)
 {
 	struct error err = ERROR_INIT;
 
@@ -200,7 +200,7 @@ static int finish(struct engine *e, int exit)
 			engine_has_changed(e) ?
 			_("the backup is complete; nothing more happens") :
 			_("nothing was changed"));
-	engine_emit_summary(e, exit);
+	engine_emit_summary(e, verb, exit);
 	if (e->run && e->run->writable)
 		/* the report is made from the journal and can be made again */
 		(void)report_write(e->run, e->plan, &err);
@@ -339,18 +339,18 @@ int engine_run(struct engine *e, const char *run_id, const char *started)
 	int ret = bad_options(e);
 
 	if (ret)
-		return finish(e, ret);
+		return finish(e, "run", ret);
 	if (state_dir_create(e->sd, &e->err) < 0 ||
 	    state_dir_sweep(e->sd, &e->err) < 0 ||
 	    run_create(&e->run, e->sd, e->plan, run_id, started, &opts,
 		       &e->err) < 0)
-		return finish(e, engine_exit_of(e, &e->err));
+		return finish(e, "run", engine_exit_of(e, &e->err));
 	e->own_run = true;
 	introduce(e);
 	ret = record_process(e, "run");
 	if (!ret)
 		ret = drive(e);
-	return finish(e, ret);
+	return finish(e, "run", ret);
 }
 
 /* A rollback that was cut short goes on; anything else goes forward. */
@@ -427,7 +427,7 @@ int engine_resume(struct engine *e, struct run *run)
 		ret = record_process(e, "resume");
 	if (!ret)
 		ret = resume_from(e);
-	return finish(e, ret);
+	return finish(e, "resume", ret);
 }
 
 int engine_rollback(struct engine *e, struct run *run, const char *point)
@@ -441,5 +441,5 @@ int engine_rollback(struct engine *e, struct run *run, const char *point)
 		ret = EXIT_FAILED;
 	if (!ret)
 		ret = engine_rollback_to(e, point);
-	return finish(e, ret);
+	return finish(e, "rollback", ret);
 }

@@ -88,6 +88,14 @@ struct engine_need {
 int engine_measure(struct engine *e, struct engine_need *ret,
 		   struct error *err);
 
+/*
+ * Checks alone, a dry run and a verification make no run; where their events
+ * are a stream of their own it begins with version and plan and ends with a
+ * summary that bears verb ("check", "dry-run", "verify"). Returns exit.
+ */
+void engine_stream_begin(struct engine *e);
+int engine_stream_end(struct engine *e, const char *verb, int exit);
+
 /* RESTORED, LOST, KEPT of a rollback to point, without doing it */
 struct rollback_preview {
 	uint64_t restored, lost, kept, bytes;

@@ -95,6 +95,9 @@ int state_dir_lock_root(struct state_dir *sd, struct error *err)
 	 */
 	if (r == -EBADF || r == -EISDIR)
 		return 0;
+	/* nor where root has no locks at all and the state directory has */
+	if ((r == -ENOLCK || r == -EOPNOTSUPP) && sd->outside)
+		return 0;
 	return r < 0 ? cannot_lock(r, err) : 0;
 }
 

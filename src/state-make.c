@@ -4,10 +4,16 @@
  * else makes or unmakes; then the directory (and the pointer, last, so that it
  * never names what is not there); then its lock file. Killed in between, an
  * empty state directory is left, which the next engine takes over.
+ *
+ * Each new name in root gives root another mtime, which is put back. For one
+ * who is killed in between it is kept where the next finds it, from the first
+ * change on: in the name of the directory that becomes .upshift, and in
+ * root-time within the state directory until it has been put back.
  */
 #include "run.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -15,6 +21,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "base/xalloc.h"
 #include "journal.h"
 #include "run-internal.h"
 
@@ -29,15 +36,99 @@ static int put_mtime_back(struct state_dir *sd)
 	return fs_utimes(sd->root_fd, ".", ts, 0);
 }
 
+static int note_mtime(struct state_dir *sd, int fd)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%lld.%09ld\n",
+			 (long long)sd->root_stat.st_mtim.tv_sec,
+			 sd->root_stat.st_mtim.tv_nsec);
+
+	return fs_write_file(fd, ROOT_TIME_NAME, text, (size_t)n, 0600);
+}
+
+static bool parse_mtime(const char *text, struct timespec *ret)
+{
+	long long sec;
+	long nsec;
+
+	if (sscanf(text, "%lld.%9ld", &sec, &nsec) != 2 || nsec < 0 ||
+	    nsec > 999999999)
+		return false;
+	ret->tv_sec = (time_t)sec;
+	ret->tv_nsec = nsec;
+	return true;
+}
+
 static int make_inside(struct state_dir *sd)
 {
+	_cleanup_free_ char *stage = xasprintf(MAKE_PREFIX "%lld.%09ld",
+		(long long)sd->root_stat.st_mtim.tv_sec,
+		sd->root_stat.st_mtim.tv_nsec);
+	_cleanup_close_ int fd = -1;
 	int r;
 
-	r = fs_mkdir(sd->root_fd, STATE_NAME, 0700);
+	r = fs_mkdir(sd->root_fd, stage, 0700);
 	if (r < 0)
 		return r;
+	fd = fs_open(sd->root_fd, stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+		     0);
+	r = fd < 0 ? fd : note_mtime(sd, fd);
+	if (r == 0)
+		r = fs_rename(sd->root_fd, stage, sd->root_fd, STATE_NAME, 0);
+	if (r < 0) {
+		(void)fs_remove_tree(sd->root_fd, stage);
+		(void)put_mtime_back(sd);
+		return r;
+	}
 	sd->made = true;
-	return put_mtime_back(sd);
+	r = put_mtime_back(sd);
+	return r < 0 ? r : fs_unlink(fd, ROOT_TIME_NAME, 0);
+}
+
+/* --- what one who was killed left --- */
+
+/* directories that were to become .upshift; their name is root's mtime */
+static int take_stages(struct state_dir *sd, bool *found)
+{
+	_cleanup_strvec_ struct strvec names = STRVEC_INIT;
+	int r = list_dir(sd->root_fd, ".", &names);
+
+	for (size_t i = 0; r >= 0 && i < names.n; i++) {
+		if (!str_starts(names.v[i], MAKE_PREFIX) ||
+		    !parse_mtime(names.v[i] + strlen(MAKE_PREFIX),
+				 &sd->root_stat.st_mtim))
+			continue;
+		*found = true;
+		r = fs_remove_tree(sd->root_fd, names.v[i]);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int take_root_time(struct state_dir *sd, bool *found)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int r = fs_read_file(sd->fd, ROOT_TIME_NAME, 64, &text);
+
+	if (r == -ENOENT)
+		return 0;
+	*found = r >= 0 && parse_mtime(text.buf, &sd->root_stat.st_mtim);
+	return r;
+}
+
+static int settle_mtime(struct state_dir *sd)
+{
+	bool found = false;
+	int r = sd->fd < 0 ? take_stages(sd, &found) :
+		take_root_time(sd, &found);
+
+	if (r == 0 && found)
+		r = put_mtime_back(sd);
+	if (r == 0 && sd->fd >= 0) {
+		r = fs_unlink(sd->fd, ROOT_TIME_NAME, 0);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	return r;
 }
 
 static int write_pointer(struct state_dir *sd)
@@ -56,6 +147,15 @@ static int write_pointer(struct state_dir *sd)
 	if (r < 0)
 		return r;
 	return put_mtime_back(sd);
+}
+
+static int make_pointer(struct state_dir *sd)
+{
+	int r = note_mtime(sd, sd->fd);
+
+	if (r == 0)
+		r = write_pointer(sd);
+	return r < 0 ? r : fs_unlink(sd->fd, ROOT_TIME_NAME, 0);
 }
 
 static int make_outside(struct state_dir *sd)
@@ -114,6 +214,8 @@ static int make_state(struct state_dir *sd, struct error *err)
 	/* the mtime as it is right before the first change of ours */
 	if (fstat(sd->root_fd, &sd->root_stat) < 0)
 		r = -errno;
+	if (r == 0)
+		r = settle_mtime(sd);
 	if (r == 0 && sd->fd < 0)
 		r = sd->outside ? make_outside(sd) : make_inside(sd);
 	if (r < 0)
@@ -126,7 +228,7 @@ static int make_state(struct state_dir *sd, struct error *err)
 	}
 	if (r == 0 && sd->outside &&
 	    fstatat(sd->root_fd, STATE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		r = errno == ENOENT ? write_pointer(sd) : -errno;
+		r = errno == ENOENT ? make_pointer(sd) : -errno;
 	if (r == 0)
 		r = fs_sync_dir(sd->root_fd, ".");
 fail:
@@ -202,6 +304,7 @@ void state_dir_unmake(struct state_dir *sd)
 		(void)fs_unlink(sd->fd, RUNS_NAME, AT_REMOVEDIR);
 		(void)fs_unlink(sd->fd, LOCK_NAME, 0);
 		(void)fs_unlink(sd->fd, CURRENT_NAME, 0);
+		(void)fs_unlink(sd->fd, ROOT_TIME_NAME, 0);
 	}
 	/* the directory goes only if it is empty: what others put there stays,
 	   and then the pointer that finds it stays too */

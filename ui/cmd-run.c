@@ -130,6 +130,18 @@ static int say_missing(struct engine *e)
 	return 8;
 }
 
+static int dry_run(struct engine *e)
+{
+	engine_stream_begin(e);
+	return engine_stream_end(e, "dry-run", engine_dry_run(e));
+}
+
+static int check(struct engine *e)
+{
+	engine_stream_begin(e);
+	return engine_stream_end(e, "check", engine_check(e));
+}
+
 static int run_engine(struct session *s)
 {
 	struct batch batch = { .o = s->o };
@@ -150,7 +162,7 @@ static int run_engine(struct session *s)
 		ret = log_file_add(s->o, &bus);
 	if (!ret) {
 		signals_engine(e);
-		ret = s->o->dry_run ? engine_dry_run(e) :
+		ret = s->o->dry_run ? dry_run(e) :
 			engine_run(e, id, s->run_started);
 		signals_engine(NULL);
 	}
@@ -223,7 +235,7 @@ static int exec_check(const struct options *o,
 		signals_engine(e);
 		ret = log_file_add(o, &bus);
 		if (!ret)
-			ret = engine_check(e);
+			ret = check(e);
 		signals_engine(NULL);
 		engine_free(e);
 		event_bus_close(&bus);

@@ -190,11 +190,35 @@ static void backup_line(const struct event *ev, struct strbuf *out)
 	strbuf_addstr(out, _(", read back and compared"));
 }
 
+/* what makes no run has words of its own */
+static bool looked_only(const char *verb, int exit, struct strbuf *out)
+{
+	const char *text = NULL;
+
+	if (!strcmp(verb, "check"))
+		text = exit == 0 ? _("all checks passed") :
+			exit == 3 ? _("the checks passed, with warnings") :
+			exit == 1 ? _("a check failed; nothing was changed") :
+			NULL;
+	else if (!strcmp(verb, "dry-run"))
+		text = exit == 0 ? _("dry run: there is nothing to do") :
+			exit == 9 ? _("dry run: changes are pending, nothing "
+				      "was changed") : NULL;
+	else if (!strcmp(verb, "verify"))
+		text = exit == 0 ? _("verified") : NULL;
+	if (text)
+		strbuf_addstr(out, text);
+	return text != NULL;
+}
+
 static void summary_line(const struct event *ev, struct strbuf *out)
 {
 	const char *run = json_get_str(ev->extra, "run", NULL);
+	const char *verb = json_get_str(ev->extra, "verb", "");
 	int exit = (int)json_get_int(ev->extra, "exit", 0);
 
+	if (looked_only(verb, exit, out))
+		return;
 	switch (exit) {
 	case 0:
 		strbuf_addstr(out, strcmp(json_get_str(ev->extra, "state", ""),

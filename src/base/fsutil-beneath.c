@@ -154,6 +154,11 @@ int fs_open_beneath(int root_fd, const char *rel, int flags, mode_t mode)
 		if (!*rel)
 			rel = ".";
 	}
+	if (fs_may_be_quiet(flags)) {
+		fd = open_pieces(root_fd, rel, flags | O_NOATIME, mode);
+		if (fd != -EPERM)
+			return fd;
+	}
 	if (!(flags & (O_CREAT | O_TRUNC)))
 		return open_pieces(root_fd, rel, flags, mode);
 	fd = fault_before(FAULT_OPEN);

@@ -12,19 +12,31 @@
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
-int fs_open(int dirfd, const char *path, int flags, mode_t mode)
+static int open_again(int dirfd, const char *path, int flags)
 {
-	if (flags & (O_CREAT | O_TRUNC))
-		return CHANGING(FAULT_OPEN, openat(dirfd, path,
-						   flags | O_CLOEXEC, mode));
 	for (;;) {
-		int fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
+		int fd = openat(dirfd, path, flags | O_CLOEXEC);
 
 		if (fd >= 0)
 			return fd;
 		if (errno != EINTR)
 			return -errno;
 	}
+}
+
+int fs_open(int dirfd, const char *path, int flags, mode_t mode)
+{
+	if (flags & (O_CREAT | O_TRUNC))
+		return CHANGING(FAULT_OPEN, openat(dirfd, path,
+						   flags | O_CLOEXEC, mode));
+	if (fs_may_be_quiet(flags)) {
+		int fd = open_again(dirfd, path, flags | O_NOATIME);
+
+		/* only the owner may ask for that */
+		if (fd != -EPERM)
+			return fd;
+	}
+	return open_again(dirfd, path, flags);
 }
 
 int fs_close(int fd)

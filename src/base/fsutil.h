@@ -7,7 +7,8 @@
  * Everything in the engine that changes a file system goes through here:
  * EINTR and short transfers are handled, every descriptor is O_CLOEXEC, paths
  * below a root are opened with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
- * RESOLVE_NO_MAGICLINKS), and close and fsync report their errors. Functions
+ * RESOLVE_NO_MAGICLINKS), what is only read keeps its access time where we may
+ * ask for that (O_NOATIME), and close and fsync report their errors. Functions
  * return 0 (or a descriptor, or a count) or -errno; nothing is printed.
  *
  * A failed fs_sync() must never be repeated on the same descriptor: the second
