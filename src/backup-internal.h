@@ -86,8 +86,9 @@ int backup_ahead(const struct backup_spec *spec, const struct effects *set,
 		 bool databases, ahead_fn *fn, void *ctx, struct error *err);
 
 /*
- * The same in a thread of its own, while the packing begins with the set as it
- * was given: mostly that is all of it.
+ * The same in a thread of its own, while the set is packed as it was given:
+ * mostly that is all of it. It is looked at when a file with several names is
+ * met, or when somebody wants to know how much there is.
  */
 struct look_job;
 struct look_job *look_begin(const struct backup_spec *spec);
@@ -189,7 +190,8 @@ struct maker {
 	const char *name;
 	int dirfd;
 	struct effects full;     /* what is packed */
-	struct look_job *look;   /* NULL: it has been looked at */
+	struct look_job *look;   /* under way */
+	bool looked;             /* it was begun, or need not be */
 	struct effects wider;    /* what should be, where that is more */
 	uint64_t total;          /* bytes, as far as known */
 	struct frames *frames;
@@ -220,6 +222,8 @@ int pack_progress(struct maker *m, uint64_t bytes, struct error *err);
 int pack_io_error(struct error *err, int ret, const char *path);
 /* it changed while it was read; -EAGAIN */
 int pack_changed(struct error *err, const char *path);
+/* a look beside the packing, if there was none */
+void pack_look(struct maker *m);
 /* what the look has found: -ESTALE if the set is not all (it is in m->wider),
    a refusal is an error */
 int pack_settle(struct maker *m, struct error *err);

@@ -24,6 +24,13 @@ static bool same_set(const struct effects *a, const struct effects *b)
 	return true;
 }
 
+void pack_look(struct maker *m)
+{
+	if (!m->looked)
+		m->look = look_begin(m->spec);
+	m->looked = true;
+}
+
 int pack_settle(struct maker *m, struct error *err)
 {
 	struct backup_need need = { 0 };
@@ -34,7 +41,7 @@ int pack_settle(struct maker *m, struct error *err)
 	look_free(j);
 	if (!j || ret < 0)
 		return ret;
-	m->total = need.bytes;
+	m->total = MAX(m->total, need.bytes);
 	if (need.refused.n) {
 		ret = error_set(err, ERR_MOUNT, -EPERM, "%s",
 				need.refused.v[0]);
@@ -315,8 +322,11 @@ int pack_item(void *ctx, struct item *it, const char *content,
 	case ITEM_ABSENT:
 		break;
 	case ITEM_FILE:
-		if (it->nlink > 1)
+		if (it->nlink > 1) {
+			/* its other names may be outside of the set */
+			pack_look(m);
 			l = link_table_get(m->links, it, &first);
+		}
 		ret = first ? add_content(m, it, content, &frame, err) :
 			add_link(m, it, l, &frame, err);
 		if (ret >= 0 && l && first)

@@ -39,7 +39,7 @@ static int refuse(struct set_walk *w, const char *path, const char *why,
 		strvec_pushf(&w->need->refused, "%s: %s", shown, why);
 		return 0;
 	}
-	return error_set(err, ERR_MOUNT, -EXDEV, "'%s' %s", shown, why);
+	return error_set(err, ERR_MOUNT, -EPERM, "%s: %s", shown, why);
 }
 
 static bool ours(const struct set_walk *w, const char *path)

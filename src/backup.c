@@ -137,20 +137,13 @@ static int flush_frames(struct maker *m, struct error *err)
 	return 0;
 }
 
-/* behind the packing, which gave ret; a refusal says more than its result */
-static int settle(struct maker *m, int ret, struct error *err)
+/* the look must have ended; then all is read, whatever was counted before */
+static int settle(struct maker *m, struct error *err)
 {
-	_cleanup_error_ struct error own = ERROR_INIT;
-	int r;
+	int ret = pack_settle(m, err);
 
-	if (ret < 0 && ret != -EXDEV)
-		return ret;
-	r = pack_settle(m, &own);
-	if (r >= 0)
-		return ret < 0 ? ret : pack_progress(m, 0, err);
-	if (err && (ret >= 0 || r == -EPERM))
-		error_move(err, &own);
-	return ret >= 0 || r == -EPERM ? r : ret;
+	m->total = m->read;
+	return ret < 0 ? ret : pack_progress(m, 0, err);
 }
 
 static int write_all(struct maker *m, struct part *archive,
@@ -161,8 +154,8 @@ static int write_all(struct maker *m, struct part *archive,
 			       err);
 
 	hold_release(m, NULL);
-	if (m->look)
-		ret = settle(m, ret, err);
+	if (ret >= 0)
+		ret = settle(m, err);
 	if (ret >= 0 && m->frames)
 		ret = flush_frames(m, err);
 	if (ret >= 0)
@@ -266,7 +259,7 @@ static int one_try(struct maker *m, struct backup_result *res,
 	return ret;
 }
 
-/* set NULL: as given, with a look whether that is all */
+/* set NULL: as given, and it is seen whether that is all */
 static int create(struct maker *m, const struct effects *set,
 		  struct backup_result *res, struct error *err)
 {
@@ -276,8 +269,9 @@ static int create(struct maker *m, const struct effects *set,
 
 	if (ret < 0)
 		return ret;
-	if (!set)
-		m->look = look_begin(spec);
+	m->looked = set != NULL;
+	if (spec->progress && !m->total)
+		pack_look(m);
 	return one_try(m, res, err);
 }
 
@@ -286,7 +280,7 @@ int backup_create(int dirfd, const char *name, const struct backup_spec *spec,
 {
 	uint64_t begun = clock_mono_ns();
 	struct effects wider = EFFECTS_INIT;
-	uint64_t total = 0;
+	uint64_t total = spec->total;
 	int r = -EAGAIN;
 
 	for (int tries = 0; tries < TRIES && r == -EAGAIN; tries++) {

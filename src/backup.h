@@ -54,7 +54,9 @@ struct backup_spec {
 	   and mounted directories and links outside are no reason to refuse */
 	bool manifest_only;
 	int level;                       /* zstd; 0: the default, 1 */
-	/* bytes read so far, of total (0: unknown) */
+	/* bytes that backup_measure() found; 0: they are counted meanwhile */
+	uint64_t total;
+	/* bytes read so far, of total (0: not known yet) */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	/* one sentence about path */
 	void (*warn)(void *ctx, const char *path, const char *text);
