@@ -365,7 +365,7 @@ static bool cleared_since(const struct pty *p, size_t from)
  * ^L has everything drawn anew: after the keys before it, from the top to the
  * line of keys, and at last the cursor goes where the focus is.
  */
-void pty_sync(struct pty *p)
+bool pty_sync(struct pty *p)
 {
 	time_t end = now() + DEADLINE_S;
 	size_t from;
@@ -378,8 +378,17 @@ void pty_sync(struct pty *p)
 		(last_line_blank(p) || p->cursor_y == p->lines - 1))) {
 		if (now() > end)
 			give_up(p, "a new drawing", "");
-		(void)read_some(p, 100);
+		if (read_some(p, 100))
+			continue;
+		if (waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
+			p->pid = 0;
+			return false;
+		}
+		/* a page that came up threw it away */
+		if (!cleared_since(p, from))
+			pty_keys(p, "\f");
 	}
+	return true;
 }
 
 static bool log_has(const struct pty *p, const char *line)

@@ -25,6 +25,7 @@ struct pty {
 	int bells;
 	struct strbuf raw;        /* all that came */
 	char log[64];             /* what was asked of the wizard; a file */
+	int status;               /* see pty_sync() */
 	int events;               /* a line written here reaches the log page */
 };
 
@@ -55,8 +56,11 @@ void pty_wait_gone(struct pty *p, const char *text);
 void pty_wait_cursor(struct pty *p, int y, int x);
 /* until the log file has the line */
 void pty_wait_log(struct pty *p, const char *line);
-/* until all keys before have been acted on and drawn */
-void pty_sync(struct pty *p);
+/*
+ * Until all keys before have been acted on and drawn; false: it has ended, and
+ * status is what waitpid() said.
+ */
+bool pty_sync(struct pty *p);
 /* whatever can be read now */
 void pty_drain(struct pty *p);
 bool pty_has(const struct pty *p, const char *text);

@@ -169,7 +169,7 @@ static void golden(const char *code, int cols, int lines,
 		struct strbuf sb = STRBUF_INIT;
 		FILE *f;
 
-		pty_sync(&p);
+		assert_true(pty_sync(&p));
 		pty_text(&p, &sb);
 		f = fopen(path, "w");
 		assert_non_null(f);
@@ -314,7 +314,7 @@ static void assert_words(const char *s, const char *seen, const char *code)
 
 static void look(struct pty *p, struct strbuf *seen)
 {
-	pty_sync(p);
+	assert_true(pty_sync(p));
 	pty_text(p, seen);
 }
 
