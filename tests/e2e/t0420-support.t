@@ -118,7 +118,7 @@ ok $? 'the object tells the same'
 run_is 0 'status out of a bundle' "$UPSHIFT" status --bundle "$bundle"
 like "$out" "^Run $id  Ledger 1 -> 2" 'is that of the run'
 run_is 0 'one line of it' "$UPSHIFT" status --bundle "$bundle" --short
-like "$out" "^$id FAILED.*1 of 2 steps done, step 2 failed" 'as status --short'
+like "$out" "^$id R70 FAILED.*1 of 2 steps done, step 2 failed" 'as status --short'
 run_is 0 'as an object' "$UPSHIFT" status --bundle "$bundle" --json
 python3 -c 'import json, sys; assert json.loads(sys.argv[1])["state"] == "failed"' "$(printf '%s' "$out" | tr -d '\n')"
 ok $? 'that is one'
