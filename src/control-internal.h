@@ -89,6 +89,8 @@ struct control {
 
 struct msg *msg_new(struct json_object *o, bool progress);
 void msg_put(struct msg *m);
+/* both are progress of the same thing: the newer one says it all */
+bool msg_replaces(const struct msg *newer, const struct msg *older);
 
 void latest_learn(struct latest *l, struct msg *m);
 struct msg *latest_status(const struct latest *l);

@@ -47,7 +47,7 @@ bool viewer_queue(struct viewer *v, struct msg *m)
 {
 	size_t i;
 
-	if (v->q_n > first_free(v) && m->progress && v->q[v->q_n - 1]->progress)
+	if (v->q_n > first_free(v) && msg_replaces(m, v->q[v->q_n - 1]))
 		unqueue(v, v->q_n - 1);
 	if (v->q_bytes + m->len > QUEUE_MAX)
 		for (i = v->q_n; i-- > first_free(v);)

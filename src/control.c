@@ -41,6 +41,13 @@ void msg_put(struct msg *m)
 	free(m);
 }
 
+bool msg_replaces(const struct msg *newer, const struct msg *older)
+{
+	return newer->progress && older->progress &&
+		!strcmp(json_get_str(newer->event, "part", ""),
+			json_get_str(older->event, "part", ""));
+}
+
 static void wake(struct control *c)
 {
 	uint64_t one = 1;
@@ -73,7 +80,7 @@ static void control_event(void *self, const struct event *ev)
 	m->event = o;
 	pthread_mutex_lock(&c->mutex);
 	last = c->pending_last;
-	if (progress && last && last->progress) {
+	if (progress && last && msg_replaces(m, last)) {
 		/* the newer one says it all */
 		free(last->text);
 		json_object_put(last->event);

@@ -100,7 +100,8 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 	double dt = (double)(now - m->last_ns) / 1e9;
 	double age = (double)(now - m->begun_ns) / 1e9;
 	struct event ev = { .type = EVENT_PROGRESS, .phase = phase, .id = id,
-			    .n = n, .of = (int)e->plan->step_n, .done = done,
+			    .part = m->part, .n = n,
+			    .of = (int)e->plan->step_n, .done = done,
 			    .total = total, .unit = unit, .rate = -1,
 			    .eta_s = -1 };
 

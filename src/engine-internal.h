@@ -40,6 +40,13 @@ struct engine_meter {
 	uint64_t begun_ns, last_ns, last_done;
 	double rate;
 	uint64_t shown_ns;
+	const char *part;          /* of several; borrowed, NULL mostly */
+};
+
+#define STEP_PARTS_MAX 32
+struct part_meter {
+	char *name;
+	struct engine_meter meter;
 };
 
 struct step_ctx {
@@ -50,6 +57,8 @@ struct step_ctx {
 	const struct effects *effects;  /* resolved, while applying */
 	struct strvec stages;      /* directories made by step_stage() */
 	struct engine_meter meter;
+	struct part_meter parts[STEP_PARTS_MAX];
+	size_t part_n;
 	bool ran_command;          /* dry run: something would be started */
 };
 

@@ -107,6 +107,7 @@ static void set_list(struct json_object *o, const char *key,
 
 static void set_progress(struct json_object *o, const struct event *ev)
 {
+	set_str(o, "part", ev->part);
 	json_set_int(o, "done", (int64_t)ev->done);
 	if (ev->total)
 		json_set_int(o, "total", (int64_t)ev->total);

@@ -77,6 +77,7 @@ struct event {
 	uint64_t need, have;       /* check "space": bytes, 0 if not given */
 	uint64_t done, total;      /* progress; total 0: unknown */
 	const char *unit;          /* progress */
+	const char *part;          /* progress: of several at once, or NULL */
 	double rate, eta_s;        /* progress; < 0: unknown */
 	uint64_t bytes, stored_bytes, items;   /* backup */
 	const char *digest;        /* backup */

@@ -99,12 +99,13 @@ static void on_line(void *ctx, enum child_stream s, const char *line,
 			 safe.len);
 }
 
-static void on_progress(void *ctx, uint64_t done, uint64_t total,
+static void on_progress(void *ctx, const char *part, uint64_t done,
+			uint64_t total,
 			const char *unit)
 {
 	struct running *r = ctx;
 
-	step_progress(r->c, done, total, unit);
+	step_progress_part(r->c, part, done, total, unit);
 }
 
 static bool on_cancelled(void *ctx)

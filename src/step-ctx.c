@@ -47,6 +47,8 @@ void step_ctx_release(struct step_ctx *c)
 	for (size_t i = 0; i < c->stages.n; i++)
 		drop_stage(c, c->stages.v[i]);
 	strvec_release(&c->stages);
+	for (size_t i = 0; i < c->part_n; i++)
+		free(c->parts[i].name);
 	if (c->e->run && c->index >= 0 && c->e->run->fd >= 0 &&
 	    c->e->run->writable)
 		(void)fs_remove_tree(c->e->run->fd, "stage");
@@ -82,6 +84,33 @@ void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 {
 	engine_progress(c->e, &c->meter, c->phase, step_ctx_id(c), c->index + 1,
 			done, total, unit);
+}
+
+/* The meter of a part; more of them than anybody can read share the last. */
+static struct engine_meter *part_meter(struct step_ctx *c, const char *part)
+{
+	struct part_meter *p;
+
+	for (size_t i = 0; i < c->part_n; i++)
+		if (!strcmp(c->parts[i].name, part))
+			return &c->parts[i].meter;
+	if (c->part_n == STEP_PARTS_MAX)
+		return NULL;
+	p = &c->parts[c->part_n++];
+	p->name = xstrdup(part);
+	engine_meter_begin(&p->meter);
+	p->meter.part = p->name;
+	return &p->meter;
+}
+
+void step_progress_part(struct step_ctx *c, const char *part, uint64_t done,
+			uint64_t total, const char *unit)
+{
+	struct engine_meter *m = part ? part_meter(c, part) : &c->meter;
+
+	if (m)
+		engine_progress(c->e, m, c->phase, step_ctx_id(c),
+				c->index + 1, done, total, unit);
 }
 
 void step_warn(struct step_ctx *c, const char *fmt, ...)

@@ -166,6 +166,10 @@ const char *step_skip(struct step_ctx *c);
 /* done of total (0: unknown); cheap, may be called often */
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit);
+/* the same for one of several things that are done at once: a worker, a table;
+   part NULL: for the step as a whole */
+void step_progress_part(struct step_ctx *c, const char *part, uint64_t done,
+			uint64_t total, const char *unit);
 void step_warn(struct step_ctx *c, const char *fmt, ...) _printf_(2, 3);
 /* a line of output; stream "out", "err" or "note" */
 void step_log(struct step_ctx *c, const char *stream, const char *text,

@@ -85,6 +85,9 @@ static void error_clear(struct model_error *e)
 
 static void progress_clear(struct model_progress *p)
 {
+	for (size_t i = 0; i < p->part_n; i++)
+		free(p->parts[i].name);
+	free(p->parts);
 	free(p->id);
 	free(p->unit);
 	memset(p, 0, sizeof(*p));
@@ -364,17 +367,50 @@ static void on_step(struct model *m, struct json_object *o)
 }
 
 /* Never falls while the work is the same, and 100 only when all is done. */
-static int percent_of(const struct model_progress *p, int was)
+static int percent_of(uint64_t done, uint64_t total, int was)
 {
 	int now;
 
-	if (!p->total)
+	if (!total)
 		return -1;
-	if (p->done >= p->total)
+	if (done >= total)
 		return 100;
-	now = (int)((double)p->done * 100 / (double)p->total);
+	now = (int)((double)done * 100 / (double)total);
 	now = MIN(now, 99);
 	return MAX(now, was);
+}
+
+/* the whole is the sum of its parts, as far as they are known */
+static void on_part(struct model_progress *p, const char *name,
+		    struct json_object *o)
+{
+	struct model_part *part = NULL;
+	uint64_t done = 0, total = 0;
+	bool known = true;
+
+	for (size_t i = 0; i < p->part_n && !part; i++)
+		if (!strcmp(p->parts[i].name, name))
+			part = &p->parts[i];
+	if (!part) {
+		p->parts = xrealloc(p->parts, p->part_n + 1,
+				    sizeof(*p->parts));
+		part = &p->parts[p->part_n++];
+		memset(part, 0, sizeof(*part));
+		part->name = xstrdup(name);
+		part->percent = -1;
+	}
+	part->done = (uint64_t)json_get_int(o, "done", 0);
+	part->total = (uint64_t)json_get_int(o, "total", 0);
+	part->percent = percent_of(part->done, part->total, part->percent);
+	for (size_t i = 0; i < p->part_n; i++) {
+		done += p->parts[i].done;
+		total += p->parts[i].total;
+		known &= p->parts[i].total != 0;
+	}
+	p->done = done;
+	p->total = known ? total : 0;
+	p->rate = p->eta_s = -1;
+	p->percent = percent_of(p->done, p->total, p->percent);
 }
 
 static void on_progress(struct model *m, struct json_object *o)
@@ -383,11 +419,12 @@ static void on_progress(struct model *m, struct json_object *o)
 	enum event_phase phase = phase_of(o);
 	const char *id = json_get_str(o, "id", "");
 	const char *unit = json_get_str(o, "unit", "");
+	const char *part = json_get_str(o, "part", NULL);
 	int was = -1;
 
 	/* a step may count several things in turn, each from nothing */
 	if (p->given && p->phase == phase && !strcmp(p->id, id) &&
-	    !strcmp(p->unit, unit)) {
+	    (part || !strcmp(p->unit, unit))) {
 		was = p->percent;
 	} else {
 		progress_clear(p);
@@ -397,12 +434,16 @@ static void on_progress(struct model *m, struct json_object *o)
 	p->phase = phase;
 	set(&p->id, id);
 	set(&p->unit, unit);
+	p->heard_ns = clock_mono_ns();
+	if (part) {
+		on_part(p, part, o);
+		return;
+	}
 	p->done = (uint64_t)json_get_int(o, "done", 0);
 	p->total = (uint64_t)json_get_int(o, "total", 0);
 	p->rate = json_get_double(o, "rate", -1);
 	p->eta_s = json_get_double(o, "eta_s", -1);
-	p->heard_ns = clock_mono_ns();
-	p->percent = percent_of(p, was);
+	p->percent = percent_of(p->done, p->total, was);
 }
 
 static void on_ask(struct model *m, struct json_object *o)

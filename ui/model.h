@@ -35,6 +35,13 @@ struct model_step {
 	char *message;
 };
 
+/* one of several things that are done at once: a worker, a table */
+struct model_part {
+	char *name;
+	uint64_t done, total;
+	int percent;                   /* -1: unknown */
+};
+
 struct model_progress {
 	bool given;
 	enum event_phase phase;
@@ -43,6 +50,8 @@ struct model_progress {
 	double rate, eta_s;            /* < 0: unknown */
 	uint64_t begun_ns, heard_ns;
 	int percent;                   /* never falls, 100 only when done */
+	struct model_part *parts;
+	size_t part_n;
 };
 
 struct model_line {

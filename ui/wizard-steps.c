@@ -257,6 +257,19 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 	}
 }
 
+/* one bar for each of what is done at once */
+static void part_bars(struct wizard *w, struct sheet *s)
+{
+	const struct model_progress *p = &w->m.progress;
+
+	for (size_t i = 0; i < p->part_n; i++) {
+		struct sheet_item *it = right(sheet_add(s, SHEET_BAR));
+
+		it->percent = p->parts[i].percent;
+		it->text = xstrdup(p->parts[i].name);
+	}
+}
+
 static void current_step(struct wizard *w, struct sheet *s)
 {
 	int i = w->m.step_at;
@@ -273,6 +286,7 @@ static void current_step(struct wizard *w, struct sheet *s)
 	if (!st->running)
 		return;
 	progress_facts(w, s);
+	part_bars(w, s);
 	since = wizard_elapsed(clock_since(st->begun_ns));
 	if (plan && plan->estimate_s >= 0) {
 		usual = wizard_time(plan->estimate_s);

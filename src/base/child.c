@@ -200,15 +200,17 @@ static void tell_progress(struct child *c, const char *s)
 {
 	const struct child_ops *ops = c->spec->ops;
 	unsigned long long done, total = 0;
-	char unit[32] = "";
+	char unit[32] = "", part[64] = "";
 	int n;
 
 	if (!ops || !ops->on_progress)
 		return;
-	n = sscanf(s, "@progress %llu/%llu %31[A-Za-z]", &done, &total, unit);
+	n = sscanf(s, "@progress %llu/%llu %31[A-Za-z] %63[A-Za-z0-9_.-]",
+		   &done, &total, unit, part);
 	if (n < 2)
 		return;
-	ops->on_progress(c->spec->ctx, done, total, *unit ? unit : "items");
+	ops->on_progress(c->spec->ctx, *part ? part : NULL, done, total,
+			 *unit ? unit : "items");
 }
 
 static void flush_line(struct child *c, int which)

@@ -6,7 +6,7 @@
  *
  * An argument list, never a shell line. Standard input is /dev/null or what is
  * given, output and errors come back line by line, descriptor 3 takes progress lines
- * ("@progress DONE/TOTAL UNIT"). The child leads a process group of its own
+ * ("@progress DONE/TOTAL UNIT [PART]"). The child leads a process group of its own
  * and a new session (so it has no terminal), with default signal actions; on
  * time-out or cancellation the group gets SIGTERM, 5 s later SIGKILL.
  * lock_fd (or -1) is inherited, so that its flock lives as long as any
@@ -34,8 +34,9 @@ struct child_ops {
 	int (*on_start)(void *ctx, pid_t pid, uint64_t start_time);
 	void (*on_line)(void *ctx, enum child_stream s, const char *line,
 			size_t len);
-	void (*on_progress)(void *ctx, uint64_t done, uint64_t total,
-			    const char *unit);
+	/* part: one of several that are done at once, or NULL */
+	void (*on_progress)(void *ctx, const char *part, uint64_t done,
+			    uint64_t total, const char *unit);
 	/* asked at least every 200 ms; true: end the group */
 	bool (*cancelled)(void *ctx);
 };

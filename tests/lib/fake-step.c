@@ -39,6 +39,13 @@ const char *step_skip(struct step_ctx *c)
 	return NULL;
 }
 
+void step_progress_part(struct step_ctx *c, const char *part, uint64_t done,
+			uint64_t total, const char *unit)
+{
+	(void)part;
+	step_progress(c, done, total, unit);
+}
+
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit)
 {

@@ -56,14 +56,15 @@ static void on_line(void *ctx, enum child_stream s, const char *line,
 	strbuf_addch(sb, '|');
 }
 
-static void on_progress(void *ctx, uint64_t done, uint64_t total,
-			const char *unit)
+static void on_progress(void *ctx, const char *part, uint64_t done,
+			uint64_t total, const char *unit)
 {
 	struct heard *h = ctx;
 
 	h->done = done;
 	h->total = total;
-	(void)snprintf(h->unit, sizeof(h->unit), "%s", unit);
+	(void)snprintf(h->unit, sizeof(h->unit), "%s%s%s", unit, part ? "/" : "",
+		       part ? part : "");
 }
 
 static bool cancelled(void *ctx)
@@ -185,6 +186,9 @@ static void progress(void **state)
 	assert_string_equal(h.unit, "rows");
 	assert_int_equal(h.lines, 0);
 	heard_release(&h);
+	assert_int_equal(sh(s, &plain, &h, "echo '@progress 4/9 rows "
+			    "orders_2' >&3", &r), 0);
+	assert_string_equal(h.unit, "rows/orders_2");
 }
 
 static void surroundings(void **state)

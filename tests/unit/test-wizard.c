@@ -455,6 +455,50 @@ static void t_deaf_for_a_while(void **state)
 	world_end(&x);
 }
 
+static const struct sheet_item *bar_of(const struct sheet *s, const char *text)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].type == SHEET_BAR && s->items[i].text &&
+		    !strcmp(s->items[i].text, text))
+			return &s->items[i];
+	return NULL;
+}
+
+/* workers that report on their own have a bar each */
+static void t_parts(void **state)
+{
+	uint64_t since = clock_mono_ns();
+	const struct model_progress *p;
+	struct world x;
+	struct sheet s;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/step.sh", "for i in 1 2 3 4 5; do\n"
+		 "echo \"@progress $i/10 rows orders\" >&3\n"
+		 "echo \"@progress $i/5 lines lines\" >&3; sleep 0.3; done\n"
+		 "while [ ! -e ../go ]; do sleep 0.3\n"
+		 "echo \"@progress 5/10 rows orders\" >&3; done\n"
+		 "echo made > new/made\n");
+	to_first_step(&x);
+	act(&x, "all");
+	p = &wizard_model(x.w)->progress;
+	while (p->part_n < 2 || p->parts[0].percent != 50 ||
+	       p->parts[1].percent != 100) {
+		turn(&x);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+	sheet_init(&s);
+	wizard_sheet(x.w, &s);
+	assert_int_equal(bar_of(&s, "orders")->percent, 50);
+	assert_int_equal(bar_of(&s, "lines")->percent, 100);
+	sheet_release(&s);
+	/* 5 + 5 of 10 + 5 */
+	assert_int_equal(p->percent, 66);
+	put_file(x.s->fd, "go", "");
+	until(&x, PAGE_D90);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +512,7 @@ int main(void)
 		with_scratch(t_killed_engine),
 		with_scratch(t_verify_again),
 		with_scratch(t_deaf_for_a_while),
+		with_scratch(t_parts),
 	};
 
 	(void)umask(077);
