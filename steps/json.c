@@ -15,7 +15,7 @@ static int json_parse_step(struct step *s, struct plan_node *n)
 	return step_json_parse(s, n, false);
 }
 
-const struct step_ops json_ops = {
+const struct step_ops json_edit_ops = {
 	.name = "json",
 	.parse = json_parse_step,
 	.effects = step_json_effects,

@@ -13,7 +13,7 @@ static int jsonl_parse(struct step *s, struct plan_node *n)
 	return step_json_parse(s, n, true);
 }
 
-const struct step_ops jsonl_ops = {
+const struct step_ops jsonl_edit_ops = {
 	.name = "jsonl",
 	.parse = jsonl_parse,
 	.effects = step_json_effects,

@@ -14,8 +14,8 @@ extern const struct step_ops *const step_kinds[];
 
 extern const struct step_ops archive_ops;
 extern const struct step_ops copy_ops;
-extern const struct step_ops json_ops;
-extern const struct step_ops jsonl_ops;
+extern const struct step_ops json_edit_ops;
+extern const struct step_ops jsonl_edit_ops;
 extern const struct step_ops link_ops;
 extern const struct step_ops mkdir_ops;
 extern const struct step_ops move_ops;

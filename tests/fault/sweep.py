@@ -39,17 +39,26 @@ steps = (
   { id = "gone"; kind = "remove"; paths = ["old/*.tmp"]; },
   { id = "current"; kind = "link"; path = "current"; target = "new"; },
   { id = "packed"; kind = "archive"; paths = ["logs"]; to = "new/logs.tar.zst"; },
+  { id = "docs"; kind = "json"; paths = ["docs/*.json"]; select = "$.list[*]"; count = "values";
+    edit = ( { op = "default"; path = "/v"; value = 1; },
+             { op = "secret"; path = "/key"; name = "k/{id}"; where = "@.key";
+               store = { file = "secrets/keys.json"; }; } ); },
+  { id = "lines"; kind = "jsonl"; path = "docs/events.jsonl";
+    edit = ( { op = "rename"; from = "/a"; to = "b"; } ); },
   { id = "ran"; kind = "run"; run = ["sh", "-c", "echo out > new/out"]; creates = ["new/out"]; }
 );
 """
 
 
 def make(root):
-    for d in ("keep", "old/tree/deep", "logs", "empty"):
+    for d in ("keep", "old/tree/deep", "logs", "empty", "docs"):
         os.makedirs(os.path.join(root, d))
     files = {"keep/a.txt": "a\n" * 100, "keep/b.txt": "b\n", "old/x.tmp": "x",
              "old/y.tmp": "y", "old/tree/f": "f" * 5000,
-             "old/tree/deep/g": "g", "logs/1.log": "one\n", "logs/2.log": "2"}
+             "old/tree/deep/g": "g", "logs/1.log": "one\n", "logs/2.log": "2",
+             "docs/one.json": '{ "list": [ {"id": 1, "key": "s1"}, {"id": 2} ] }\n',
+             "docs/two.json": '{"list":[{"id":3,"v":0}]}',
+             "docs/events.jsonl": '{"a": 1}\r\n\n{"a": 2.50}'}
     for name, text in files.items():
         with open(os.path.join(root, name), "w") as f:
             f.write(text)
