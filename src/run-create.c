@@ -314,6 +314,7 @@ static void describe_place(struct json_object *rec, const struct run *r)
 static void describe_plan(struct json_object *rec, const struct plan *plan,
 			  const struct run_options *opts)
 {
+	struct json_object *one_way = json_object_new_array();
 	struct json_object *ids = json_object_new_array();
 	size_t i;
 
@@ -329,10 +330,16 @@ static void describe_plan(struct json_object *rec, const struct plan *plan,
 			       open_answers(plan, opts->answers));
 	add_obj(rec, "env", opts->env);
 	add_obj(rec, "options", opts->options);
-	for (i = 0; i < plan->step_n; i++)
-		json_object_array_add(ids,
-			json_object_new_string(plan->steps[i]->id));
+	for (i = 0; i < plan->step_n; i++) {
+		const char *id = plan->steps[i]->id;
+
+		json_object_array_add(ids, json_object_new_string(id));
+		if (!step_undoable(plan->steps[i]))
+			json_object_array_add(one_way,
+					      json_object_new_string(id));
+	}
 	json_object_object_add(rec, "steps", ids);
+	json_object_object_add(rec, "one_way", one_way);
 }
 
 static struct json_object *first_record(struct run *r, const struct plan *plan,

@@ -247,6 +247,9 @@ static struct json_object *points_json(const struct run *r)
 			json_set_str(o, "step", r->steps[g[i].step - 1].id);
 		if (g[i].time)
 			json_set_str(o, "time", g[i].time);
+		json_set_bool(o, "available", g[i].available);
+		if (g[i].why)
+			json_set_str(o, "why", g[i].why);
 		json_object_array_add(a, o);
 	}
 	run_goals_free(g, n);
@@ -316,20 +319,36 @@ struct json_object *run_status_json(const struct run *r, bool live)
 
 /* --- points --- */
 
+/* by the plan, or, where it is not at hand, by what record 1 says of it */
+static bool is_one_way(const struct run *r, const struct plan *plan,
+		       const char *id)
+{
+	struct json_object *list = json_get(r->begun, "one_way");
+	const struct step *s;
+	size_t i;
+
+	if (plan) {
+		s = plan_find_step(plan, id);
+		return s && !step_undoable(s);
+	}
+	if (!json_object_is_type(list, json_type_array))
+		return false;
+	for (i = 0; i < json_object_array_length(list); i++)
+		if (!strcmp(json_object_get_string(
+				json_object_array_get_idx(list, i)), id))
+			return true;
+	return false;
+}
+
 /* the step above `step` that nothing can bring back, or NULL */
 static const char *step_in_the_way(const struct run *r,
 				   const struct plan *plan, int step)
 {
-	const struct step *s;
 	size_t i;
 
-	for (i = (size_t)step; plan && i < r->step_n; i++) {
-		if (!r->steps[i].touched)
-			continue;
-		s = plan_find_step(plan, r->steps[i].id);
-		if (s && !step_undoable(s))
+	for (i = (size_t)step; i < r->step_n; i++)
+		if (r->steps[i].touched && is_one_way(r, plan, r->steps[i].id))
 			return r->steps[i].id;
-	}
 	return NULL;
 }
 

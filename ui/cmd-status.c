@@ -77,7 +77,7 @@ static void list_run(struct run *r, bool json)
 {
 	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
 	struct run_goal *g;
-	size_t n;
+	size_t n, points = 0;
 
 	if (json) {
 		_cleanup_json_ struct json_object *j = run_status_json(r,
@@ -95,8 +95,13 @@ static void list_run(struct run *r, bool json)
 		    text_run_state(r, false));
 	n = run_goals(r, NULL, &g);
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(&sb, "%s%s", i ? " " : _("; points "), g[i].name);
+		if (g[i].available)
+			strbuf_addf(&sb, "%s%s", points++ ? " " :
+				    _("; points "), g[i].name);
 	run_goals_free(g, n);
+	if (r->backup.pruned)
+		strbuf_addstr(&sb, _("; backup removed, it was kept long "
+				     "enough"));
 	print_text(&sb);
 }
 

@@ -338,6 +338,10 @@ run_is 66 'an unknown run' "$UPSHIFT" status --root "$root" --run ZZZZ
 fresh
 plan oneway "$W, { id = \"gone\"; kind = \"run\"; run = [\"true\"]; }, { id = \"x\"; kind = \"write\"; path = \"x\"; text = \"x\"; }"
 run_is 0 'a run with a step that has no way back' up oneway --confirm gone
+run_is 0 'list' "$UPSHIFT" list --root "$root"
+like "$out" 'points CP3 CP2$' 'tells the points that can be gone back to'
+run_is 0 'status' "$UPSHIFT" status --root "$root" --json
+like "$out" '"point":"CP1",[^}]*"available":false,"why":"gone"' 'tells why not to the others'
 run_is 66 'a point before it' back
 like "$err" "step 'gone' has no way back" 'and why'
 run_is 0 'a point behind it' "$UPSHIFT" rollback CP2 --root "$root" --batch --confirm 'roll back to CP2'
