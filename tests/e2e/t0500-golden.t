@@ -27,7 +27,6 @@ told()
 	{
 		echo "exit $?"
 		cat "$tmp/status"
-		"$UPSHIFT" status --root "$root" --short 2>&1
 		"$UPSHIFT" list --root "$root" 2>&1
 	} | sed "s|$tmp|TMP|g" >"$tmp/told"
 	[ -z "${RECORD-}" ] || cp "$tmp/told" "$journals/$1.status"
