@@ -38,7 +38,7 @@ struct slot {
 struct frames {
 	int fd, level;
 	struct slot slots[SLOTS];
-	size_t fill, collect;     /* slot numbers, growing */
+	size_t fill, collect;     /* slot numbers, growing under the lock */
 	size_t packed_cap;
 	struct frame *v;          /* grows under the lock */
 	size_t n, cap;
@@ -187,9 +187,11 @@ static int collect(struct frames *f)
 		(void)pthread_cond_wait(&f->done, &f->lock);
 	(void)pthread_mutex_unlock(&f->lock);
 	ret = write_slot(f, s);
+	(void)pthread_mutex_lock(&f->lock);
 	s->state = SLOT_FREE;
 	s->raw_len = s->packed_len = 0;
 	f->collect++;
+	(void)pthread_mutex_unlock(&f->lock);
 	return ret;
 }
 
