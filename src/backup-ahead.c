@@ -14,7 +14,7 @@
 #include "backup-internal.h"
 #include "base/error.h"
 #include "base/fsutil.h"
-#include "base/i18n.h"
+#include "base/thread.h"
 #include "base/xalloc.h"
 
 #define BATCHES 4
@@ -297,7 +297,7 @@ int backup_ahead(const struct backup_spec *spec, const struct effects *set,
 	(void)pthread_mutex_init(&a->lock, NULL);
 	(void)pthread_cond_init(&a->room, NULL);
 	(void)pthread_cond_init(&a->work, NULL);
-	if (pthread_create(&a->thread, NULL, run, a) != 0)
+	if (thread_create(&a->thread, run, a) < 0)
 		die("cannot start a thread");
 	ret = take_all(a, fn, ctx, err);
 	stop(a);

@@ -15,9 +15,8 @@
 #include <zstd.h>
 
 #include "backup-internal.h"
-#include "base/error.h"
 #include "base/fsutil.h"
-#include "base/i18n.h"
+#include "base/thread.h"
 #include "base/xalloc.h"
 
 #define SLOTS 5
@@ -110,7 +109,7 @@ struct frames *frames_new(int fd, int level)
 	(void)pthread_cond_init(&f->work, NULL);
 	(void)pthread_cond_init(&f->done, NULL);
 	for (int i = 0; i < THREADS; i++) {
-		if (pthread_create(&f->threads[i], NULL, worker, f) != 0)
+		if (thread_create(&f->threads[i], worker, f) < 0)
 			break;
 		f->thread_n++;
 	}

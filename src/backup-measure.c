@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/path.h"
+#include "base/thread.h"
 #include "base/walk.h"
 #include "base/xalloc.h"
 
@@ -232,7 +233,7 @@ struct look_job *look_begin(const struct backup_spec *spec)
 	struct look_job *j = xcalloc(1, sizeof(*j));
 
 	j->spec = spec;
-	if (pthread_create(&j->thread, NULL, run, j) != 0) {
+	if (thread_create(&j->thread, run, j) < 0) {
 		j->joined = true;
 		(void)run(j);
 	}

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/thread.h"
 #include "base/xalloc.h"
 
 #define FLUSH_EVERY (32u * 1024u * 1024u)
@@ -226,7 +227,7 @@ struct readback *readback_new(struct frames *f, int fd)
 static void start(struct readback *r)
 {
 	if (!r->started)
-		r->started = !pthread_create(&r->thread, NULL, run, r);
+		r->started = !thread_create(&r->thread, run, r);
 }
 
 void readback_follow(struct readback *r)

@@ -378,6 +378,19 @@ static void t_race(void **state)
 	(void)good; /* any number may be */
 }
 
+/* --- what cannot be read --- */
+
+static void t_unreadable(void **state)
+{
+	struct world *w = *state;
+
+	if (geteuid() == 0)
+		skip(); /* nothing is unreadable for root */
+	put_file(w->root_fd, "closed", "x");
+	assert_int_equal(fchmodat(w->root_fd, "closed", 0, 0), 0);
+	want_error(w, ERR_BACKUP, "cannot back up 'closed': Permission denied");
+}
+
 /* --- pre-images --- */
 
 static void t_in_start(void **state)
@@ -476,7 +489,8 @@ int main(void)
 		with_world(t_link_outside), with_world(t_symlinked_dir),
 		with_world(t_outside), with_world(t_changed_once),
 		with_world(t_changed_always), with_world(t_live),
-		with_world(t_race), with_world(t_in_start),
+		with_world(t_race), with_world(t_unreadable),
+		with_world(t_in_start),
 		with_world(t_compare),
 	};
 
