@@ -8,6 +8,7 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "front.h"
 #include "frontend.h"
@@ -89,6 +90,9 @@ static int look_at_last(struct session *s)
 
 static int write_answers(struct session *s)
 {
+	_cleanup_free_ char *parent = path_dirname(s->o->write_answers);
+	_cleanup_close_ int dir = fs_open(AT_FDCWD, parent,
+					  O_RDONLY | O_DIRECTORY, 0);
 	struct strbuf sb = STRBUF_INIT;
 	struct error err = ERROR_INIT;
 	int ret;
@@ -101,8 +105,8 @@ static int write_answers(struct session *s)
 			    a->secret ? _(" (secret)") : "", a->id,
 			    a->def ? a->def : "");
 	}
-	ret = fs_write_file(AT_FDCWD, s->o->write_answers, sb.buf, sb.len,
-			    0600);
+	ret = dir < 0 ? dir : fs_write_file(dir,
+		path_basename(s->o->write_answers), sb.buf, sb.len, 0600);
 	strbuf_release(&sb);
 	if (ret >= 0)
 		return 0;
@@ -113,20 +117,32 @@ static int write_answers(struct session *s)
 	return 73;
 }
 
-/* everything that is missing at once, before anything is written */
-static int say_missing(struct engine *e)
+/*
+ * Everything that is missing at once, before anything is written, and before
+ * values are filled in. looking: a dry run or the checks, which need no word.
+ */
+static int say_missing(struct session *s, bool looking)
 {
 	_cleanup_strvec_ struct strvec missing = STRVEC_INIT;
-	struct strbuf sb = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	struct engine_spec spec;
+	struct engine *e;
 
-	engine_missing(e, &missing);
-	if (!missing.n)
+	s->scope.answers = s->answers;
+	session_engine_spec(s, &spec, NULL);
+	if (!spec.opts.batch && !looking)
 		return 0;
+	e = engine_new(&spec);
+	engine_missing(e, &missing);
+	engine_free(e);
 	for (size_t i = 0; i < missing.n; i++)
-		strbuf_addf(&sb, "%s%s", i ? "  " : "", missing.v[i]);
+		if (!looking || str_starts(missing.v[i], "--answers"))
+			strbuf_addf(&sb, "%s%s", sb.len ? "  " : "",
+				    missing.v[i]);
+	if (!sb.len)
+		return 0;
 	(void)say(ERR_NEED_ANSWER,
 		  _("nothing was changed; this run still needs:"), sb.buf);
-	strbuf_release(&sb);
 	return 8;
 }
 
@@ -149,17 +165,17 @@ static int run_engine(struct session *s)
 	struct engine_spec spec;
 	struct engine *e;
 	char id[RUN_ID_LEN + 1];
-	int ret = run_new_id(&s->sd, id) < 0 ? 73 : session_new_plan(s, id);
+	int ret = say_missing(s, s->o->dry_run);
 
+	if (!ret)
+		ret = run_new_id(&s->sd, id) < 0 ? 73 :
+			session_new_plan(s, id);
 	if (ret)
 		return ret;
 	session_bus(s, &bus, &batch);
 	session_engine_spec(s, &spec, &bus);
 	e = engine_new(&spec);
-	if (spec.opts.batch && !s->o->dry_run)
-		ret = say_missing(e);
-	if (!ret)
-		ret = log_file_add(s->o, &bus);
+	ret = log_file_add(s->o, &bus);
 	if (!ret) {
 		signals_engine(e);
 		ret = s->o->dry_run ? dry_run(e) :
@@ -223,6 +239,8 @@ static int exec_check(const struct options *o,
 
 	session_init(&s, o, kinds);
 	ret = prepare(&s);
+	if (!ret)
+		ret = say_missing(&s, true);
 	if (!ret)
 		ret = run_new_id(&s.sd, id) < 0 ? 73 :
 			session_new_plan(&s, id);
