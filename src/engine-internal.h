@@ -134,6 +134,10 @@ int engine_ask(struct engine *e, struct ask *a, struct json_object *more);
 /* effects, preview, risk and the like of a step, for its confirmation; new */
 struct json_object *engine_ask_facts(struct engine *e, const struct step *s);
 
+/* --- engine-sign.c --- */
+/* 0 when every role has signed; -ECANCELED, -ENOTTY as an ask */
+int engine_sign_off(struct engine *e, const struct step *s, struct error *err);
+
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);
 /* every check, the backup set, the programs that steps start; 1: failed */

@@ -191,8 +191,8 @@ static char *words_of(const char *id)
 	return w;
 }
 
-/* 0: go; 1: skip; or -ECANCELED, -ENOTTY with err */
-static int confirm(struct engine *e, const struct step *s, struct error *err)
+static int ask_confirm(struct engine *e, const struct step *s,
+		       struct error *err)
 {
 	bool undoable = step_undoable(s);
 	_cleanup_free_ char *id = xasprintf("confirm:%s", s->id);
@@ -236,6 +236,14 @@ static int confirm(struct engine *e, const struct step *s, struct error *err)
 				_("step '%s' needs a confirmation"), s->id);
 	ask_release(&a);
 	return ret;
+}
+
+/* 0: go; 1: skip; or -ECANCELED, -ENOTTY with err */
+static int confirm(struct engine *e, const struct step *s, struct error *err)
+{
+	if (s->ops->flags & STEP_SIGN_OFF)
+		return engine_sign_off(e, s, err);
+	return ask_confirm(e, s, err);
 }
 
 static int step_failed(struct engine *e, int i, bool *again)
@@ -285,7 +293,8 @@ static int one_step(struct engine *e, int i)
 	if (s->optional && strvec_has(&e->opts.skip, s->id))
 		return skip_step(e, i, _("skipped as asked for"));
 	if (rs_of(e, i)->state == STEP_PENDING ||
-	    rs_of(e, i)->state == STEP_UNDONE) {
+	    rs_of(e, i)->state == STEP_UNDONE ||
+	    s->ops->flags & STEP_SIGN_OFF) {
 		ret = confirm(e, s, &e->err);
 		if (ret < 0)
 			return e->err.code == ERR_CONFIRM ? EXIT_NEED_ANSWER :

@@ -319,13 +319,34 @@ static int bad_skip(struct engine *e)
 	return 0;
 }
 
+static int bad_approval(struct engine *e)
+{
+	for (size_t i = 0; i < e->opts.approve.n; i++) {
+		const char *text = e->opts.approve.v[i];
+		_cleanup_free_ char *role = xstrndup(text, strcspn(text, ":"));
+		bool known = false;
+
+		for (size_t k = 0; k < e->plan->step_n; k++)
+			known |= strvec_has(&e->plan->steps[k]->roles, role);
+		if (known)
+			continue;
+		(void)error_set(&e->err, ERR_USAGE, -EINVAL,
+				_("no step of this plan is signed by '%s'"),
+				role);
+		return 64;
+	}
+	return 0;
+}
+
 static int bad_options(struct engine *e)
 {
 	int ret = bad_skip(e);
 
 	if (!ret)
 		ret = bad_step(e, e->opts.stop_after);
-	return ret ? ret : bad_step(e, e->opts.run_step);
+	if (!ret)
+		ret = bad_step(e, e->opts.run_step);
+	return ret ? ret : bad_approval(e);
 }
 
 int engine_run(struct engine *e, const char *run_id, const char *started)

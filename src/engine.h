@@ -35,6 +35,7 @@ struct engine_options {
 	bool yes;
 	struct strvec confirm;       /* words given by --confirm */
 	struct strvec skip;          /* ids given by --skip */
+	struct strvec approve;       /* "ROLE:NAME" given by --approve */
 	const char *stop_after;
 	const char *run_step;        /* resume --run-step */
 	bool on_failure_given;

@@ -96,6 +96,9 @@ static const char *kind_refused(const struct section *s, unsigned int flags)
 {
 	if (s == &steps)
 		return NULL;
+	if (flags & STEP_SIGN_OFF)
+		return N_("people sign it on the way; it belongs into "
+			  "'steps'");
 	if (!(flags & STEP_IS_CHECK))
 		return N_("it makes changes and belongs into 'steps'");
 	if (s == &checks && flags & STEP_VERIFY_ONLY)

@@ -119,6 +119,8 @@ void step_free(struct step *s)
 	text_release(&s->risk);
 	text_release(&s->hint);
 	strvec_release(&s->needs);
+	strvec_release(&s->items);
+	strvec_release(&s->roles);
 	free(s);
 }
 

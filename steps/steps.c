@@ -16,6 +16,7 @@ const struct step_ops *const step_kinds[] = {
 	&check_version_ops,
 	&check_writable_ops,
 	&archive_ops,
+	&confirm_ops,
 	&copy_ops,
 	&json_edit_ops,
 	&jsonl_edit_ops,

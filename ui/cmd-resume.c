@@ -202,7 +202,8 @@ static int exec_verify(const struct options *o,
 
 const struct command cmd_resume = {
 	.name = "resume",
-	.usage = "[--run ID] [--run-step STEP] [--batch] [--yes]",
+	.usage = "[--run ID] [--run-step STEP] [--approve ROLE:NAME] [--batch] "
+		"[--yes]",
 	.summary = N_("go on with a run that was stopped or interrupted"),
 	.max_args = 0,
 	.exec = exec_resume,

@@ -23,7 +23,7 @@ struct options {
 	const char *vars_file, *answers_file, *write_answers;
 	const char *stop_after, *run_step, *level, *log_file, *lang,
 		*bundle;
-	struct strvec set, confirm, skip;
+	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, json, shorter, preview, plain;
 	bool list, read_only, expired, quiet, verbose;
 	bool on_failure_given;

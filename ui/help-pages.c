@@ -91,6 +91,16 @@ static const struct help_page pages[] = {
 	    { N_("Stop here"), N_("leaves; later you continue with this step") } },
 	  N_("A step that can be undone was saved before it begins. If it "
 	     "fails you may try again, go back, or stop and ask for help.") },
+	{ "S42", N_("A sign-off"),
+	  N_("People say here that they have looked at something: the plan "
+	     "names what, and which roles sign. The run goes on when every "
+	     "role has signed; that may take days."),
+	  { { N_("Enter on a line"), N_("ticks it, or takes the tick away") },
+	    { N_("Sign as ..."), N_("signs for that role under the name that "
+				    "was typed") },
+	    { N_("Leave it open"), N_("leaves; upshift resume comes back here") } },
+	  N_("Signing changes no data. Names, times and terminals go into the "
+	     "journal and the report.") },
 	{ "S45", N_("A step with no way back"),
 	  N_("This step removes something that the backup cannot bring back "
 	     "in full, or that others rely on. It is carried out only when "

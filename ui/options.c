@@ -15,7 +15,7 @@
 enum opt {
 	OPT_ROOT = 256, OPT_STATE_DIR, OPT_BACKUP_DIR, OPT_RUN, OPT_SET,
 	OPT_VARS, OPT_CONFIRM, OPT_ANSWERS, OPT_WRITE_ANSWERS, OPT_SKIP,
-	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
+	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
 	OPT_SHORT, OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
 	OPT_INTERVAL,
@@ -33,6 +33,7 @@ static const struct option longs[] = {
 	{ "answers", required_argument, NULL, OPT_ANSWERS },
 	{ "write-answers", required_argument, NULL, OPT_WRITE_ANSWERS },
 	{ "skip", required_argument, NULL, OPT_SKIP },
+	{ "approve", required_argument, NULL, OPT_APPROVE },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "run-step", required_argument, NULL, OPT_RUN_STEP },
 	{ "on-failure", required_argument, NULL, OPT_ON_FAILURE },
@@ -190,6 +191,16 @@ static int take_flag(struct options *o, int c)
 	return -1;
 }
 
+static int add_approval(struct options *o, const char *arg)
+{
+	const char *colon = strchr(arg, ':');
+
+	if (!colon || colon == arg || !colon[1])
+		return usage(_("--approve takes ROLE:NAME, not '%s'"), arg, NULL);
+	strvec_push(&o->approve, arg);
+	return 0;
+}
+
 static int take_value(struct options *o, int c, const char *arg)
 {
 	switch (c) {
@@ -223,6 +234,8 @@ static int take_value(struct options *o, int c, const char *arg)
 	case OPT_SKIP:
 		strvec_push(&o->skip, arg);
 		return 0;
+	case OPT_APPROVE:
+		return add_approval(o, arg);
 	case OPT_STOP_AFTER:
 		o->stop_after = arg;
 		return 0;
@@ -358,4 +371,5 @@ void options_release(struct options *o)
 	strvec_release(&o->set);
 	strvec_release(&o->confirm);
 	strvec_release(&o->skip);
+	strvec_release(&o->approve);
 }

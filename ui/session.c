@@ -537,6 +537,7 @@ void session_engine_spec(struct session *s, struct engine_spec *spec,
 	spec->opts.yes = o->yes;
 	spec->opts.confirm = o->confirm;
 	spec->opts.skip = o->skip;
+	spec->opts.approve = o->approve;
 	spec->opts.stop_after = o->stop_after;
 	spec->opts.run_step = o->run_step;
 	spec->opts.on_failure_given = o->on_failure_given;

@@ -96,6 +96,8 @@ static unsigned int page_act(struct wizard *w, const char *id,
 	case PAGE_S45:
 	case PAGE_P50:
 		return act_steps(w, id, value);
+	case PAGE_S42:
+		return act_sign(w, id, value);
 	case PAGE_F60:
 	case PAGE_R70:
 		return act_fail(w, id);

@@ -7,7 +7,7 @@
  * wizard-open.c: where it begins. wizard.c: listening, which page follows.
  * wizard-act.c: what choices do. wizard-sheet.c: the frame around each page, the
  * safety line. wizard-facts.c: what several pages say.
- * wizard-plan.c, wizard-checks.c, wizard-steps.c, wizard-fail.c,
+ * wizard-plan.c, wizard-checks.c, wizard-steps.c, wizard-sign.c, wizard-fail.c,
  * wizard-back.c, wizard-finish.c: the pages.
  */
 #include "client.h"
@@ -48,6 +48,8 @@ struct wizard {
 	char *point;                 /* K80 to K82 */
 	char *backup_dir;            /* C25 */
 	char *row;                   /* that has the focus */
+	struct strvec ticks;         /* S42: items that are ticked */
+	struct json_object *names;   /* S42: role -> name as typed */
 	char *typed_for;             /* S45: id of the question */
 	char *notice;
 	struct strvec text;          /* WIZARD_SHOW_TEXT */
@@ -112,6 +114,7 @@ void page_c20(struct wizard *w, struct sheet *s);
 void page_c25(struct wizard *w, struct sheet *s);
 void page_b30(struct wizard *w, struct sheet *s);
 void page_s40(struct wizard *w, struct sheet *s);
+void page_s42(struct wizard *w, struct sheet *s);
 void page_s45(struct wizard *w, struct sheet *s);
 void page_p50(struct wizard *w, struct sheet *s);
 void page_f60(struct wizard *w, struct sheet *s);
@@ -126,6 +129,7 @@ unsigned int act_plan(struct wizard *w, const char *id, const char *value);
 unsigned int act_checks(struct wizard *w, const char *id, const char *row,
 			const char *value);
 unsigned int act_steps(struct wizard *w, const char *id, const char *value);
+unsigned int act_sign(struct wizard *w, const char *id, const char *value);
 unsigned int act_fail(struct wizard *w, const char *id);
 unsigned int act_back(struct wizard *w, const char *id, const char *row,
 		      const char *value);

@@ -245,6 +245,8 @@ void wizard_close(struct wizard *w)
 	strvec_release(&w->text);
 	json_object_put(w->need);
 	json_object_put(w->preview);
+	strvec_release(&w->ticks);
+	json_object_put(w->names);
 	free(w->point);
 	free(w->backup_dir);
 	free(w->row);

@@ -114,6 +114,7 @@ static char *phase_text(const struct wizard *w)
 	case PAGE_B30:
 		return xstrdup(_("3 Backup"));
 	case PAGE_S40:
+	case PAGE_S42:
 	case PAGE_S45:
 		return steps_phase(w);
 	case PAGE_P50:
@@ -200,7 +201,7 @@ void wizard_sheet(struct wizard *w, struct sheet *s)
 	static void (*const pages[PAGE_COUNT])(struct wizard *,
 					       struct sheet *) = {
 		page_w05, page_w10, page_a15, page_c20, page_c25, page_b30,
-		page_s40, page_s45, page_p50, page_f60, page_r70, page_k80,
+		page_s40, page_s42, page_s45, page_p50, page_f60, page_r70, page_k80,
 		page_k81, page_k82, page_d90,
 	};
 

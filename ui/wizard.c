@@ -142,6 +142,8 @@ static enum page page_of_engine(struct wizard *w)
 		return w->page == PAGE_S45 && w->typed_for &&
 			!strcmp(w->typed_for, w->m.ask.id) ? PAGE_S45 :
 			PAGE_S40;
+	if (wizard_ask_is(w, "sign:"))
+		return PAGE_S42;
 	if (w->m.ask.id)
 		return PAGE_F60;
 	switch (w->m.phase) {
@@ -444,7 +446,7 @@ int wizard_exit(const struct wizard *w)
 const char *page_code(enum page p)
 {
 	static const char *const codes[PAGE_COUNT] = {
-		"W05", "W10", "A15", "C20", "C25", "B30", "S40", "S45", "P50",
+		"W05", "W10", "A15", "C20", "C25", "B30", "S40", "S42", "S45", "P50",
 		"F60", "R70", "K80", "K81", "K82", "D90",
 	};
 

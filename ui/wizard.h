@@ -32,6 +32,7 @@ enum page {
 	PAGE_C25,          /* other folder for the backup */
 	PAGE_B30,          /* backup */
 	PAGE_S40,          /* step confirmation */
+	PAGE_S42,          /* sign-off */
 	PAGE_S45,          /* typed words of a step that has no way back */
 	PAGE_P50,          /* progress: steps, verification, rollback */
 	PAGE_F60,          /* failure */

@@ -23,7 +23,7 @@ done
 
 run "$UPSHIFT" help screens
 screens=$out
-for code in W05 W10 A15 C20 C25 B30 S40 S45 P50 F60 R70 K80 K81 K82 D90; do
+for code in W05 W10 A15 C20 C25 B30 S40 S42 S45 P50 F60 R70 K80 K81 K82 D90; do
 	like "$screens" "^$code  [A-Z]" "$code is listed"
 	run_is 0 "help $code" "$UPSHIFT" help "$code"
 	like "$out" "^$code  [A-Z]" 'has its title'
@@ -32,7 +32,7 @@ for code in W05 W10 A15 C20 C25 B30 S40 S45 P50 F60 R70 K80 K81 K82 D90; do
 	[ -z "$(printf '%s\n' "$out" | grep -E '^.{80}')" ]
 	ok $? 'is broken into lines'
 done
-is "$(printf '%s\n' "$screens" | grep -c '^[A-Z][0-9][0-9] ')" 15 'no more than that'
+is "$(printf '%s\n' "$screens" | grep -c '^[A-Z][0-9][0-9] ')" 16 'no more than that'
 
 run_is 0 'small letters will do' "$UPSHIFT" help k82
 like "$out" '^K82 ' 'K82 is found'

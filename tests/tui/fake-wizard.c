@@ -22,7 +22,7 @@ struct wizard {
 };
 
 static const char *const codes[PAGE_COUNT] = {
-	"W05", "W10", "A15", "C20", "C25", "B30", "S40", "S45", "P50", "F60",
+	"W05", "W10", "A15", "C20", "C25", "B30", "S40", "S42", "S45", "P50", "F60",
 	"R70", "K80", "K81", "K82", "D90",
 };
 

@@ -499,6 +499,59 @@ static void t_parts(void **state)
 	world_end(&x);
 }
 
+static void until_signed(struct world *x)
+{
+	uint64_t since = clock_mono_ns();
+
+	while (offers(x, "sign:dba")) {
+		turn(x);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+}
+
+/* every role signs, over days if need be */
+static void t_sign_off(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = [\"new\"]; },\n"
+		 " { id = \"seen\"; kind = \"confirm\"; roles = [\"dba\", \"owner\"];\n"
+		 "   items = [\"the numbers agree\", \"no alarms\"]; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	act(&x, "run");
+	until(&x, PAGE_S42);
+	assert_true(says(&x, "[ ] the numbers agree"));
+	(void)wizard_act(x.w, "name:dba", NULL, "Ann");
+	assert_true(act(&x, "sign:dba") & WIZARD_REFUSED);
+	act(&x, "tick:0");
+	act(&x, "tick:1");
+	assert_true(says(&x, "[x] no alarms"));
+	act(&x, "sign:dba");
+	until_signed(&x);
+	assert_true(says(&x, "Ann"));
+	act(&x, "stop-here");
+	until_quit(&x);
+	x.seen = 0;
+	open_wizard(&x, "resume");
+	act(&x, "continue");
+	until(&x, PAGE_S42);
+	assert_true(says(&x, "Ann"));
+	(void)wizard_act(x.w, "name:owner", NULL, "Bob");
+	act(&x, "tick:0");
+	act(&x, "tick:1");
+	act(&x, "sign:owner");
+	until(&x, PAGE_D90);
+	assert_int_equal(wizard_exit(x.w), 0);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +566,7 @@ int main(void)
 		with_scratch(t_verify_again),
 		with_scratch(t_deaf_for_a_while),
 		with_scratch(t_parts),
+		with_scratch(t_sign_off),
 	};
 
 	(void)umask(077);

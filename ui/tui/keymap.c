@@ -86,6 +86,7 @@ static const char *const orders[PAGE_COUNT] = {
 	[PAGE_C25] = "TE*?Bq",
 	[PAGE_B30] = "TE*l?sCq",
 	[PAGE_S40] = "TE*dl?Bq",
+	[PAGE_S42] = "TE*l?q",
 	[PAGE_S45] = "EB1",
 	[PAGE_P50] = "SEf*ld?Cq",
 	[PAGE_F60] = "NE*ld?q",
