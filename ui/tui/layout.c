@@ -346,12 +346,11 @@ static void cut_rows(struct build *b, int height, int rows_min)
 		return;
 	b->row_max = MAX(rows - ((int)b->out->n - below + want - height) - 1,
 			 rows_min);
-	if (b->row_max >= rows)
-		b->row_max = INT_MAX;
 	attempt(b);
-	/* rows of several lines each */
+	/* rows of several lines each: few at a time, many if far from it */
 	while ((int)b->out->n > height && b->row_max > rows_min) {
-		b->row_max--;
+		b->row_max -= MAX(((int)b->out->n - height) / 8, 1);
+		b->row_max = MAX(b->row_max, rows_min);
 		attempt(b);
 	}
 }
@@ -388,13 +387,15 @@ static void make_fit(struct build *b, int height)
 
 static void delete_lines(struct layout *l, size_t at, size_t n)
 {
+	if (!n)
+		return;
 	for (size_t i = at; i < at + n; i++)
 		line_release(&l->v[i]);
 	memmove(l->v + at, l->v + at + n, (l->n - at - n) * sizeof(*l->v));
 	l->n -= n;
 	if (l->cursor_y >= (int)(at + n))
 		l->cursor_y -= (int)n;
-	else if (l->cursor_y >= (int)at && n)
+	else if (l->cursor_y >= (int)at)
 		l->cursor_y = -1;
 	if (l->log_y >= (int)(at + n))
 		l->log_y -= (int)n;
@@ -532,6 +533,10 @@ void layout_make(struct layout *l, const struct look *in)
 	spread_fill(&b, in->height);
 	if ((int)l->n > in->height)
 		scroll_page(&b, in->height);
+	/* too low for a line and the one that counts the others */
+	if ((int)l->n > in->height)
+		delete_lines(l, (size_t)in->height,
+			     l->n - (size_t)in->height);
 	if (beside)
 		log_beside(&b, in->height);
 }
