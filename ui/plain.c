@@ -49,6 +49,8 @@ static void take_result(struct plain *p, unsigned int r, bool acted)
 	p->done = p->done || r & WIZARD_QUIT;
 	if (p->done)
 		r = WIZARD_NOTHING;
+	if (r & WIZARD_ASKED)
+		plain_in_discard(&p->in);
 	if (r & (WIZARD_PAGE | WIZARD_MOVED)) {
 		open_page(p);
 	} else if (r & WIZARD_REDRAW) {

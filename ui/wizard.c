@@ -179,7 +179,8 @@ static unsigned int bell_for(struct wizard *w)
 		w->asked = w->m.ask.seq;
 		free(w->notice);
 		w->notice = NULL;
-		ret |= WIZARD_BELL | WIZARD_PAGE;
+		ret |= WIZARD_BELL | (w->page == PAGE_C20 ? WIZARD_ASKED :
+				      WIZARD_PAGE);
 	}
 	return ret;
 }

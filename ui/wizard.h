@@ -49,6 +49,9 @@ enum wizard_result {
 	WIZARD_NOTHING = 0,
 	WIZARD_REDRAW = 1u << 0,     /* something on the page changed */
 	WIZARD_PAGE = 1u << 1,       /* another page: type-ahead is discarded */
+	WIZARD_ASKED = 1u << 8,      /* a question on the page that is there:
+					type-ahead is discarded, the focus goes
+					where the sheet has it */
 	WIZARD_QUIT = 1u << 2,       /* leave; wizard_exit() is the status */
 	WIZARD_MOVED = 1u << 3,      /* the run had moved on; look again */
 	WIZARD_REFUSED = 1u << 4,    /* not accepted; wizard_notice() says why */

@@ -187,12 +187,13 @@ void app_result(struct app *a, unsigned int result)
 {
 	if (wants_bell(a, result))
 		terminal_bell();
-	if (result & (WIZARD_PAGE | WIZARD_MOVED)) {
-		a->fresh = a->fresh || (result & WIZARD_PAGE);
+	if (result & (WIZARD_PAGE | WIZARD_ASKED | WIZARD_MOVED)) {
+		a->fresh = a->fresh ||
+			(result & (WIZARD_PAGE | WIZARD_ASKED));
 		a->dialog_open = false;
 		/* a page that asks comes to the front; the log can be opened
 		   again */
-		if (result & WIZARD_PAGE)
+		if (result & (WIZARD_PAGE | WIZARD_ASKED))
 			a->pager_open = false;
 		a->dirty = true;
 	}
