@@ -19,6 +19,7 @@ struct wizard {
 	FILE *log;
 	int fd;              /* FAKE_EVENTS: each line there is a log line */
 	bool left;
+	bool checked;        /* "checked" came: C20 has choices */
 };
 
 static const char *const codes[PAGE_COUNT] = {
@@ -116,6 +117,11 @@ const struct model *wizard_model(const struct wizard *w)
 void wizard_sheet(struct wizard *w, struct sheet *s)
 {
 	fake_sheet(w->page, w->row, s);
+	if (w->page == PAGE_C20 && w->checked) {
+		s->flags |= SHEET_BUTTONS;
+		(void)sheet_choice(s, 0, "backup", "Start the backup", NULL);
+		s->focus = "backup";
+	}
 }
 
 unsigned int wizard_select(struct wizard *w, const char *row)
@@ -221,6 +227,10 @@ unsigned int wizard_io(struct wizard *w)
 	line[strcspn(line, "\n")] = '\0';
 	if (str_starts(line, "page ") && fake_page(line + 5) != PAGE_COUNT)
 		return go(w, fake_page(line + 5));
+	if (!strcmp(line, "checked")) {
+		w->checked = true;
+		return WIZARD_REDRAW;
+	}
 	add_line(w, "12:09:00", line, 'o');
 	return WIZARD_REDRAW;
 }

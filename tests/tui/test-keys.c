@@ -315,6 +315,27 @@ static void type_ahead(void **state)
 	(void)pty_end(&p);
 }
 
+/* the page offers something new: it gets the focus, unless the user moved it */
+static void focus_comes(void **state)
+{
+	struct pty p;
+
+	(void)state;
+	start(&p, "C20");
+	assert_int_equal(write(p.events, "checked\n", 8), 8);
+	pty_wait(&p, "> [ Start the backup ]");
+	pty_keys(&p, "\r");
+	pty_wait_log(&p, "C20 backup row=C04");
+	(void)pty_end(&p);
+	start(&p, "C20");
+	pty_keys(&p, DOWN);
+	pty_wait(&p, "> [ ok ] C05");
+	assert_int_equal(write(p.events, "checked\n", 8), 8);
+	pty_wait(&p, "  [ Start the backup ]");
+	assert_true(pty_has(&p, "> [ ok ] C05"));
+	(void)pty_end(&p);
+}
+
 static void sizes(void **state)
 {
 	struct pty p;
@@ -542,6 +563,7 @@ int main(void)
 		cmocka_unit_test(log_pane),
 		cmocka_unit_test(nothing_is_obeyed),
 		cmocka_unit_test(type_ahead),
+		cmocka_unit_test(focus_comes),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(resize_storm),
 		cmocka_unit_test(random_keys),

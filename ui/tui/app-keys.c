@@ -173,7 +173,7 @@ void app_ask_stop(struct app *a, bool interrupt)
 	}
 	sheet_init(&s);
 	dialog_stop(&s, &a->page.sheet, a->w);
-	pane_take(&a->dialog, &s, true);
+	(void)pane_take(&a->dialog, &s, true);
 	a->dialog_open = true;
 	a->pager_open = false;
 	a->dirty = true;

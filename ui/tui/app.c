@@ -76,7 +76,8 @@ static void refresh_sheet(struct app *a)
 		row = xstrdup_null(a->page.row);
 		sheet_init(&s);
 		wizard_sheet(a->w, &s);
-		pane_take(&a->page, &s, anew);
+		if (pane_take(&a->page, &s, anew))
+			terminal_flush();
 		a->shown = page;
 		a->fresh = false;
 		if (!anew && (row == a->page.row ||

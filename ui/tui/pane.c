@@ -120,8 +120,10 @@ static void first_focus(struct pane *p)
 	load_field(p);
 }
 
-void pane_take(struct pane *p, struct sheet *s, bool anew)
+bool pane_take(struct pane *p, struct sheet *s, bool anew)
 {
+	_cleanup_free_ char *before = xstrdup_null(anew ? NULL : p->focus);
+
 	sheet_release(&p->sheet);
 	p->sheet = *s;
 	sheet_init(s);
@@ -132,14 +134,17 @@ void pane_take(struct pane *p, struct sheet *s, bool anew)
 		p->field_id = NULL;
 		field_set(&p->field, "");
 		p->scroll = 0;
+		p->touched = false;
 		p->log.follow = true;
 	}
 	if (p->row && !sheet_find(&p->sheet, p->row))
 		set_string(&p->row, NULL);
-	if (pane_focus(p))
+	if (pane_focus(p) && (p->touched || !p->sheet.focus ||
+			      !strcmp(p->focus, p->sheet.focus)))
 		load_field(p);
-	else if (!pane_set_focus(p, p->sheet.focus))
+	else if (!pane_set_focus(p, p->sheet.focus) && !pane_focus(p))
 		first_focus(p);
+	return before && p->focus && strcmp(before, p->focus) != 0;
 }
 
 static int index_of_focus(const struct pane *p)
@@ -245,6 +250,7 @@ static void to_end(struct pane *p, int by, const struct model *m)
 
 bool pane_move(struct pane *p, enum action a, const struct model *m)
 {
+	p->touched = true;
 	p->scroll = p->layout.scroll;
 	switch (a) {
 	case ACT_NEXT:
@@ -287,6 +293,7 @@ bool pane_move(struct pane *p, enum action a, const struct model *m)
 
 bool pane_digit(struct pane *p, char digit)
 {
+	p->touched = true;
 	for (size_t i = 0; i < p->sheet.n; i++)
 		if (p->sheet.items[i].key == digit)
 			return pane_set_focus(p, p->sheet.items[i].id);
@@ -327,6 +334,7 @@ bool pane_type(struct pane *p, const struct key *k)
 		{ K_BACKSPACE, FIELD_BACKSPACE }, { K_DELETE, FIELD_DELETE },
 	};
 
+	p->touched = true;
 	if (k->kind == K_CHAR)
 		return field_insert(&p->field, k->text);
 	if (k->kind == K_PASTE)
@@ -355,6 +363,7 @@ void pane_click(struct pane *p, const struct frame *f, int x, int y)
 {
 	const struct line *line;
 
+	p->touched = true;
 	y -= f->body_y;
 	if (y < 0 || y >= (int)p->layout.n)
 		return;

@@ -6,8 +6,9 @@
  * row, scrolling, what is being typed
  *
  * pane_take() gives it a new sheet (moved, the caller's is empty afterwards);
- * focus, row and what was typed stay if the sheet still has them. It moves the
- * focus and says what has it; it never acts.
+ * focus, row and what was typed stay if the sheet still has them; until the user
+ * has moved the focus it goes where the sheet wants it. It moves the focus and
+ * says what has it; it never acts.
  */
 #include <stdbool.h>
 
@@ -24,6 +25,7 @@ struct pane {
 	struct field field;      /* of the focus, if that is a field */
 	char *field_id;          /* whose text is in it */
 	int scroll;
+	bool touched;            /* the user moved the focus on this page */
 	bool to_focus;           /* the focus moved: it is to be seen */
 	struct log_place log;
 	struct layout layout;    /* as drawn last */
@@ -31,8 +33,11 @@ struct pane {
 
 void pane_init(struct pane *p);
 void pane_release(struct pane *p);
-/* anew: another page; the sheet says where the focus is */
-void pane_take(struct pane *p, struct sheet *s, bool anew);
+/*
+ * anew: another page; the sheet says where the focus is. True if the focus went
+ * elsewhere without a key: what was typed is not meant for what has it now.
+ */
+bool pane_take(struct pane *p, struct sheet *s, bool anew);
 const struct sheet_item *pane_focus(const struct pane *p);
 /* is the focus a field, so that letters are text? */
 bool pane_typing(const struct pane *p);
