@@ -75,6 +75,7 @@ struct engine {
 	struct run *run;           /* NULL in a check or a dry run */
 	bool own_run;
 	struct control *control;
+	int inhibit_fd;            /* of inhibit_begin(), -1: none */
 	volatile sig_atomic_t cancel;
 	bool dry;
 	struct error err;          /* why the process ends */

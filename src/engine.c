@@ -36,6 +36,7 @@
 #include "base/xalloc.h"
 #include "control.h"
 #include "engine-internal.h"
+#include "inhibit.h"
 #include "report.h"
 
 /* events between two that are logged, at the most (see engine_emit) */
@@ -53,6 +54,7 @@ struct engine *engine_new(const struct engine_spec *spec)
 	e->ask = spec->ask;
 	e->ask_ctx = spec->ask_ctx;
 	e->opts = spec->opts;
+	e->inhibit_fd = -1;
 	e->begun_ns = clock_mono_ns();
 	e->run_facts = json_object_new_object();
 	return e;
@@ -188,6 +190,8 @@ static void part(struct engine *e)
 	}
 	control_stop(e->control);
 	e->control = NULL;
+	inhibit_end(e->inhibit_fd);
+	e->inhibit_fd = -1;
 }
 
 static int finish(struct engine *e, const char *verb, int exit)
@@ -269,6 +273,7 @@ static void introduce(struct engine *e)
 {
 	struct error err = ERROR_INIT;
 
+	e->inhibit_fd = inhibit_begin(_("data is being upgraded"));
 	e->bus->next_seq = run_log_last_seq(e->run) + SEQ_BLOCK;
 	event_bus_add(e->bus, &run_log_ops, e->run);
 	if (control_start(&e->control, e->sd->fd, &err) < 0) {

@@ -118,4 +118,31 @@ run_is 0 'resume waits for the command, then asks what is true' "$UPSHIFT" resum
 like "$out" 'fully applied' 'it was applied'
 is "$(cat "$root/new/out" "$root/new/last")" 'out
 last' 'and the rest was done'
+# the machine is asked not to sleep in the middle, and let go at the end
+mkdir "$tmp/bin"
+cat >"$tmp/bin/systemd-inhibit" <<'TXT'
+#!/bin/sh
+printf '%s\n' "$@" >"$INHIBIT_LOG"
+cat >/dev/null
+echo over >>"$INHIBIT_LOG"
+TXT
+chmod +x "$tmp/bin/systemd-inhibit"
+mkdir -p "$tmp/awake/data"
+cat >"$tmp/awake.plan" <<'TXT'
+plan = 1; name = "awake"; from = "1"; to = "2";
+steps = ( { id = "held"; kind = "run"; timeout = 60;
+  run = ["sh", "-c", "until [ -s \"$INHIBIT_LOG\" ]; do sleep 0.05; done"]; } );
+TXT
+INHIBIT_LOG=$tmp/inhibit.log PATH=$tmp/bin:$PATH \
+	run "$UPSHIFT" run "$tmp/awake.plan" --root "$tmp/awake" --batch --yes \
+	--confirm held
+is "$status" 0 'the inhibitor is there while a step runs'
+like "$(cat "$tmp/inhibit.log")" 'what=.*sleep.*shutdown' 'for sleep and shutdown'
+n=0
+while ! grep -q over "$tmp/inhibit.log" && [ $n -lt 600 ]; do
+	n=$((n + 1))
+	sleep 0.05
+done
+like "$(cat "$tmp/inhibit.log")" 'over' 'and it is let go when the run ends'
+
 done_testing
