@@ -10,6 +10,7 @@
 #include "tui/layout.h"
 
 #define INDENT 2                  /* of rows, facts and choices */
+#define MARK_COLS 7               /* "[ ok ] " */
 
 struct build {
 	const struct look *in;

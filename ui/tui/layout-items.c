@@ -83,7 +83,7 @@ static void build_bar(struct build *b, size_t item, bool after_row)
 {
 	const struct sheet_item *it = &b->in->sheet->items[item];
 	struct line *line = build_line(b, LINE_TEXT);
-	int col = after_row ? INDENT + 7 : 0;
+	int col = after_row ? INDENT + MARK_COLS : 0;
 	int cols = MIN(BAR_MAX, b->width - col - 10), full, end;
 	_cleanup_free_ char *behind = build_safe(b, it->text, 0);
 	struct strbuf sb = STRBUF_INIT;

@@ -66,7 +66,7 @@ static void measure(struct table *t, const struct sheet *s, const size_t *at)
 		if (it->type == SHEET_HEAD)
 			t->head = true;
 		if (it->mark != MARK_NONE)
-			t->lead = MAX(t->lead, 7);
+			t->lead = MAX(t->lead, MARK_COLS);
 		else if (it->type == SHEET_ROW && it->key)
 			t->lead = MAX(t->lead, 3);
 		t->cell_n = MAX(t->cell_n, c->n);

@@ -16,6 +16,7 @@
 #define LOG_MIN 3             /* lines, with its title */
 #define DETAIL_LINES 7        /* kept below a list that is cut */
 #define ROWS_MIN 4
+#define TIME_COLS 7           /* of a step in the list */
 
 void layout_init(struct layout *l)
 {
@@ -191,6 +192,23 @@ static int natural_cols(const struct layout *l)
 	return w;
 }
 
+/* room for times that come and go, so that the right side stays where it is */
+static int left_cols(struct build *b, const size_t *left, size_t n,
+		     const struct layout *l)
+{
+	int w = natural_cols(l);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sheet_item *it = &b->in->sheet->items[left[i]];
+		_cleanup_free_ char *label = build_safe(b, it->label, 0);
+
+		if (it->type == SHEET_ROW && it->mark != MARK_NONE)
+			w = MAX(w, INDENT + MARK_COLS + width_of(label) + 2 +
+				TIME_COLS);
+	}
+	return MIN(w, b->width / 2);
+}
+
 static void build_sides(struct build *b, const size_t *left, size_t left_n,
 			const size_t *right, size_t right_n)
 {
@@ -209,7 +227,7 @@ static void build_sides(struct build *b, const size_t *left, size_t left_n,
 	part.out = &l;
 	part.width = b->width / 2;
 	build_list(&part, left, left_n);
-	col = left_n ? natural_cols(&l) + 3 : 0;
+	col = left_n ? left_cols(b, left, left_n, &l) + 3 : 0;
 	part.out = &r;
 	part.width = b->width - col;
 	build_list(&part, right, right_n);

@@ -304,6 +304,10 @@ void pager_draw(struct pager *p, struct frame *f, const struct terminal *t,
 			  p->src_role[p->from[p->top + i]],
 			  hit ? SPAN_FOCUS : 0);
 	}
+	if (!p->lines.n)
+		draw_text(t, f->body_y, 0, p->is_log && !p->all ?
+			  _("No line of a step yet; o shows all output.") :
+			  _("Nothing here yet."), ROLE_DIM, 0);
 	describe(p, status);
 	*cursor_y = p->searching ? f->foot_y + 2 : f->body_y;
 	*cursor_x = p->searching ? MIN(width_of(status->buf), t->cols - 1) : 0;
