@@ -2,6 +2,8 @@
 /* What is in a backup, what is refused, and how it is told from the disk. */
 #include "backup-world.h"
 
+#include <sys/resource.h>
+
 #include "base/fsutil.h"
 #include "base/path.h"
 
@@ -131,6 +133,43 @@ static void t_many(void **state)
 	assert_int_equal(w->res.files, 1500);
 	assert_int_equal(world_compare(w, "start", w->root_fd, w->root, NULL),
 			 0);
+}
+
+/* deep, wide, and not more than 64 descriptors */
+static void t_descriptors(void **state)
+{
+	struct world *w = *state;
+	const struct rlimit few = { 64, 64 };
+	struct strbuf path = STRBUF_INIT;
+	pid_t pid;
+	int st;
+
+	for (int i = 0; i < 100; i++) {
+		strbuf_addf(&path, "%sd%d", i ? "/" : "", i);
+		put_dir(w->root_fd, path.buf);
+	}
+	strbuf_addstr(&path, "/f");
+	put_file(w->root_fd, path.buf, "deep");
+	strbuf_release(&path);
+	for (int i = 0; i < 300; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "f%d", i);
+		put_file(w->root_fd, name, name);
+	}
+	/* a file with several names is looked at beside the packing */
+	assert_int_equal(linkat(w->root_fd, "f1", w->root_fd, "f1b", 0), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (setrlimit(RLIMIT_NOFILE, &few) < 0)
+			_exit(99);
+		if (world_create(w, "start") < 0)
+			_exit(2);
+		_exit(w->res.files == 301 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_int_equal(st, 0);
 }
 
 static void t_empty(void **state)
@@ -485,7 +524,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		with_world(t_set), with_world(t_sums), with_world(t_many),
-		with_world(t_empty), with_world(t_links),
+		with_world(t_descriptors), with_world(t_empty), with_world(t_links),
 		with_world(t_link_outside), with_world(t_symlinked_dir),
 		with_world(t_outside), with_world(t_changed_once),
 		with_world(t_changed_always), with_world(t_live),
