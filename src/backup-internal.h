@@ -126,7 +126,9 @@ struct readback;
 struct readback *readback_new(struct frames *f, int fd);
 /* whenever frames may have been written: flushes and reads what there is */
 void readback_follow(struct readback *r);
-/* all is written and flushed; *how "disk" or "cache" */
+/* all is written and flushed: the thread reads what is left */
+void readback_rest(struct readback *r);
+/* waits for that, and helps; *how "disk" or "cache" */
 int readback_end(struct readback *r, const char **how, struct error *err);
 void readback_free(struct readback *r);
 

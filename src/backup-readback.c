@@ -22,7 +22,7 @@
 #include "base/thread.h"
 #include "base/xalloc.h"
 
-#define FLUSH_EVERY (32u * 1024u * 1024u)
+#define FLUSH_EVERY (16u * 1024u * 1024u)
 #define ALIGN 4096u
 
 struct readback {
@@ -52,7 +52,7 @@ struct reader {
 
 /* --- one frame --- */
 
-static int reader_init(struct reader *rd, struct readback *r)
+static void reader_init(struct reader *rd, struct readback *r)
 {
 	rd->r = r;
 	rd->z = ZSTD_createDCtx();
@@ -62,7 +62,6 @@ static int reader_init(struct reader *rd, struct readback *r)
 	rd->room -= rd->room % ALIGN;
 	if (!rd->z || posix_memalign((void **)&rd->packed, ALIGN, rd->room))
 		die("out of memory");
-	return 0;
 }
 
 static void reader_release(struct reader *rd)
@@ -195,7 +194,7 @@ static void *run(void *arg)
 	struct reader rd;
 	size_t flush;
 
-	(void)reader_init(&rd, r);
+	reader_init(&rd, r);
 	while (wait_for_work(r, &flush)) {
 		if (flush)
 			flush_to(r, flush);
@@ -242,9 +241,8 @@ void readback_follow(struct readback *r)
 	start(r);
 }
 
-int readback_end(struct readback *r, const char **how, struct error *err)
+void readback_rest(struct readback *r)
 {
-	struct reader rd;
 	bool several;
 
 	(void)pthread_mutex_lock(&r->lock);
@@ -256,7 +254,13 @@ int readback_end(struct readback *r, const char **how, struct error *err)
 	(void)pthread_mutex_unlock(&r->lock);
 	if (several)
 		start(r);
-	(void)reader_init(&rd, r);
+}
+
+int readback_end(struct readback *r, const char **how, struct error *err)
+{
+	struct reader rd;
+
+	reader_init(&rd, r);
 	check_frames(&rd);
 	reader_release(&rd);
 	if (r->started)

@@ -179,7 +179,8 @@ static int write_all(struct maker *m, struct part *archive,
 	if (ret < 0)
 		return error_errno(err, ERR_BACKUP, ret,
 				   _("cannot flush the archive"));
-	return readback_end(m->readback, &res->readback, err);
+	readback_rest(m->readback);
+	return 0;
 }
 
 /* what lies there is what was written: the manifest by its digest */
@@ -246,8 +247,11 @@ static int one_try(struct maker *m, struct backup_result *res,
 						  m->spec->root);
 		ret = write_all(m, &archive, &manifest, res, err);
 	}
+	/* while the rest of the archive is read */
 	if (ret >= 0)
 		ret = check_manifest(&manifest, res->manifest_digest, err);
+	if (ret >= 0 && res->has_archive)
+		ret = readback_end(m->readback, &res->readback, err);
 	if (ret >= 0 && res->has_archive)
 		ret = part_commit(&archive, m->dirfd, err);
 	if (ret >= 0)
