@@ -82,8 +82,13 @@ unsigned int plain_stop(struct plain *p, bool interrupted)
 	plain_in_echo(&p->in, true);
 	p->stop_abort = interrupted && p->mode == MODE_STOP;
 	p->stop = wizard_stop_kind(p->w);
-	if (p->stop == STOP_FREE)
-		return wizard_act(p->w, "quit", NULL, NULL);
+	/* a page whose own choice it is to leave has said what that means */
+	if (p->stop == STOP_FREE ||
+	    (p->stop == STOP_BETWEEN && plain_key(p, 'q'))) {
+		p->hold_ns = clock_mono_ns() + PLAIN_HOLD_NS;
+		return wizard_act(p->w, plain_key(p, 'q') ?
+				  plain_key(p, 'q') : "quit", NULL, NULL);
+	}
 	p->mode = MODE_STOP;
 	set_asked(p, NULL);
 	say_stop(p);

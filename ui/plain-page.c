@@ -105,6 +105,7 @@ static bool is_clock(const char *s)
 static char *item_line(const struct sheet_item *it)
 {
 	struct strbuf sb = STRBUF_INIT;
+	struct sheet_item bare = *it;    /* borrows its texts */
 
 	switch (it->type) {
 	case SHEET_TEXT:
@@ -114,10 +115,11 @@ static char *item_line(const struct sheet_item *it)
 	case SHEET_ROW:
 		if (*sheet_mark_word(it->mark))
 			strbuf_addf(&sb, "%s: ", sheet_mark_word(it->mark));
-		if (it->mark == MARK_BUSY && is_clock(it->text) && it->label)
-			plain_spoken(it->label, &sb);
-		else
-			plain_join(it, &sb);
+		if (it->mark == MARK_BUSY && is_clock(bare.text))
+			bare.text = NULL;
+		if (it->mark == MARK_BUSY && is_clock(bare.note))
+			bare.note = NULL;
+		plain_join(&bare, &sb);
 		break;
 	case SHEET_FACT:
 		plain_spoken(it->label, &sb);
