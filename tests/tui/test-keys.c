@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What keys, signals and sizes do, on a terminal. */
 #include <setjmp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -465,6 +466,29 @@ static void farewell(void **state)
 	pty_release(&p);
 }
 
+/* a terminal that takes no more, as after ^S: asked twice it goes all the same */
+static void stuck(void **state)
+{
+	struct pty p;
+	int status = 0;
+	pid_t pid = 0;
+
+	(void)state;
+	start(&p, "P50");
+	/* more drawings than any buffer holds, and nobody reads */
+	for (int i = 0; i < 60; i++)
+		pty_keys(&p, "\f\f\f\f");
+	for (int i = 0; i < 500 && pid == 0; i++) {
+		(void)kill(p.pid, SIGTERM);
+		(void)poll(NULL, 0, 20);
+		pid = waitpid(p.pid, &status, WNOHANG);
+	}
+	assert_int_equal(pid, p.pid);
+	assert_true(WIFEXITED(status));
+	p.pid = 0;
+	pty_release(&p);
+}
+
 static void hang_up(void **state)
 {
 	struct pty p;
@@ -569,6 +593,7 @@ int main(void)
 		cmocka_unit_test(random_keys),
 		cmocka_unit_test(given_back),
 		cmocka_unit_test(farewell),
+		cmocka_unit_test(stuck),
 		cmocka_unit_test(hang_up),
 		cmocka_unit_test(suspend),
 		cmocka_unit_test(cheap),

@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 #include "tui/terminal.h"
+
+#define EXIT_STOPPED 6
 
 static const struct {
 	int sig;
@@ -30,11 +33,27 @@ static int pipe_fds[2] = { -1, -1 };
 static struct sigaction before[ARRAY_SIZE(table)];
 static struct sigaction before_fatal[ARRAY_SIZE(fatal)];
 
+/* asked to leave, and not yet seen by wakeup_take() */
+static volatile sig_atomic_t leaving;
+
 static void on_signal(int sig)
 {
 	int saved = errno;
 	char c = (char)sig;
 
+	if (sig == SIGTERM || sig == SIGHUP) {
+		/*
+		 * Asked twice: the first one waits behind a terminal that
+		 * takes no more (^S, a dead line). What it has not taken is
+		 * thrown away; the engine is another process.
+		 */
+		if (leaving) {
+			(void)tcflush(STDOUT_FILENO, TCOFLUSH);
+			terminal_emergency();
+			_exit(EXIT_STOPPED);
+		}
+		leaving = 1;
+	}
 	/* full: there is enough in it to wake up */
 	if (write(pipe_fds[1], &c, 1) < 0)
 		errno = saved;
@@ -88,6 +107,8 @@ unsigned int wakeup_take(void)
 {
 	unsigned int wake = 0;
 	char c;
+
+	leaving = 0;
 
 	while (read(pipe_fds[0], &c, 1) == 1)
 		for (size_t i = 0; i < ARRAY_SIZE(table); i++)

@@ -6,8 +6,10 @@
  *
  * wakeup_open() takes the handlers that the screens need, wakeup_close() puts
  * back what was there. SIGSEGV and its like put the terminal right before they
- * end the process as they would have. Not signalfd: a blocked signal would
- * stay blocked in the engine that the wizard starts.
+ * end the process as they would have. A second TERM or HUP that finds the first
+ * one not yet taken ends it at once: the terminal takes no more text. Not
+ * signalfd: a blocked signal would stay blocked in the engine that the wizard
+ * starts.
  */
 enum wakeup {
 	WAKE_RESIZE = 1u << 0,
