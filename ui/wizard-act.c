@@ -14,7 +14,7 @@
 static unsigned int end_engine(struct wizard *w, const char *command)
 {
 	w->intent = INTENT_QUIT;
-	if (!client_command(w->c, command))
+	if (!wizard_command(w, command))
 		return WIZARD_QUIT;
 	return wizard_say(w, WIZARD_REDRAW, "%s",
 			  _("Leaving as soon as the engine has written where it "
@@ -41,7 +41,7 @@ static unsigned int stop(struct wizard *w)
 		return end_engine(w, "quit");
 	w->stopping = true;
 	w->intent = INTENT_QUIT;
-	if (!client_command(w->c, "stop"))
+	if (!wizard_command(w, "stop"))
 		return WIZARD_MOVED;
 	return WIZARD_REDRAW;
 }

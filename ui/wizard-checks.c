@@ -198,7 +198,7 @@ static void checks_status(struct wizard *w, struct sheet *s,
 
 void page_c20(struct wizard *w, struct sheet *s)
 {
-	bool asked = wizard_ask_is(w, "checks");
+	bool asked = wizard_ask_is(w, "checks") && wizard_is_asked(w);
 	struct tally t;
 
 	count(w, &t);
@@ -273,7 +273,7 @@ static unsigned int use_folder(struct wizard *w, const char *value)
 		return wizard_go(w, PAGE_C20) | act_checks(w, "retry", NULL,
 							   NULL);
 	w->intent = INTENT_AGAIN;
-	(void)client_command(w->c, "quit");
+	(void)wizard_command(w, "quit");
 	return wizard_go(w, PAGE_C20);
 }
 
@@ -404,8 +404,7 @@ static unsigned int check_again(struct wizard *w)
 				  _("the checks are running"));
 	strvec_clear(&w->accepted);
 	if (w->c)
-		return client_answer(w->c, "checks", "retry") ?
-			WIZARD_REDRAW : WIZARD_MOVED;
+		return wizard_answer(w, "retry");
 	model_release(&w->m);
 	if (run_new_id(&w->s.sd, w->id) < 0)
 		return WIZARD_REFUSED;
@@ -425,8 +424,7 @@ static unsigned int go_on(struct wizard *w)
 	if (t.warn > t.accepted)
 		return wizard_say(w, WIZARD_REFUSED, "%s",
 			_("a warning is not accepted yet: press a"));
-	return client_answer(w->c, "checks", "go-on") ? WIZARD_REDRAW :
-		WIZARD_MOVED;
+	return wizard_answer(w, "go-on");
 }
 
 unsigned int act_checks(struct wizard *w, const char *id, const char *row,
@@ -452,7 +450,7 @@ unsigned int act_checks(struct wizard *w, const char *id, const char *row,
 	if (!strcmp(id, "back") && w->c) {
 		/* nothing was changed: the run closes, the plan stays */
 		w->intent = INTENT_PLAN;
-		(void)client_command(w->c, w->m.ask.id ? "quit" : "abort");
+		(void)wizard_command(w, w->m.ask.id ? "quit" : "abort");
 		return WIZARD_REDRAW;
 	}
 	if (!strcmp(id, "back"))

@@ -351,16 +351,6 @@ void page_r70(struct wizard *w, struct sheet *s)
 
 /* --- what they do --- */
 
-static unsigned int tell(struct wizard *w, const char *value)
-{
-	_cleanup_free_ char *id = xstrdup_null(w->m.ask.id);
-
-	wizard_look(w);
-	if (!id || !w->c || !client_answer(w->c, id, value))
-		return WIZARD_MOVED | WIZARD_REDRAW;
-	return WIZARD_REDRAW;
-}
-
 /* somebody else may have gone on, or begun, since the page was drawn */
 static bool moved_on(struct wizard *w)
 {
@@ -374,7 +364,7 @@ static unsigned int to_rollback(struct wizard *w)
 {
 	if (w->c) {
 		w->intent = INTENT_ROLLBACK;
-		(void)client_command(w->c, "quit");
+		(void)wizard_command(w, "quit");
 		return WIZARD_REDRAW;
 	}
 	return wizard_go(w, PAGE_K80);
@@ -405,11 +395,11 @@ unsigned int act_fail(struct wizard *w, const char *id)
 		return resume(w);
 	if (!strcmp(id, "retry")) {
 		if (w->c)
-			return tell(w, "retry");
+			return wizard_answer(w, "retry");
 		return resume(w);
 	}
 	if (!strcmp(id, "skip") || !strcmp(id, "applied") ||
 	    !strcmp(id, "not-applied"))
-		return tell(w, id);
+		return wizard_answer(w, id);
 	return WIZARD_NOTHING;
 }

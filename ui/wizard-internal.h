@@ -59,6 +59,7 @@ struct wizard {
 	unsigned int seen;           /* changes of the model that were acted on */
 	enum event_phase phase_seen;
 	uint64_t phase_since, looked_ns, line_seen;
+	uint64_t answered;           /* seq of the question answered last */
 	uint64_t asked;              /* seq of the question rung for last */
 	char *root_given;            /* what o.root points to, if it is ours */
 	int verified;                /* exit of the last look, -1: none */
@@ -77,6 +78,12 @@ unsigned int wizard_say(struct wizard *w, unsigned int ret, const char *fmt,
 			...) _printf_(3, 4);
 /* starts an engine, or one that only looks */
 unsigned int wizard_start(struct wizard *w, enum client_verb verb);
+/* to the question that is open, once; the journal is looked at first */
+unsigned int wizard_answer(struct wizard *w, const char *value);
+/* "quit", "stop" or "abort" to the engine; it answers nothing any more */
+bool wizard_command(struct wizard *w, const char *name);
+/* a question that was not answered yet */
+bool wizard_is_asked(const struct wizard *w);
 /* the lines for WIZARD_SHOW_TEXT, emptied; title is literal or borrowed */
 struct strvec *wizard_text_begin(struct wizard *w, const char *title);
 

@@ -124,7 +124,6 @@ static unsigned int tick(struct wizard *w, const char *id)
 static unsigned int sign(struct wizard *w, const char *role)
 {
 	const char *name = json_get_str(w->names, role, "");
-	_cleanup_free_ char *ask = xstrdup_null(w->m.ask.id);
 	_cleanup_free_ char *value = xasprintf("%s:%s", role, name);
 
 	if (!all_ticked(w))
@@ -133,12 +132,9 @@ static unsigned int sign(struct wizard *w, const char *role)
 	if (!*name)
 		return wizard_say(w, WIZARD_REFUSED,
 				  _("the name of '%s' is missing"), role);
-	wizard_look(w);
-	if (!ask || !w->c || !client_answer(w->c, ask, value))
-		return WIZARD_MOVED | WIZARD_REDRAW;
 	/* each role ticks for itself */
 	strvec_clear(&w->ticks);
-	return WIZARD_REDRAW;
+	return wizard_answer(w, value);
 }
 
 unsigned int act_sign(struct wizard *w, const char *id, const char *value)

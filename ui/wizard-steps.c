@@ -381,17 +381,6 @@ static unsigned int show_preview(struct wizard *w)
 	return WIZARD_SHOW_TEXT;
 }
 
-static unsigned int answer(struct wizard *w, const char *value)
-{
-	_cleanup_free_ char *id = xstrdup_null(w->m.ask.id);
-
-	/* the journal says whether the question is still the one on screen */
-	wizard_look(w);
-	if (!id || !w->c || !w->live || !client_answer(w->c, id, value))
-		return WIZARD_MOVED | WIZARD_REDRAW;
-	return WIZARD_REDRAW;
-}
-
 static unsigned int act_words(struct wizard *w, const char *id,
 			      const char *value)
 {
@@ -403,7 +392,7 @@ static unsigned int act_words(struct wizard *w, const char *id,
 	    !ask_words_match(value, w->m.ask.words))
 		return wizard_say(w, WIZARD_REFUSED, "%s", _("These are not "
 			"the words. Nothing has happened."));
-	return answer(w, value);
+	return wizard_answer(w, value);
 }
 
 unsigned int act_steps(struct wizard *w, const char *id, const char *value)
@@ -420,10 +409,10 @@ unsigned int act_steps(struct wizard *w, const char *id, const char *value)
 		return wizard_go(w, PAGE_S45);
 	}
 	if (!strcmp(id, "run"))
-		return answer(w, "yes");
+		return wizard_answer(w, "yes");
 	if (!strcmp(id, "all"))
-		return answer(w, "all");
+		return wizard_answer(w, "all");
 	if (!strcmp(id, "skip"))
-		return answer(w, "skip");
+		return wizard_answer(w, "skip");
 	return WIZARD_NOTHING;
 }

@@ -109,6 +109,8 @@ unsigned int wizard_start(struct wizard *w, enum client_verb verb)
 		w->stopping = false;
 		w->exit = -1;
 		w->died = 0;
+		/* a new run counts its events from the start */
+		w->answered = w->asked = 0;
 	}
 	if (client_spawn(to, &spec, &err) < 0) {
 		ret = wizard_say(w, WIZARD_REFUSED, "%s", err.msg);
@@ -132,6 +134,30 @@ static void take_other(void *ctx, struct json_object *o)
 bool wizard_ask_is(const struct wizard *w, const char *prefix)
 {
 	return w->m.ask.id && str_starts(w->m.ask.id, prefix);
+}
+
+bool wizard_is_asked(const struct wizard *w)
+{
+	return w->m.ask.id && w->answered != w->m.ask.seq;
+}
+
+unsigned int wizard_answer(struct wizard *w, const char *value)
+{
+	/* it goes on already; a second answer might meet the next question */
+	if (!wizard_is_asked(w))
+		return WIZARD_MOVED | WIZARD_REDRAW;
+	/* somebody else may have gone on since the page was drawn */
+	wizard_look(w);
+	if (!w->c || !w->live || !client_answer(w->c, w->m.ask.id, value))
+		return WIZARD_MOVED | WIZARD_REDRAW;
+	w->answered = w->m.ask.seq;
+	return WIZARD_REDRAW;
+}
+
+bool wizard_command(struct wizard *w, const char *name)
+{
+	w->answered = w->m.ask.seq;
+	return client_command(w->c, name);
 }
 
 static enum page page_of_engine(struct wizard *w)
