@@ -18,6 +18,7 @@
  * next attempt. Everything below a directory that goes, goes with it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -531,7 +532,9 @@ static int displace_sidecars(struct classify *c, struct error *err)
 			_cleanup_item_ struct item now = ITEM_INIT;
 			int r;
 
-			if (effects_cover(u->spec.effects, path) ||
+			/* no file system has a name as long as that */
+			if (strlen(path_basename(path)) > NAME_MAX ||
+			    effects_cover(u->spec.effects, path) ||
 			    manifest_find(&u->pre, path))
 				continue;
 			r = item_read(u->spec.root_fd, path, false, &now, err);
