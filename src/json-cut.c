@@ -134,10 +134,21 @@ static bool one_by_one(struct json_cut *c, const char *buf,
 	return false;
 }
 
+/* there are few of them, and popcnt need not be there */
+static inline int count(uint64_t bits)
+{
+	int n = 0;
+
+	for (; bits; bits &= bits - 1)
+		n++;
+	return n;
+}
+
 static bool scan_block(struct json_cut *c, const char *buf, const char *block)
 {
 	uint64_t strings;
 	struct masks m;
+	int closed;
 
 	find_masks(block, &m);
 	if (m.back | c->escaped)
@@ -148,9 +159,9 @@ static bool scan_block(struct json_cut *c, const char *buf, const char *block)
 	m.close &= ~strings;
 	m.comma &= ~strings;
 	/* it cannot come down to the elements in this block */
-	if (c->depth > __builtin_popcountll(m.close)) {
-		c->depth += __builtin_popcountll(m.open) -
-			__builtin_popcountll(m.close);
+	closed = count(m.close);
+	if (c->depth > closed) {
+		c->depth += count(m.open) - closed;
 		return false;
 	}
 	return one_by_one(c, buf, &m);

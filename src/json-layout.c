@@ -20,24 +20,22 @@
 #include "json-bytes.h"
 #include "json-edit.h"
 
-/* how what is put in is written */
-struct style {
-	/* ahead of a member or element; with a line break: in lines */
-	struct strbuf lead;
-	/* what lead has more than the lead of the level above */
-	struct strbuf unit;
-	/* between key and value */
-	struct strbuf colon;
+struct span {
+	const char *p;
+	size_t n;
 };
-#define STYLE_INIT { STRBUF_INIT, STRBUF_INIT, STRBUF_INIT }
 
-static void style_release(struct style *s)
-{
-	strbuf_release(&s->lead);
-	strbuf_release(&s->unit);
-	strbuf_release(&s->colon);
-}
-#define _cleanup_style_ _cleanup_(style_release)
+/* how what is put in is written; parts of the texts, which stay meanwhile */
+struct style {
+	/* ahead of a member or element, with `deeper` units behind it; with a
+	   line break: in lines */
+	struct span lead;
+	unsigned int deeper;
+	/* what lead has more than the lead of the level above */
+	struct span unit;
+	/* between key and value */
+	struct span colon;
+};
 
 static uint32_t start_of(const struct json_node *d)
 {
@@ -53,23 +51,34 @@ static bool is_original(const struct json_node *d)
 /* --- style --- */
 
 /* the blanks ahead of pos, which is not at the begin of its text */
-static void blanks_before(const struct json_tree *t, uint32_t pos,
-			  struct strbuf *out)
+static struct span blanks_before(const struct json_tree *t, uint32_t pos)
 {
 	const char *base = pos < t->len ? t->text : t->arena.buf - t->len;
 	uint32_t first = pos < t->len ? 0 : t->len, from = pos;
 
 	while (from > first && json_is_space((unsigned char)base[from - 1]))
 		from--;
-	strbuf_clear(out);
-	strbuf_add(out, base + from, pos - from);
+	return (struct span) { base + from, pos - from };
 }
 
-static const char *last_line(const struct strbuf *s)
+/* what stands behind the last line break; NULL: there is none */
+static const char *last_line(struct span s)
 {
-	const char *p = memrchr(s->buf, '\n', s->len);
+	const char *p = s.n ? memrchr(s.p, '\n', s.n) : NULL;
 
 	return p ? p + 1 : NULL;
+}
+
+static bool in_lines(const struct style *s)
+{
+	return last_line(s->lead);
+}
+
+static void put_lead(const struct style *s, struct strbuf *out)
+{
+	strbuf_add(out, s->lead.p, s->lead.n);
+	for (unsigned int i = 0; i < s->deeper; i++)
+		strbuf_add(out, s->unit.p, s->unit.n);
 }
 
 /* the last child that was there at first, gone or not; 0: none */
@@ -87,88 +96,83 @@ static uint32_t last_original(const struct json_tree *t, uint32_t i,
 	return found;
 }
 
-/* from a member of i, of what is around it, or of what is in it */
-static bool find_colon(const struct json_tree *t, uint32_t i,
-		       struct strbuf *out)
+static struct span colon_of(const struct json_tree *t,
+			    const struct json_node *d)
+{
+	return (struct span) { json_at(t, d->key_end), d->begin - d->key_end };
+}
+
+/* from a member of i, or of what is around it */
+static struct span find_colon(const struct json_tree *t, uint32_t i)
 {
 	for (; i; i = t->v[i].parent) {
 		const struct json_node *d = &t->v[i];
 
 		for (uint32_t c = d->child; c && !(d->flags & JSON_REPLACED);
-		     c = t->v[c].next) {
-			const struct json_node *m = &t->v[c];
-
-			if (!m->key_end || !is_original(m))
-				continue;
-			strbuf_add(out, json_at(t, m->key_end),
-				   m->begin - m->key_end);
-			return true;
-		}
-		if (d->key_end && is_original(d)) {
-			strbuf_add(out, json_at(t, d->key_end),
-				   d->begin - d->key_end);
-			return true;
-		}
+		     c = t->v[c].next)
+			if (t->v[c].key_end && is_original(&t->v[c]))
+				return colon_of(t, &t->v[c]);
+		if (d->key_end && is_original(d))
+			return colon_of(t, d);
 	}
-	return false;
+	return (struct span) { ": ", 2 };
+}
+
+static bool ends_blank(struct span colon)
+{
+	return colon.p[colon.n - 1] == ' ';
 }
 
 /* lead of the level above: that of i itself */
-static void lead_above(const struct json_tree *t, uint32_t i,
-		       struct strbuf *out)
+static struct span lead_above(const struct json_tree *t, uint32_t i)
 {
 	const struct json_node *d = &t->v[i];
 
-	strbuf_clear(out);
-	if (i != JSON_ROOT && d->parent && is_original(d) &&
-	    !(t->v[d->parent].flags & JSON_REPLACED))
-		blanks_before(t, start_of(d), out);
+	if (i == JSON_ROOT || !d->parent || !is_original(d) ||
+	    t->v[d->parent].flags & JSON_REPLACED)
+		return (struct span) { "", 0 };
+	return blanks_before(t, start_of(d));
 }
 
 /* the indentation of lead without that of above, if it begins with it */
-static void find_unit(const struct strbuf *lead, const struct strbuf *above,
-		      struct strbuf *unit)
+static struct span find_unit(struct span lead, struct span above)
 {
 	const char *in = last_line(lead), *out = last_line(above);
 	size_t n, skip;
 
 	if (!in)
-		return;
-	n = lead->len - (size_t)(in - lead->buf);
-	skip = out ? above->len - (size_t)(out - above->buf) : 0;
-	if (skip < n && !memcmp(in, out ? out : "", skip))
-		strbuf_add(unit, in + skip, n - skip);
+		return (struct span) { "", 0 };
+	n = lead.n - (size_t)(in - lead.p);
+	skip = out ? above.n - (size_t)(out - above.p) : 0;
+	if (skip >= n || memcmp(in, out ? out : "", skip) != 0)
+		return (struct span) { "", 0 };
+	return (struct span) { in + skip, n - skip };
 }
 
 /* for what is put into container i, which is neither replaced nor fresh */
 static void find_style(const struct json_tree *t, uint32_t i,
 		       struct style *s)
 {
-	_cleanup_strbuf_ struct strbuf above = STRBUF_INIT;
-	_cleanup_strbuf_ struct strbuf higher = STRBUF_INIT;
+	struct span above = lead_above(t, i);
 	uint32_t first, c = last_original(t, i, &first);
 
-	if (!find_colon(t, i, &s->colon))
-		strbuf_addstr(&s->colon, ": ");
-	lead_above(t, i, &above);
+	memset(s, 0, sizeof(*s));
+	s->colon = find_colon(t, i);
+	s->unit = s->lead = (struct span) { "", 0 };
 	if (c) {
-		blanks_before(t, start_of(&t->v[c]), &s->lead);
+		s->lead = blanks_before(t, start_of(&t->v[c]));
+		s->unit = find_unit(blanks_before(t, start_of(&t->v[first])),
+				    above);
 		/* the blank behind a bracket is none behind a comma */
-		if (first == c && !s->lead.len &&
-		    s->colon.buf[s->colon.len - 1] == ' ')
-			strbuf_addch(&s->lead, ' ');
-		blanks_before(t, start_of(&t->v[first]), &higher);
-		find_unit(&higher, &above, &s->unit);
-		return;
-	}
-	/* empty so far: one level deeper than it stands itself */
-	if (last_line(&above)) {
-		lead_above(t, t->v[i].parent, &higher);
-		find_unit(&above, &higher, &s->unit);
-		strbuf_add(&s->lead, above.buf, above.len);
-		strbuf_add(&s->lead, s->unit.buf, s->unit.len);
-	} else if (s->colon.buf[s->colon.len - 1] == ' ') {
-		strbuf_addch(&s->lead, ' ');
+		if (first == c && !s->lead.n && ends_blank(s->colon))
+			s->lead = (struct span) { " ", 1 };
+	} else if (last_line(above)) {
+		/* empty so far: one level deeper than it stands itself */
+		s->unit = find_unit(above, lead_above(t, t->v[i].parent));
+		s->lead = above;
+		s->deeper = 1;
+	} else if (ends_blank(s->colon)) {
+		s->lead = (struct span) { " ", 1 };
 	}
 }
 
@@ -187,7 +191,7 @@ static void put_member(const struct json_tree *t, uint32_t i, bool fresh,
 	if (d->key_end) {
 		key = json_key(t, i, &n);
 		strbuf_add(out, key, n);
-		strbuf_add(out, s->colon.buf, s->colon.len);
+		strbuf_add(out, s->colon.p, s->colon.n);
 	}
 	put_value(t, i, fresh, s, out);
 }
@@ -197,24 +201,21 @@ static void put_fresh(const struct json_tree *t, uint32_t i,
 		      const struct style *s, struct strbuf *out)
 {
 	bool object = t->v[i].type == JSON_T_OBJECT, first = true;
-	_cleanup_style_ struct style in = STYLE_INIT;
+	bool lines = in_lines(s);
+	struct style in = *s;
 
-	strbuf_add(&in.lead, s->lead.buf, s->lead.len);
-	strbuf_add(&in.unit, s->unit.buf, s->unit.len);
-	strbuf_add(&in.colon, s->colon.buf, s->colon.len);
-	if (last_line(&in.lead))
-		strbuf_add(&in.lead, s->unit.buf, s->unit.len);
+	in.deeper += lines;
 	strbuf_addch(out, object ? '{' : '[');
 	for (uint32_t c = json_child(t, i); c; c = json_next(t, c)) {
 		if (!first)
 			strbuf_addch(out, ',');
-		if (!first || last_line(&in.lead))
-			strbuf_add(out, in.lead.buf, in.lead.len);
+		if (!first || lines)
+			put_lead(&in, out);
 		first = false;
 		put_member(t, c, true, &in, out);
 	}
-	if (!first && last_line(&in.lead))
-		strbuf_add(out, s->lead.buf, s->lead.len);
+	if (!first && lines)
+		put_lead(s, out);
 	strbuf_addch(out, object ? '}' : ']');
 }
 
@@ -294,14 +295,14 @@ static uint32_t put_run(const struct json_tree *t, uint32_t from, uint32_t to,
 			continue;
 		if (n || leads) {
 			strbuf_addch(out, ',');
-			strbuf_add(out, st->lead.buf, st->lead.len);
+			put_lead(st, out);
 		}
 		n++;
 		put_member(t, c, false, st, out);
 	}
 	if (n && trails) {
 		strbuf_addch(out, ',');
-		strbuf_add(out, st->lead.buf, st->lead.len);
+		put_lead(st, out);
 	}
 	return n;
 }
@@ -331,8 +332,7 @@ static void splice_all(const struct json_tree *t, uint32_t i,
 	uint32_t begin = d->begin + 1, end = d->end - 1, a, b;
 	size_t from = s->text.len;
 	bool was = run_span(t, d->child, 0, &a, &b);
-	bool lines = last_line(&st->lead);
-	_cleanup_strbuf_ struct strbuf close = STRBUF_INIT;
+	bool lines = in_lines(st);
 
 	if (!json_child(t, i)) {
 		add_splice(t, s, begin, end - begin, from);
@@ -342,13 +342,14 @@ static void splice_all(const struct json_tree *t, uint32_t i,
 		begin = a;
 		end = b;
 	} else if (lines) {
-		strbuf_add(&s->text, st->lead.buf, st->lead.len);
+		put_lead(st, &s->text);
 	}
 	(void)put_run(t, d->child, 0, st, false, false, &s->text);
 	if (!was && lines) {
 		/* the bracket stands where the container does */
-		lead_above(t, i, &close);
-		strbuf_add(&s->text, close.buf, close.len);
+		struct span close = lead_above(t, i);
+
+		strbuf_add(&s->text, close.p, close.n);
 	}
 	add_splice(t, s, begin, end - begin, from);
 }
@@ -356,7 +357,7 @@ static void splice_all(const struct json_tree *t, uint32_t i,
 static void splice_list(const struct json_tree *t, uint32_t i,
 			struct json_splices *s)
 {
-	_cleanup_style_ struct style st = STYLE_INIT;
+	struct style st;
 	uint32_t c = t->v[i].child, keep = 0;
 
 	find_style(t, i, &st);
@@ -394,16 +395,15 @@ static void splice_value(const struct json_tree *t, uint32_t i,
 	const struct json_node *d = &t->v[i];
 
 	if (d->flags & JSON_REPLACED) {
-		_cleanup_style_ struct style st = STYLE_INIT;
+		struct style st = { { "", 0 }, 0, { "", 0 }, { ": ", 2 } };
 		size_t from = s->text.len;
 
 		if (i != JSON_ROOT && d->parent) {
 			find_style(t, d->parent, &st);
 			/* deeper levels go on from where this one stands */
-			lead_above(t, i, &st.lead);
+			st.lead = lead_above(t, i);
+			st.deeper = 0;
 		}
-		if (!st.colon.len)
-			strbuf_addstr(&st.colon, ": ");
 		put_value(t, i, false, &st, &s->text);
 		add_splice(t, s, d->begin, d->end - d->begin, from);
 		return;

@@ -24,6 +24,7 @@ struct cursor {
 	int depth;
 	/* of the member that is being read */
 	uint32_t key, key_end;
+	bool key_escapes;
 };
 
 void json_tree_init(struct json_tree *t)
@@ -67,7 +68,10 @@ static inline uint32_t add_node(struct cursor *c, enum json_node_type type)
 			up->child = i;
 		up->last = i;
 	}
-	c->key = c->key_end = 0;
+	if (c->key_end) {
+		d->flags = c->key_escapes ? JSON_KEY_ESCAPES : 0;
+		c->key = c->key_end = 0;
+	}
 	return i;
 }
 
@@ -113,15 +117,28 @@ static const unsigned char *escape_end(const unsigned char *p,
 {
 	if (end - p < 2)
 		return NULL;
-	if (p[1] == 'u')
+	switch (p[1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+		return p + 2;
+	case 'u':
 		return end - p >= 6 && is_hex(p[2]) && is_hex(p[3]) &&
 			is_hex(p[4]) && is_hex(p[5]) ? p + 6 : NULL;
-	return p[1] && strchr("\"\\/bfnrt", p[1]) ? p + 2 : NULL;
+	default:
+		return NULL;
+	}
 }
 
 /* p is behind the quote; NULL: no string */
 static inline const unsigned char *string_end(const unsigned char *p,
-					      const unsigned char *end)
+					      const unsigned char *end,
+					      bool *escapes)
 {
 	for (;;) {
 		p = json_plain_end(p, end);
@@ -129,10 +146,12 @@ static inline const unsigned char *string_end(const unsigned char *p,
 			return NULL;
 		if (*p == '"')
 			return p + 1;
-		if (*p == '\\')
+		if (*p == '\\') {
+			*escapes = true;
 			p = escape_end(p, end);
-		else
+		} else {
 			p = *p >= 0x80 ? character_end(p, end) : NULL;
+		}
 		if (!p)
 			return NULL;
 	}
@@ -212,7 +231,8 @@ static bool take_key(struct cursor *c)
 
 	if (c->p == c->end || *c->p != '"')
 		return false;
-	end = string_end(c->p + 1, c->end);
+	c->key_escapes = false;
+	end = string_end(c->p + 1, c->end, &c->key_escapes);
 	if (!end)
 		return false;
 	c->key = pos_of(c, c->p);
@@ -243,13 +263,16 @@ static bool take_container(struct cursor *c, enum json_node_type type, bool *who
 /* whole: the value is over */
 static inline bool take_value(struct cursor *c, bool *whole)
 {
+	bool escapes;
+
 	*whole = true;
 	if (c->p == c->end)
 		return false;
 	switch (*c->p) {
 	case '"':
 		return take_scalar(c, JSON_T_STRING,
-				   string_end(c->p + 1, c->end));
+				   string_end(c->p + 1, c->end,
+					      &escapes));
 	case '{':
 		return take_container(c, JSON_T_OBJECT, whole);
 	case '[':
@@ -366,13 +389,13 @@ size_t json_count(const struct json_tree *t, uint32_t i)
 bool json_key_is(const struct json_tree *t, uint32_t i, const char *name,
 		 size_t n)
 {
+	const struct json_node *d = &t->v[i];
 	size_t len;
 	const char *key = json_key(t, i, &len);
 
-	if (len == n + 2 && !memcmp(key + 1, name, n))
-		return !memchr(key, '\\', len);
-	return len > n + 2 && memchr(key, '\\', len) &&
-		json_text_equal(key, len, name, n);
+	if (!(d->flags & (JSON_KEY_ESCAPES | JSON_RENAMED | JSON_ADDED)))
+		return len == n + 2 && !memcmp(key + 1, name, n);
+	return len >= n + 2 && json_text_equal(key, len, name, n);
 }
 
 uint32_t json_member(const struct json_tree *t, uint32_t obj,

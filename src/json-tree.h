@@ -45,6 +45,7 @@ enum json_node_flags {
 	JSON_STRUCT = 1u << 4,   /* children were added or removed */
 	JSON_ADDED = 1u << 5,    /* was not in its container at first */
 	JSON_FRESH = 1u << 6,    /* text of a plan: to be laid out */
+	JSON_KEY_ESCAPES = 1u << 7, /* the key (it was) has some */
 };
 
 struct json_node {

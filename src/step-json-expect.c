@@ -245,13 +245,15 @@ static bool has_type(const struct json_expect *e, const struct json_tree *t,
 		"number", "string", "array", "object" };
 	enum json_node_type type = json_type_of(t, i);
 	const char *want = json_type_words[e->type];
+	const char *raw;
 	size_t n;
 
 	if (strcmp(want, "integer") != 0)
 		return !strcmp(want, names[type]);
 	if (type != JSON_T_NUMBER)
 		return false;
-	return is_integer(json_raw(t, i, &n), n);
+	raw = json_raw(t, i, &n);
+	return is_integer(raw, n);
 }
 
 static int in_bounds(const struct json_expect *e, const struct json_tree *t,
