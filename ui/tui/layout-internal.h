@@ -9,6 +9,7 @@
  */
 #include "tui/layout.h"
 
+#define SIDES_FROM 80             /* columns */
 #define INDENT 2                  /* of rows, facts and choices */
 #define MARK_COLS 7               /* "[ ok ] " */
 
@@ -41,6 +42,12 @@ void build_wrapped(struct build *b, struct line *line, int col, int cols,
 /* "... 3 more below" */
 void build_more(struct build *b, enum line_kind kind, size_t above,
 		size_t below);
+
+/* all of the sheet, from the first line on */
+void build_page(struct build *b);
+/* so that it is not higher; log_room says whether there is a log */
+void build_fit(struct build *b, int height);
+void build_line_release(struct line *line);
 
 /* items i, i + 1, ... of one kind on one side; return the next index */
 size_t build_table(struct build *b, const size_t *at, size_t i, size_t n);

@@ -9,6 +9,7 @@
 #include "tui/text-width.h"
 
 #define CELLS_MAX 8
+#define TABLE_COLS 80
 
 struct cells {
 	char *v[CELLS_MAX];      /* label, then the parts of text and note */
@@ -175,6 +176,8 @@ static char *named_note(const struct table *t, const struct cells *c)
 	struct strbuf sb = STRBUF_INIT;
 
 	for (int k = c->note; k < c->n; k++) {
+		if (!*c->v[k])
+			continue;
 		if (sb.len)
 			strbuf_addstr(&sb, ", ");
 		if (head && k < head->n) {
@@ -364,9 +367,9 @@ size_t build_table(struct build *b, const size_t *at, size_t i, size_t n)
 	find_numbers(&t);
 	if (t.total > b->width)
 		find_fitting(&t, b->width);
-	/* the text takes what the others leave */
-	if (t.head && t.total < b->width && t.cell_n > 2)
-		t.cols[1] += b->width - t.total;
+	/* the text takes what the others leave, as far as an eye follows */
+	if (t.head && t.total < MIN(b->width, TABLE_COLS) && t.cell_n > 2)
+		t.cols[1] += MIN(b->width, TABLE_COLS) - t.total;
 	draw_rows(b, &t, at);
 	for (size_t r = 0; r < t.n; r++)
 		for (int k = 0; k < t.rows[r].n; k++)
