@@ -77,7 +77,8 @@ for name, mode in ((b"closed/in", 0o644), (b"suid", 0o4755), (b"none", 0o400)):
     with open(name, "w") as f:
         f.write("x")
     os.chmod(name, mode)
-os.chmod(b"closed", 0o500)
+# nobody but root may remove what is in it
+os.chmod(b"closed", 0o700 if os.geteuid() else 0o500)
 at = os.open(b".", os.O_RDONLY)
 for part in [b"deep"] + [b"x" * 100] * 30:
     os.mkdir(part, dir_fd=at)
