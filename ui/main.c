@@ -53,15 +53,60 @@ static void fill_descriptors(void)
 		(void)close(fd);
 }
 
+/* what the user set, by the order in which the C library looks */
+static const char *wanted_locale(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_MESSAGES", "LANG" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *v = getenv(names[i]);
+
+		if (v && *v)
+			return v;
+	}
+	return "";
+}
+
+/* "de_DE.UTF-8" is not installed on a bare system, and SSH sends it all the
+   same: the messages are found by LANGUAGE then */
+static void keep_language(const char *locale)
+{
+	char lang[32];
+	const char *v = getenv("LANGUAGE");
+
+	if (v && *v)
+		return;
+	(void)snprintf(lang, sizeof(lang), "%.*s",
+		       (int)strcspn(locale, ".@"), locale);
+	if (*lang)
+		(void)setenv("LANGUAGE", lang, 1);
+}
+
+/* asked for by --lang; in the C locale there are no messages at all */
+static void use_language(const char *lang)
+{
+	const char *now = setlocale(LC_MESSAGES, NULL);
+
+	(void)setenv("LANGUAGE", lang, 1);
+	if (now && strcmp(now, "C") != 0 && strcmp(now, "POSIX") != 0)
+		return;
+	(void)setlocale(LC_MESSAGES, "C.UTF-8");
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 static void init_locale(void)
 {
-	/* not installed here: UTF-8 all the same, messages by LANGUAGE */
-	if (!setlocale(LC_ALL, ""))
+	/* a program that was moved, or one that is not installed yet */
+	const char *dir = getenv("UPSHIFT_LOCALE_DIR");
+
+	if (!setlocale(LC_ALL, "")) {
 		(void)setlocale(LC_ALL, "C.UTF-8");
+		keep_language(wanted_locale());
+	}
 	/* numbers in files and on the wire have a point */
 	(void)setlocale(LC_NUMERIC, "C");
 #ifdef ENABLE_NLS
-	(void)bindtextdomain(PACKAGE, LOCALEDIR);
+	(void)bindtextdomain(PACKAGE, dir && *dir ? dir : LOCALEDIR);
 	(void)textdomain(PACKAGE);
 #endif
 }
@@ -81,7 +126,7 @@ int main(int argc, char **argv)
 	ret = options_parse(&o, argc, argv, &done);
 	if (!ret && !done) {
 		if (o.lang)
-			(void)setenv("LANGUAGE", o.lang, 1);
+			use_language(o.lang);
 		ret = command_find(o.command)->exec(&o, step_kinds);
 	}
 	options_release(&o);
