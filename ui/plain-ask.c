@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is asked, and what a typed line means. */
-#include <errno.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,9 +30,20 @@ void plain_begin(struct plain *p)
 	plain_in_echo(&p->in, true);
 }
 
+static bool has_letter(const struct plain *p)
+{
+	for (size_t i = 0; i < p->sheet.key_n; i++)
+		if (isalpha((unsigned char)p->sheet.keys[i].key) &&
+		    !strchr("dlqs", p->sheet.keys[i].key))
+			return true;
+	return false;
+}
+
+/* can something be answered, and not only something be asked by the user? */
 static bool has_question(const struct plain *p)
 {
-	return p->mode != MODE_PAGE || p->entry_n > 0;
+	return p->mode != MODE_PAGE || p->entry_n > 0 ||
+		(!p->sheet.working && has_letter(p));
 }
 
 bool plain_holds(const struct plain *p)
@@ -43,10 +54,9 @@ bool plain_holds(const struct plain *p)
 
 bool plain_listens(const struct plain *p)
 {
-	if (plain_holds(p) && !p->in.tty)
-		return false;
-	return p->in.tty || p->mode == MODE_STOP || p->mode == MODE_TEXT ||
-		!p->sheet.working;
+	if (p->in.tty || p->mode == MODE_STOP || p->mode == MODE_TEXT)
+		return true;
+	return !plain_holds(p) && !p->sheet.working && has_question(p);
 }
 
 /* --- stop --- */

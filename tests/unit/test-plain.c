@@ -216,6 +216,8 @@ static void test_rows(void **state)
 	expect(&t, "warning: C06 2 users are logged in\n");
 	expect(&t, "Not to be chosen: Go on, a check failed\n");
 	expect(&t, "Letters: a Accept warning, support Support file.\n");
+	/* letters alone can be answered as well */
+	expect(&t, "\nChoice> ");
 	expect(&t, "\nFAILED: C04 Free space, need 9.0 GB, have 3.2 GB\n");
 	type(&t, "c04\na\na C06\na C99\ngo-on\nsupport\ns\nq\n");
 	(void)finish(&t);
