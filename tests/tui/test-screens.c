@@ -198,7 +198,9 @@ static void other_sizes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		golden("W10", sizes[i][0], sizes[i][1], NULL);
 		golden("C20", sizes[i][0], sizes[i][1], NULL);
+		golden("K80", sizes[i][0], sizes[i][1], NULL);
 		golden("P50", sizes[i][0], sizes[i][1], NULL);
 		golden("F60", sizes[i][0], sizes[i][1], NULL);
 		golden("K81", sizes[i][0], sizes[i][1], NULL);
