@@ -241,21 +241,15 @@ static void update_item(struct plain *p, const struct sheet_item *it)
 /* -> is an arrow to the eye and nothing to the ear */
 static char *spoken_title(const char *app)
 {
-	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-	struct strbuf out = STRBUF_INIT;
-	const char *s = app ? app : "", *arrow;
+	_cleanup_strbuf_ struct strbuf from = STRBUF_INIT;
+	const char *s = app ? app : "", *arrow = strstr(s, " -> ");
 
-	while ((arrow = strstr(s, " -> "))) {
-		strbuf_add(&sb, s, (size_t)(arrow - s));
-		/* TRANSLATORS: between two versions: "4.2 to 5.0" */
-		strbuf_addf(&sb, " %s ", _("to"));
-		s = arrow + 4;
-	}
-	strbuf_addstr(&sb, s);
-	for (s = sb.buf; *s; s++)
+	for (; *s && s != arrow; s++)
 		if (s[0] != ' ' || s[1] != ' ')
-			strbuf_addch(&out, *s);
-	return strbuf_detach(&out);
+			strbuf_addch(&from, *s);
+	/* TRANSLATORS: application and version, version: "Ledger 4.2 to 5.0" */
+	return arrow ? xasprintf(_("%s to %s"), from.buf, arrow + 4) :
+		strbuf_detach(&from);
 }
 
 static void say_head(struct plain *p)
@@ -354,13 +348,33 @@ static const struct sheet_item *busy_row(const struct plain *p)
 	return NULL;
 }
 
+/* "2.1 MB", "1,439,502 rows" */
 static void add_amount(const struct model_progress *g, uint64_t n,
-		       struct strbuf *out)
+		       bool with_unit, struct strbuf *out)
 {
-	if (g->unit && !strcmp(g->unit, "bytes"))
+	bool bytes = g->unit && !strcmp(g->unit, "bytes");
+
+	if (bytes)
 		text_bytes(n, out);
 	else
 		text_count(n, out);
+	if (!bytes && g->unit && with_unit)
+		strbuf_addf(out, " %s", g->unit);
+}
+
+static void add_done(const struct model_progress *g, struct strbuf *out)
+{
+	_cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf total = STRBUF_INIT;
+
+	add_amount(g, g->done, !g->total, &done);
+	add_amount(g, g->total, true, &total);
+	if (g->total)
+		/* TRANSLATORS: ", 31 percent, 1,000 of 3,200 rows" */
+		strbuf_addf(out, _(", %d percent, %s of %s"), g->percent,
+			    done.buf, total.buf);
+	else
+		strbuf_addf(out, ", %s", done.buf);
 }
 
 static void add_progress(const struct model *m, struct strbuf *out)
@@ -368,28 +382,20 @@ static void add_progress(const struct model *m, struct strbuf *out)
 	const struct model_progress *g = &m->progress;
 	uint64_t since = m->heard_ns ? clock_mono_ns() - m->heard_ns : 0;
 
-	if (g->given && g->total) {
-		strbuf_addf(out, _(", %d percent"), g->percent);
-		strbuf_addstr(out, ", ");
-		add_amount(g, g->done, out);
-		/* TRANSLATORS: "1,000 of 2,000 rows" */
-		strbuf_addf(out, " %s ", _("of"));
-		add_amount(g, g->total, out);
-	} else if (g->given) {
-		strbuf_addstr(out, ", ");
-		add_amount(g, g->done, out);
-	}
-	if (g->given && g->unit && strcmp(g->unit, "bytes"))
-		strbuf_addf(out, " %s", g->unit);
+	since /= 1000000000u;
+	if (g->given)
+		add_done(g, out);
 	if (g->given && g->eta_s >= 0) {
 		_cleanup_strbuf_ struct strbuf eta = STRBUF_INIT;
 
 		text_duration(g->eta_s, &eta);
 		strbuf_addf(out, _(", about %s left"), eta.buf);
 	}
-	if (since >= (uint64_t)PROGRESS_S * 1000000000u)
-		strbuf_addf(out, _(", nothing heard for %llu seconds"),
-			    (unsigned long long)(since / 1000000000u));
+	if (since >= (uint64_t)PROGRESS_S)
+		strbuf_addf(out, ngettext(", nothing heard for %llu second",
+					  ", nothing heard for %llu seconds",
+					  (unsigned long)since),
+			    (unsigned long long)since);
 }
 
 static double interval(const struct plain *p)
