@@ -7,9 +7,16 @@
  *
  * A ring of batches. The thread fills one with items and the content of their
  * files, then it belongs to the caller until that is through with it.
+ *
+ * What is not in memory yet is asked for, and read when OPEN_MAX further files
+ * have been asked for, or with the batch: so the disk has several to fetch at
+ * a time, which takes half as long as one after the other.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "backup-internal.h"
 #include "base/error.h"
@@ -21,16 +28,20 @@
 #define BATCH_ITEMS 256
 /* a batch that is half full is given out when the next file does not fit */
 #define BATCH_SIZE SMALL_FILE
+#define OPEN_MAX 16
 #define SQLITE_HEAD 16
 
 struct entry {
 	struct item it;
 	const char *content;
+	int fd;                  /* still to be read, into room; or -1 */
+	char *room;
 };
 
 struct batch {
 	struct entry v[BATCH_ITEMS];
 	size_t n;
+	size_t open_from, open_n;/* entries with an fd: how many, from where */
 	char *data;
 	size_t used;
 };
@@ -55,21 +66,6 @@ struct ahead {
 static struct batch *current(struct ahead *a)
 {
 	return &a->batches[a->filled % BATCHES];
-}
-
-/* gives the batch out and waits for the next; the caller may have gone */
-static int hand_over(struct ahead *a)
-{
-	bool quit;
-
-	(void)pthread_mutex_lock(&a->lock);
-	a->filled++;
-	(void)pthread_cond_signal(&a->work);
-	while (a->filled - a->taken == BATCHES && !a->quit)
-		(void)pthread_cond_wait(&a->room, &a->lock);
-	quit = a->quit;
-	(void)pthread_mutex_unlock(&a->lock);
-	return quit ? -ECANCELED : 0;
 }
 
 /* a database's own files begin with its name */
@@ -105,45 +101,135 @@ static bool still_same(const struct item *it, int fd)
 		st.st_ctim.tv_nsec == it->ctime_ns;
 }
 
-/* the whole file behind what the batch has; NULL: left to the caller */
-static int read_file(struct ahead *a, struct item *it, int fd,
-		     const char **ret)
+static void drop_fd(struct batch *b, struct entry *e)
 {
-	struct batch *b = current(a);
-	int r;
-
-	*ret = NULL;
-	if (it->nlink > 1 || it->size > SMALL_FILE || it->alloc ||
-	    content_is_live(a->spec, it->path))
-		return 0;
-	if (b->used + it->size > BATCH_SIZE) {
-		r = hand_over(a);
-		if (r < 0)
-			return r;
-		b = current(a);
-	}
-	if (it->size && fs_pread_full(fd, b->data + b->used, it->size, 0) !=
-	    (ssize_t)it->size)
-		return 0;
-	if (!still_same(it, fd))
-		return 0;
-	*ret = b->data + b->used;
-	return 0;
+	if (e->fd < 0)
+		return;
+	(void)close(TAKE_FD(e->fd)); /* read alone */
+	b->open_n--;
 }
 
-static void put(struct ahead *a, struct item *it, const char *content)
+/* it is left to the caller, and so is what may belong to it */
+static void found_database(struct ahead *a, struct batch *b, struct entry *e)
+{
+	free(a->database);
+	a->database = xstrdup(e->it.path);
+	for (; e < b->v + b->n; e++) {
+		if (!may_be_held(a, e->it.path))
+			break;
+		drop_fd(b, e);
+		e->content = NULL;
+		e->it.flags &= ~(unsigned int)ITEM_HAS_DIGEST;
+	}
+}
+
+/* room has the whole file */
+static void take_content(struct ahead *a, struct batch *b, struct entry *e,
+			 int fd)
+{
+	if (!still_same(&e->it, fd))
+		return;
+	if (is_database(a, &e->it, fd, e->room)) {
+		found_database(a, b, e);
+		return;
+	}
+	e->content = e->room;
+	e->it.digest = xxh128_of(e->content, e->it.size);
+	e->it.flags |= ITEM_HAS_DIGEST;
+}
+
+static void read_oldest(struct ahead *a, struct batch *b)
+{
+	struct entry *e;
+	int fd;
+
+	while (b->v[b->open_from].fd < 0)
+		b->open_from++;
+	e = &b->v[b->open_from];
+	fd = TAKE_FD(e->fd);
+	b->open_n--;
+	if (fs_pread_full(fd, e->room, e->it.size, 0) == (ssize_t)e->it.size)
+		take_content(a, b, e, fd);
+	(void)close(fd); /* read alone */
+}
+
+/* what is in memory, without waiting for the disk */
+static bool read_now(int fd, char *p, size_t n)
+{
+	struct iovec v = { p, n };
+
+	return !n || preadv2(fd, &v, 1, 0, RWF_NOWAIT) == (ssize_t)n;
+}
+
+/* gives the batch out and waits for the next; the caller may have gone */
+static int hand_over(struct ahead *a)
+{
+	struct batch *b = current(a);
+	bool quit;
+
+	while (b->open_n)
+		read_oldest(a, b);
+	(void)pthread_mutex_lock(&a->lock);
+	a->filled++;
+	(void)pthread_cond_signal(&a->work);
+	while (a->filled - a->taken == BATCHES && !a->quit)
+		(void)pthread_cond_wait(&a->room, &a->lock);
+	quit = a->quit;
+	(void)pthread_mutex_unlock(&a->lock);
+	return quit ? -ECANCELED : 0;
+}
+
+static bool is_simple(const struct ahead *a, const struct item *it)
+{
+	return it->nlink <= 1 && it->size <= SMALL_FILE && !it->alloc &&
+		!content_is_live(a->spec, it->path);
+}
+
+static struct entry *put(struct ahead *a, struct item *it)
 {
 	struct batch *b = current(a);
 	struct entry *e = &b->v[b->n++];
 
 	e->it = *it;
-	e->content = content;
+	e->content = NULL;
+	e->fd = -1;
 	memset(it, 0, sizeof(*it));
-	if (!content)
-		return;
-	e->it.digest = xxh128_of(content, e->it.size);
-	e->it.flags |= ITEM_HAS_DIGEST;
+	return e;
+}
+
+/* *fd may be taken over */
+static int put_file(struct ahead *a, struct item *it, int *fd)
+{
+	struct batch *b = current(a);
+	struct entry *e;
+	int ret;
+
+	if (!is_simple(a, it)) {
+		e = put(a, it);
+		if (is_database(a, &e->it, *fd, NULL))
+			found_database(a, b, e);
+		return 0;
+	}
+	if (b->used + it->size > BATCH_SIZE) {
+		ret = hand_over(a);
+		if (ret < 0)
+			return ret;
+		b = current(a);
+	}
+	e = put(a, it);
+	e->room = b->data + b->used;
 	b->used += e->it.size;
+	if (read_now(*fd, e->room, e->it.size)) {
+		take_content(a, b, e, *fd);
+		return 0;
+	}
+	(void)posix_fadvise(*fd, 0, 0, POSIX_FADV_WILLNEED);
+	if (!b->open_n++)
+		b->open_from = (size_t)(e - b->v);
+	e->fd = TAKE_FD(*fd);
+	if (b->open_n > OPEN_MAX)
+		read_oldest(a, b);
+	return 0;
 }
 
 /* fd may be O_PATH */
@@ -165,7 +251,6 @@ static int look(struct item *it, int fd, struct error *err)
 static int take_file(struct ahead *a, struct set_entry *e, struct error *err)
 {
 	struct item *it = e->it;
-	const char *content = NULL;
 	bool held = may_be_held(a, it->path);
 	_cleanup_close_ int fd = held ?
 		fs_open(e->dirfd, e->name, O_PATH | O_NOFOLLOW, 0) :
@@ -179,17 +264,12 @@ static int take_file(struct ahead *a, struct set_entry *e, struct error *err)
 	if (fd < 0)
 		return pack_io_error(err, fd, it->path);
 	ret = look(it, fd, err);
-	if (ret >= 0 && !held) {
-		ret = read_file(a, it, fd, &content);
-		if (ret >= 0 && is_database(a, it, fd, content)) {
-			content = NULL;
-			free(a->database);
-			a->database = xstrdup(it->path);
-		}
-	}
-	if (ret >= 0)
-		put(a, it, content);
-	return ret;
+	if (ret < 0)
+		return ret;
+	if (!held)
+		return put_file(a, it, &fd);
+	(void)put(a, it);
+	return 0;
 }
 
 static int on_entry(void *ctx, struct set_entry *e, struct error *err)
@@ -206,7 +286,7 @@ static int on_entry(void *ctx, struct set_entry *e, struct error *err)
 		free(TAKE_PTR(a->database));
 	if (e->bare)
 		return take_file(a, e, err);
-	put(a, e->it, NULL);
+	(void)put(a, e->it);
 	return 0;
 }
 
@@ -215,8 +295,12 @@ static void *run(void *arg)
 	struct ahead *a = arg;
 
 	a->ret = backup_set_walk(a->spec, a->set, on_entry, a, &a->err);
+	/* not if the caller has gone: then it is not ours to be filled */
+	if (a->ret != -ECANCELED)
+		while (current(a)->open_n)
+			read_oldest(a, current(a));
 	(void)pthread_mutex_lock(&a->lock);
-	if (current(a)->n && !a->quit)
+	if (a->ret != -ECANCELED && current(a)->n)
 		a->filled++;
 	a->ended = true;
 	(void)pthread_cond_signal(&a->work);
@@ -240,7 +324,7 @@ static struct batch *next_batch(struct ahead *a)
 
 static void give_back(struct ahead *a, struct batch *b)
 {
-	b->n = b->used = 0;
+	b->n = b->used = b->open_n = 0;
 	(void)pthread_mutex_lock(&a->lock);
 	a->taken++;
 	(void)pthread_cond_signal(&a->room);
@@ -273,8 +357,10 @@ static void stop(struct ahead *a)
 	(void)pthread_mutex_unlock(&a->lock);
 	(void)pthread_join(a->thread, NULL);
 	for (size_t i = 0; i < BATCHES; i++) {
-		for (size_t j = 0; j < a->batches[i].n; j++)
+		for (size_t j = 0; j < a->batches[i].n; j++) {
+			drop_fd(&a->batches[i], &a->batches[i].v[j]);
 			item_release(&a->batches[i].v[j].it);
+		}
 		free(a->batches[i].data);
 	}
 	(void)pthread_mutex_destroy(&a->lock);

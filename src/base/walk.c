@@ -14,7 +14,7 @@
 #include "base/xalloc.h"
 
 /* directories whose descriptors are held; those above are opened again */
-#define HELD_MAX 32
+#define HELD_MAX 12
 
 struct level {
 	int fd;               /* -1: given up for a while */

@@ -6,7 +6,7 @@
  *
  * Each entry is opened O_PATH | O_NOFOLLOW and statted before the callback; a
  * directory comes before its entries, and again behind them with WALK_LEAVE.
- * Depth is bounded by descriptors: 64 at most are held, the others are opened
+ * Depth is bounded by descriptors: 16 at most are held, the others are opened
  * again from the root and must be the same directories. One directory's names
  * are in memory at a time for each level. Access times are left alone where we
  * have the right to. What vanishes in between is passed over (-ENOENT from

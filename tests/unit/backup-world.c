@@ -80,6 +80,16 @@ bool world_xattr(struct world *w, const char *path, const char *name,
 	return false;
 }
 
+void world_cold(struct world *w, const char *path)
+{
+	int fd = openat(w->root_fd, path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 void world_mtime(struct world *w, const char *path, int64_t sec, long ns)
 {
 	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },

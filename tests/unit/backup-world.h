@@ -32,6 +32,8 @@ void world_noise(struct world *w, const char *path, size_t n, unsigned seed);
 /* true if the file system takes it */
 bool world_xattr(struct world *w, const char *path, const char *name,
 		 const void *value, size_t n);
+/* it is on the disk, and no longer in memory, where that can be */
+void world_cold(struct world *w, const char *path);
 void world_mtime(struct world *w, const char *path, int64_t sec, long ns);
 /* backup_create() of w->spec */
 int world_create(struct world *w, const char *name);

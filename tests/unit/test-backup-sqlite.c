@@ -146,7 +146,7 @@ static char *state_of(struct world *w)
 	return strbuf_detach(&sb);
 }
 
-static void saved_while_held(struct world *w, int rows)
+static void saved_while_held(struct world *w, int rows, bool cold)
 {
 	_cleanup_free_ char *path = path_join(w->root, "app.db");
 	_cleanup_free_ char *back = path_join(w->dir, "back/app.db");
@@ -156,6 +156,10 @@ static void saved_while_held(struct world *w, int rows)
 	pid_t pid = application(path, "held", rows);
 
 	before = state_of(w);
+	if (cold) {
+		world_cold(w, "app.db");
+		world_cold(w, "app.db-wal");
+	}
 	world_save(w, "start");
 	after = state_of(w);
 	assert_string_equal(after, before);
@@ -179,13 +183,19 @@ static void saved_while_held(struct world *w, int rows)
 
 static void t_held(void **state)
 {
-	saved_while_held(*state, 0);
+	saved_while_held(*state, 0, false);
+}
+
+/* its other files are asked for before it is known to be a database */
+static void t_held_cold(void **state)
+{
+	saved_while_held(*state, 0, true);
 }
 
 /* too large to be read ahead */
 static void t_held_large(void **state)
 {
-	saved_while_held(*state, 2000);
+	saved_while_held(*state, 2000, false);
 }
 
 /* killed, with all in its -wal: nobody holds it */
@@ -327,7 +337,8 @@ static void t_copy_damaged(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		with_world(t_held), with_world(t_held_large),
+		with_world(t_held), with_world(t_held_cold),
+		with_world(t_held_large),
 		with_world(t_left_behind), with_world(t_neighbours),
 		cmocka_unit_test(t_header), with_world(t_lock),
 		with_world(t_lock_held), with_world(t_copy),

@@ -135,6 +135,25 @@ static void t_many(void **state)
 			 0);
 }
 
+/* files that the disk has to fetch, and between them some that it need not */
+static void t_cold(void **state)
+{
+	struct world *w = *state;
+	char name[40];
+
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(name, sizeof(name), "f%04d", i);
+		world_noise(w, name, i == 200 ? 3 * MIB : i % 50 == 0 ?
+			    MIB : (size_t)(i * 700) % 30000, (unsigned)i);
+		if (i % 7)
+			world_cold(w, name);
+	}
+	world_save(w, "start");
+	assert_int_equal(w->res.files, 300);
+	assert_int_equal(world_compare(w, "start", w->root_fd, w->root, NULL),
+			 0);
+}
+
 /* deep, wide, and not more than 64 descriptors */
 static void t_descriptors(void **state)
 {
@@ -523,7 +542,7 @@ static void t_compare(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		with_world(t_set), with_world(t_sums), with_world(t_many),
+		with_world(t_set), with_world(t_sums), with_world(t_many), with_world(t_cold),
 		with_world(t_descriptors), with_world(t_empty), with_world(t_links),
 		with_world(t_link_outside), with_world(t_symlinked_dir),
 		with_world(t_outside), with_world(t_changed_once),
