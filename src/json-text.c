@@ -12,26 +12,6 @@
 
 /* --- strings --- */
 
-static void put_utf8(struct strbuf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		strbuf_addch(out, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		strbuf_addch(out, (char)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			strbuf_addch(out, (char)(0xe0 | c >> 12));
-		} else {
-			strbuf_addch(out, (char)(0xf0 | c >> 18));
-			strbuf_addch(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		}
-		strbuf_addch(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	strbuf_addch(out, (char)(0x80 | (c & 0x3f)));
-}
-
 static uint32_t hex4(const char *p)
 {
 	uint32_t v = 0;
@@ -89,7 +69,7 @@ void json_text_decode(const char *token, size_t n, struct strbuf *out)
 		if (!back)
 			return;
 		p = back + escape(back, end, &c);
-		put_utf8(out, c);
+		strbuf_add_utf8(out, c);
 	}
 }
 

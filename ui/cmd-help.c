@@ -8,7 +8,10 @@
 #include "base/xalloc.h"
 #include "help-pages.h"
 #include "session.h"
+#include "text-width.h"
 #include "text.h"
+
+#define COLS 79
 
 struct topic {
 	const char *name, *text;
@@ -115,7 +118,7 @@ static bool screen(const char *code)
 	for (size_t i = 0; i < paragraphs.n; i++) {
 		_cleanup_strvec_ struct strvec lines = STRVEC_INIT;
 
-		help_fold(paragraphs.v[i], 79, &lines);
+		width_wrap(&lines, paragraphs.v[i], COLS);
 		for (size_t j = 0; j < lines.n; j++)
 			(void)out_line(lines.v[j]);
 	}

@@ -240,30 +240,3 @@ void help_common_keys(struct strvec *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(common_keys); i++)
 		push_key(&common_keys[i], ret);
 }
-
-/* bytes of s that fill at most width columns; UTF-8, a column a character */
-static size_t line_bytes(const char *s, size_t width)
-{
-	size_t columns = 0, blank = 0, i;
-
-	for (i = 0; s[i]; i++) {
-		if (((unsigned char)s[i] & 0xc0u) == 0x80)
-			continue;
-		if (s[i] == ' ')
-			blank = i;
-		if (columns++ == width)
-			return blank ? blank : i;
-	}
-	return i;
-}
-
-void help_fold(const char *paragraph, size_t width, struct strvec *ret)
-{
-	do {
-		size_t n = line_bytes(paragraph, width);
-
-		strvec_take(ret, xstrndup(paragraph, n));
-		paragraph += n;
-		paragraph += strspn(paragraph, " ");
-	} while (*paragraph);
-}

@@ -22,7 +22,5 @@ const char *help_page_code(size_t i);
 const char *help_page_title(const char *code);
 /* keys that work on every screen, as paragraphs */
 void help_common_keys(struct strvec *ret);
-/* a paragraph as lines of at most width columns, broken at blanks */
-void help_fold(const char *paragraph, size_t width, struct strvec *ret);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "plain-internal.h"
+#include "text-width.h"
 #include "text.h"
 
 void plain_line(struct plain *p, const char *line)
@@ -81,16 +82,11 @@ void plain_join(const struct sheet_item *it, struct strbuf *out)
 /* a word in capitals is spelled by some readers */
 static void add_field(const char *s, size_t n, struct strbuf *out)
 {
-	size_t word = 0;
-	bool capitals = true;
+	const char *blank = memchr(s, ' ', n);
+	size_t word = blank ? (size_t)(blank - s) : n;
+	_cleanup_free_ char *head = xstrndup(s, word);
 
-	while (word < n && s[word] != ' ')
-		word++;
-	for (size_t i = 0; i < word; i++)
-		capitals = capitals && s[i] >= 'A' && s[i] <= 'Z';
-	for (size_t i = 0; i < word; i++)
-		strbuf_addch(out, capitals && i ? (char)(s[i] - 'A' + 'a') :
-			     s[i]);
+	width_uncapital(out, head);
 	if (word < n) {
 		strbuf_addstr(out, ": ");
 		strbuf_add(out, s + word + 1, n - word - 1);

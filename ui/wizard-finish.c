@@ -7,9 +7,11 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "text-width.h"
 #include "wizard-internal.h"
 
 #define FAREWELL_LINES 12
+#define LABEL_COLS 10
 
 static bool went_back(const struct wizard *w)
 {
@@ -107,7 +109,7 @@ static void finish_facts(struct wizard *w, struct sheet *s)
 
 	sheet_fact(s, _("Steps"), "%s", steps);
 	if (verify)
-		sheet_fact(s, _("Verify"), "%s", verify);
+		sheet_fact(s, pgettext("heading", "Verify"), "%s", verify);
 	if (warnings(w)) {
 		_cleanup_free_ char *first = json_array_get_bytes(
 			r->warnings, 0);
@@ -223,14 +225,23 @@ static void push_safe(struct strvec *ret, char *line)
 static void farewell_facts(struct wizard *w, struct strvec *ret)
 {
 	struct sheet s;
+	int width = LABEL_COLS;
 
 	sheet_init(&s);
 	finish_facts(w, &s);
-	for (size_t i = 0; i < s.n && ret->n < FAREWELL_LINES; i++)
+	for (size_t i = 0; i < s.n; i++)
 		if (s.items[i].type == SHEET_FACT)
-			push_safe(ret, xasprintf("  %-10s %s",
-						 s.items[i].label,
-						 s.items[i].text));
+			width = MAX(width, width_of(s.items[i].label));
+	for (size_t i = 0; i < s.n && ret->n < FAREWELL_LINES; i++) {
+		struct strbuf line = STRBUF_INIT;
+
+		if (s.items[i].type != SHEET_FACT)
+			continue;
+		strbuf_addstr(&line, "  ");
+		width_pad(&line, s.items[i].label, width);
+		strbuf_addf(&line, " %s", s.items[i].text);
+		push_safe(ret, strbuf_detach(&line));
+	}
 	sheet_release(&s);
 }
 

@@ -76,6 +76,26 @@ void strbuf_addch(struct strbuf *sb, char c)
 	strbuf_add(sb, &c, 1);
 }
 
+void strbuf_add_utf8(struct strbuf *sb, uint32_t c)
+{
+	if (c < 0x80) {
+		strbuf_addch(sb, (char)c);
+		return;
+	}
+	if (c < 0x800) {
+		strbuf_addch(sb, (char)(0xc0 | c >> 6));
+	} else {
+		if (c < 0x10000) {
+			strbuf_addch(sb, (char)(0xe0 | c >> 12));
+		} else {
+			strbuf_addch(sb, (char)(0xf0 | c >> 18));
+			strbuf_addch(sb, (char)(0x80 | (c >> 12 & 0x3f)));
+		}
+		strbuf_addch(sb, (char)(0x80 | (c >> 6 & 0x3f)));
+	}
+	strbuf_addch(sb, (char)(0x80 | (c & 0x3f)));
+}
+
 void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
 {
 	va_list again;

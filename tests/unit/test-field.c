@@ -3,8 +3,8 @@
 
 #include <locale.h>
 
+#include "text-width.h"
 #include "tui/field.h"
-#include "tui/text-width.h"
 
 static void type(struct field *f, const char *s)
 {

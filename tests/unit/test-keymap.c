@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "scratch.h"
 
+#include "text-width.h"
 #include "tui/keymap.h"
-#include "tui/text-width.h"
 
 static enum action act(enum key_kind kind, const char *text,
 		       enum keymap_view view)

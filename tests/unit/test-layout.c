@@ -6,9 +6,9 @@
 
 #include "../tui/fake-wizard.h"
 #include "model.h"
+#include "text-width.h"
 #include "tui/field.h"
 #include "tui/layout.h"
-#include "tui/text-width.h"
 
 static const char *const codes[] = {
 	"W10", "A15", "C20", "B30", "S40", "P50", "F60", "R70", "K80", "K81",

@@ -3,7 +3,7 @@
 
 #include <locale.h>
 
-#include "tui/text-width.h"
+#include "text-width.h"
 
 #define UTF8 WIDTH_UTF8
 
@@ -163,6 +163,50 @@ static void tabs(void **state)
 	strbuf_release(&sb);
 }
 
+static void pad_is(const char *s, int cols, const char *want)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	width_pad(&sb, s, cols);
+	assert_string_equal(sb.buf, want);
+	strbuf_release(&sb);
+}
+
+static void padding(void **state)
+{
+	(void)state;
+	pad_is("ab", 4, "ab  ");
+	pad_is("abcd", 4, "abcd");
+	pad_is("abcde", 4, "abcde");
+	pad_is("", 2, "  ");
+	/* bytes are not columns */
+	pad_is("\303\274", 3, "\303\274  ");
+	pad_is("\346\274\242", 3, "\346\274\242 ");
+}
+
+static void uncapital_is(const char *s, const char *want)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	width_uncapital(&sb, s);
+	assert_string_equal(sb.buf, want);
+	strbuf_release(&sb);
+}
+
+static void capitals(void **state)
+{
+	(void)state;
+	uncapital_is("DATA", "Data");
+	uncapital_is("ZUR\303\234CK", "Zur\303\274ck");
+	uncapital_is("\303\211TAT", "\303\211tat");
+	/* a name is not all capitals; other scripts have none */
+	uncapital_is("CP2", "CP2");
+	uncapital_is("Data", "Data");
+	uncapital_is("\346\274\242\345\255\227", "\346\274\242\345\255\227");
+	uncapital_is("A\377B", "A\377B");
+	uncapital_is("", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +219,8 @@ int main(void)
 		cmocka_unit_test(wrapping),
 		cmocka_unit_test(walking),
 		cmocka_unit_test(tabs),
+		cmocka_unit_test(padding),
+		cmocka_unit_test(capitals),
 	};
 
 	if (!setlocale(LC_ALL, "C.UTF-8")) {

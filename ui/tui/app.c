@@ -12,8 +12,8 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "command.h"
+#include "text-width.h"
 #include "tui/app-internal.h"
-#include "tui/text-width.h"
 #include "tui/wakeup.h"
 
 #define EVERY_MS 250             /* between two drawings without a key */

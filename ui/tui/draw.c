@@ -6,7 +6,7 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
-#include "tui/text-width.h"
+#include "text-width.h"
 
 #define WIDE 80                  /* from here on the header has columns */
 #define PHASE_COL 38

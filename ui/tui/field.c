@@ -5,7 +5,7 @@
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-#include "tui/text-width.h"
+#include "text-width.h"
 
 void field_init(struct field *f, bool secret)
 {

@@ -5,7 +5,7 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
-#include "tui/text-width.h"
+#include "text-width.h"
 
 #define ANY (VIEW_PAGE | VIEW_TYPED | VIEW_PAGER | VIEW_DIALOG)
 #define LETTERS (VIEW_PAGE | VIEW_PAGER | VIEW_DIALOG)

@@ -5,9 +5,9 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "text-width.h"
 #include "tui/field.h"
 #include "tui/layout-internal.h"
-#include "tui/text-width.h"
 
 #define BAR_MAX 48
 #define FACT_GAP 3

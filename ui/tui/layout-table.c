@@ -5,8 +5,8 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "text-width.h"
 #include "tui/layout-internal.h"
-#include "tui/text-width.h"
 
 #define CELLS_MAX 8
 #define TABLE_COLS 80

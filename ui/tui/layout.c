@@ -7,8 +7,8 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "text-width.h"
 #include "tui/layout-internal.h"
-#include "tui/text-width.h"
 
 #define LOG_BESIDE_FROM 120
 #define PAGE_COLS 80          /* where the log stands beside */

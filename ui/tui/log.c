@@ -5,8 +5,8 @@
 #include "base/i18n.h"
 #include "base/strbuf.h"
 #include "model.h"
+#include "text-width.h"
 #include "tui/layout-internal.h"
-#include "tui/text-width.h"
 
 uint64_t log_first(const struct model *m)
 {

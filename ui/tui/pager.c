@@ -8,8 +8,8 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "model.h"
+#include "text-width.h"
 #include "tui/log.h"
-#include "tui/text-width.h"
 
 void pager_init(struct pager *p)
 {

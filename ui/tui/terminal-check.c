@@ -11,8 +11,8 @@
 
 #include "base/i18n.h"
 #include "base/strbuf.h"
+#include "text-width.h"
 #include "tui/terminal.h"
-#include "tui/text-width.h"
 
 static char why[256];
 

@@ -15,7 +15,7 @@
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "command.h"
-#include "tui/text-width.h"
+#include "text-width.h"
 
 #define ESC_DELAY_MS 100
 #define SIZE_MAX_CELLS 1000      /* a terminal that lies about its size */

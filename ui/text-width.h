@@ -42,6 +42,10 @@ void width_cut(struct strbuf *out, const char *s, int cols);
  * wide characters; blanks at the start of a paragraph indent all its lines.
  */
 void width_wrap(struct strvec *out, const char *s, int cols);
+/* s, and blanks up to that many columns; what is longer stays whole */
+void width_pad(struct strbuf *out, const char *s, int cols);
+/* a word in capitals gets small letters after the first; others stay */
+void width_uncapital(struct strbuf *out, const char *word);
 /* tabs become blanks up to the next multiple of eight columns */
 void width_untab(struct strbuf *out, const char *s);
 

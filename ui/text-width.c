@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tui/text-width.h"
+#include "text-width.h"
 
 #include <iconv.h>
 #include <stdint.h>
@@ -228,6 +228,29 @@ void width_cut(struct strbuf *out, const char *s, int cols)
 	}
 	strbuf_add(out, s, width_fit(s, cols - 3, NULL));
 	strbuf_addstr(out, "...");
+}
+
+void width_pad(struct strbuf *out, const char *s, int cols)
+{
+	strbuf_addstr(out, s);
+	for (int w = width_of(s); w < cols; w++)
+		strbuf_addch(out, ' ');
+}
+
+void width_uncapital(struct strbuf *out, const char *word)
+{
+	struct strbuf small = STRBUF_INIT;
+	const char *s = word;
+	uint32_t c;
+
+	for (size_t n; *s && (n = decode(s, &c)); s += n) {
+		if (!iswupper((wint_t)c))
+			break;
+		strbuf_add_utf8(&small, s == word ? c :
+				(uint32_t)towlower((wint_t)c));
+	}
+	strbuf_addstr(out, *s ? word : small.buf);
+	strbuf_release(&small);
 }
 
 void width_untab(struct strbuf *out, const char *s)
