@@ -133,7 +133,7 @@ static void add_head(const struct run *r, const struct plan *plan,
 	row(out, _("plan"), json_get_str(r->begun, "plan", ""));
 	row(out, _("digest of the plan"),
 	    json_get_str(r->begun, "plan_digest", ""));
-	row(out, _("started"), json_get_str(r->begun, "started", ""));
+	row(out, pgettext("time", "started"), json_get_str(r->begun, "started", ""));
 	row(out, _("finished"), r->finished);
 	row(out, _("by"), who);
 	row(out, "upshift", json_get_str(r->begun, "upshift", ""));
@@ -195,8 +195,8 @@ static void add_steps(const struct run *r, const struct plan *plan,
 
 	title(out, _("Steps"));
 	strbuf_addf(out, "| | %s | %s | %s | %s | %s | %s |\n", _("step"),
-		    _("title"), _("state"), _("time"), _("started"),
-		    _("note"));
+		    _("title"), _("state"), _("time"),
+		    pgettext("time", "started"), _("note"));
 	strbuf_addstr(out, "|--:|---|---|---|--:|---|---|\n");
 	for (i = 0; i < r->step_n; i++) {
 		add_step(r, plan, i, out);

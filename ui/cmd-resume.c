@@ -127,9 +127,9 @@ static int show_preview(struct job *j, const char *point)
 				  (unsigned long)p.undone_steps), point,
 			 p.undone_steps);
 	(void)out_line(head);
-	show_names("RESTORED", p.restored, &p.restored_names);
-	show_names("LOST", p.lost, &p.lost_names);
-	show_names("KEPT", p.kept, &p.kept_names);
+	show_names(_("RESTORED"), p.restored, &p.restored_names);
+	show_names(_("LOST"), p.lost, &p.lost_names);
+	show_names(_("KEPT"), p.kept, &p.kept_names);
 	(void)out_line(_("The state before is saved as a point of its own, so "
 			 "that this rollback can be undone."));
 	rollback_preview_release(&p);

@@ -91,7 +91,7 @@ void status_text(const struct run *r, bool live, struct strbuf *out)
 		strbuf_addf(out, _("Stopped by %s: %s\n"), r->error_code,
 			    r->error_msg ? r->error_msg : "");
 	strbuf_addf(out, _("Data %s | app %s | "), data,
-		    r->app_state ? r->app_state : _("not managed"));
+		    text_app_state(r));
 	add_backup(r, out);
 	strbuf_addch(out, '\n');
 	run_next(r, live, &next);

@@ -15,6 +15,9 @@
 #include "base/strbuf.h"
 #include "event.h"
 #include "run.h"
+#include "text-width.h"
+
+#define LABEL_COLS 10
 
 static bool stdout_failed;
 
@@ -127,6 +130,34 @@ static const char *state_text(enum event_state s)
 	return "";
 }
 
+static const char *backup_state_text(enum event_state s)
+{
+	switch (s) {
+	case EVENT_STARTED:
+		return pgettext("backup", "started");
+	case EVENT_RUNNING:
+		return pgettext("backup", "running");
+	case EVENT_DONE:
+		return pgettext("backup", "done");
+	default:
+		return state_text(s);
+	}
+}
+
+static const char *app_state_text(enum event_state s)
+{
+	switch (s) {
+	case EVENT_STARTED:
+		return pgettext("application", "started");
+	case EVENT_STOPPED:
+		return pgettext("application", "stopped");
+	case EVENT_RUNNING:
+		return pgettext("application", "running");
+	default:
+		return state_text(s);
+	}
+}
+
 static void add_text(struct strbuf *out, const char *s)
 {
 	if (s)
@@ -178,7 +209,7 @@ static void progress_line(const struct event *ev, struct strbuf *out)
 
 static void backup_line(const struct event *ev, struct strbuf *out)
 {
-	strbuf_addf(out, _("backup: %s"), state_text(ev->state));
+	strbuf_addf(out, _("backup: %s"), backup_state_text(ev->state));
 	if (ev->state != EVENT_DONE)
 		return;
 	strbuf_addstr(out, ", ");
@@ -205,7 +236,7 @@ static bool looked_only(const char *verb, int exit, struct strbuf *out)
 			exit == 9 ? _("dry run: changes are pending, nothing "
 				      "was changed") : NULL;
 	else if (!strcmp(verb, "verify"))
-		text = exit == 0 ? _("verified") : NULL;
+		text = exit == 0 ? pgettext("data", "verified") : NULL;
 	if (text)
 		strbuf_addstr(out, text);
 	return text != NULL;
@@ -324,7 +355,8 @@ static void say_event(const struct event *ev, struct strbuf *out)
 			    _("rolling back to %s"), ev->point);
 		break;
 	case EVENT_APP:
-		strbuf_addf(out, _("application: %s"), state_text(ev->state));
+		strbuf_addf(out, _("application: %s"),
+			    app_state_text(ev->state));
 		break;
 	case EVENT_SUMMARY:
 		summary_line(ev, out);
@@ -357,11 +389,17 @@ void text_event(const struct event *ev, bool verbose, struct strbuf *out)
 		strbuf_clear(out);
 }
 
+static void add_label(struct strbuf *out, const char *label)
+{
+	strbuf_addstr(out, "  ");
+	width_pad(out, label, LABEL_COLS);
+}
+
 static void add_field(struct strbuf *out, const char *label, const char *s)
 {
 	if (!s || !*s)
 		return;
-	strbuf_addf(out, "  %s", label);
+	add_label(out, label);
 	add_text(out, s);
 	strbuf_addch(out, '\n');
 }
@@ -370,7 +408,7 @@ void text_plain_error(const struct error *err, struct strbuf *out)
 {
 	strbuf_addf(out, "upshift: %s %s\n", error_code_name(err->code),
 		    err->msg);
-	add_field(out, _("next:     "), err->hint);
+	add_field(out, _("next:"), err->hint);
 }
 
 void text_error(const struct event *ev, struct strbuf *out)
@@ -381,16 +419,17 @@ void text_error(const struct event *ev, struct strbuf *out)
 	strbuf_addf(out, "%s ", error_code_name(ev->error->code));
 	add_text(out, ev->error->msg);
 	strbuf_addch(out, '\n');
-	add_field(out, _("safe:     "), ev->safe);
-	add_field(out, _("hint:     "), ev->hint);
+	add_field(out, _("safe:"), ev->safe);
+	add_field(out, _("hint:"), ev->hint);
 	if (ev->next && ev->next[0]) {
-		strbuf_addf(out, "  %s", _("next:     "));
+		add_label(out, _("next:"));
 		for (size_t i = 0; ev->next[i]; i++)
 			strbuf_addf(out, "%s%s", i ? _(", or ") : "",
 				    ev->next[i]);
 		strbuf_addch(out, '\n');
 	}
-	strbuf_addf(out, "  %supshift explain %s\n", _("more:     "),
+	add_label(out, _("more:"));
+	strbuf_addf(out, "upshift explain %s\n",
 		    error_code_name(ev->error->code));
 }
 
@@ -404,10 +443,25 @@ void say_error(const struct error *err)
 	strbuf_release(&sb);
 }
 
+const char *text_app_state(const struct run *r)
+{
+	static const struct { const char *word; enum event_state state; } w[] = {
+		{ "running", EVENT_RUNNING }, { "stopped", EVENT_STOPPED },
+		{ "started", EVENT_STARTED },
+	};
+
+	if (!r->app_state)
+		return _("not managed");
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+		if (!strcmp(r->app_state, w[i].word))
+			return app_state_text(w[i].state);
+	return r->app_state;
+}
+
 const char *text_run_state(const struct run *r, bool live)
 {
 	if (live)
-		return _("running");
+		return pgettext("run", "running");
 	switch (r->state) {
 	case RUN_COMPLETE:
 		return _("complete");

@@ -23,6 +23,8 @@ void text_count(uint64_t n, struct strbuf *out);
 /* "12:04:08" of an RFC 3339 time, local */
 void text_clock(const char *time, struct strbuf *out);
 const char *text_run_state(const struct run *r, bool live);
+/* "stopped" of the application, or that nobody stops it */
+const char *text_app_state(const struct run *r);
 /* prints "upshift: ..." and the hint to standard error */
 void say_error(const struct error *err);
 /* standard output; false once it cannot be written any more */

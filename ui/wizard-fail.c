@@ -333,7 +333,8 @@ void page_r70(struct wizard *w, struct sheet *s)
 	sheet_fact(s, _("Plan file"), "%s", _("the copy that the run made when "
 		   "it began; its checksum is right"));
 	sheet_fact(s, _("Backup"), "%s", !r->backup.done ?
-		   _("not made yet") : r->backup.pruned ? _("removed") :
+		   _("not made yet") : r->backup.pruned ?
+		   pgettext("backup", "removed") :
 		   _("verified when it was made"));
 	sheet_blank(s);
 	continue_choice(w, s, &n);

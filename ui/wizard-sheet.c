@@ -33,10 +33,12 @@ static const char *backup_text(const struct wizard *w)
 
 	if (!r || !r->backup.done)
 		return w->c && w->m.phase == PHASE_BACKUP &&
-			w->m.phase_running ? _("running") : _("none yet");
+			w->m.phase_running ? pgettext("backup", "running") :
+			_("none yet");
 	if (r->backup.pruned)
-		return _("removed");
-	return run_is_open(r) ? _("verified") : _("kept");
+		return pgettext("backup", "removed");
+	return run_is_open(r) ? pgettext("backup", "verified") :
+		pgettext("backup", "kept");
 }
 
 /* the way back, at its longest */
