@@ -74,7 +74,12 @@ static int on_map_end(void *c)
 		yajl_gen_string(b->g, (const unsigned char *)"lang", 4);
 		yajl_gen_string(b->g, (const unsigned char *)"en", 2);
 	}
-	return yajl_gen_map_close(b->g) == 0 && flush(b);
+	if (yajl_gen_map_close(b->g) != 0)
+		return 0;
+	/* values at the top follow each other */
+	if (!b->depth)
+		yajl_gen_reset(b->g, "\n");
+	return flush(b);
 }
 
 static int on_array(void *c)
@@ -105,11 +110,8 @@ int main(int argc, char **argv)
 	b.out = fopen(argv[2], "w");
 	b.g = yajl_gen_alloc(NULL);
 	h = yajl_alloc(&calls, NULL, &b);
-	if (argc > 3) {
+	if (argc > 3)
 		yajl_config(h, yajl_allow_multiple_values, 1);
-		/* values at the top follow each other */
-		yajl_gen_config(b.g, yajl_gen_validate_utf8, 0);
-	}
 	while ((n = fread(buf, 1, sizeof(buf), in)) > 0)
 		if (yajl_parse(h, buf, n) != yajl_status_ok)
 			return 1;
