@@ -164,12 +164,37 @@ static void add_failure(const struct run *r, const struct plan *plan,
 	}
 }
 
+/* what a step counted: "1,234 conversations"; NULL: nothing */
+static char *counted(const struct run_step *st)
+{
+	struct json_object *fact = st->facts ? json_get(st->facts, "result") :
+					       NULL;
+	const char *what = fact ? json_get_str(fact, "count", "") : "";
+	_cleanup_free_ char *digits = NULL;
+	struct strbuf out = STRBUF_INIT;
+	size_t n;
+
+	if (!*what)
+		return NULL;
+	digits = xasprintf("%llu", (unsigned long long)
+			   json_get_int(fact, "after", 0));
+	n = strlen(digits);
+	for (size_t i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			strbuf_addch(&out, ',');
+		strbuf_addch(&out, digits[i]);
+	}
+	strbuf_addf(&out, " %s", what);
+	return strbuf_detach(&out);
+}
+
 static void add_step(const struct run *r, const struct plan *plan, size_t i,
 		     struct strbuf *out)
 {
 	const struct run_step *st = &r->steps[i];
 	const struct step *s = plan ? plan_find_step(plan, st->id) : NULL;
 	const char *text = s ? plan_text_get(&s->title, NULL) : "";
+	_cleanup_free_ char *count = counted(st);
 
 	strbuf_addf(out, "| %zu |", i + 1);
 	cell(out, st->id);
@@ -183,7 +208,7 @@ static void add_step(const struct run *r, const struct plan *plan, size_t i,
 	if (st->already)
 		cell(out, _("was there already"));
 	else
-		cell(out, st->error_msg ? st->error_msg : "");
+		cell(out, st->error_msg ? st->error_msg : count ? count : "");
 	strbuf_addstr(out, "\n");
 }
 

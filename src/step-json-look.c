@@ -149,6 +149,34 @@ int step_json_check(const struct step *s, struct step_ctx *ctx,
 	return 0;
 }
 
+/*
+ * A rollback took the secrets out of a store that is reached by commands; they
+ * are in the documents again, as long as these are the old ones.
+ */
+int step_json_redo(const struct step *s, struct step_ctx *ctx,
+		   struct error *err)
+{
+	_cleanup_strvec_ struct strvec files = STRVEC_INIT;
+	_cleanup_attempt_ struct json_attempt a;
+	int ret = json_attempt_init(&a, s, ctx, err);
+
+	if (ret < 0 || !step_json_has_secrets(a.m))
+		return ret;
+	ret = step_json_files(a.m, ctx, &files, err);
+	a.pass.before = a.pass.after = NULL;
+	a.pass.edit = true;
+	for (size_t i = 0; i < files.n && ret >= 0; i++) {
+		_cleanup_close_ int fd = -1;
+		struct stat st;
+
+		ret = fd = step_json_open(ctx, files.v[i], &st, err);
+		if (ret >= 0)
+			ret = json_attempt_file(&a, files.v[i], fd, err);
+	}
+	return ret < 0 ? ret : json_secrets_redo(&a.secrets, a.m->stores,
+						 s->id, ctx, err);
+}
+
 /* --- preview --- */
 
 static void hide(struct strbuf *text, const char *what, size_t n)

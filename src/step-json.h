@@ -91,6 +91,8 @@ int step_json_verify(const struct step *s, struct step_ctx *ctx,
 		     struct error *err);
 int step_json_undo(const struct step *s, struct step_ctx *ctx,
 		   struct error *err);
+int step_json_redo(const struct step *s, struct step_ctx *ctx,
+		   struct error *err);
 void step_json_release(struct step *s);
 
 #endif

@@ -405,6 +405,13 @@ int json_secrets_put(const struct json_secrets *s,
 	return ret;
 }
 
+int json_secrets_redo(const struct json_secrets *s,
+		      const struct json_store *stores, const char *step,
+		      struct step_ctx *c, struct error *err)
+{
+	return put_commands(s, stores, step, c, err);
+}
+
 int json_secrets_undo(const struct json_store *stores, size_t store_n,
 		      const char *step, struct step_ctx *c, struct error *err)
 {

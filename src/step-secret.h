@@ -51,6 +51,10 @@ int json_secrets_add(struct json_secrets *s, size_t store, const char *name,
 int json_secrets_put(const struct json_secrets *s,
 		     const struct json_store *stores, size_t store_n,
 		     const char *step, struct step_ctx *c, struct error *err);
+/* puts in by commands what json_secrets_undo() took out; idempotent */
+int json_secrets_redo(const struct json_secrets *s,
+		      const struct json_store *stores, const char *step,
+		      struct step_ctx *c, struct error *err);
 /* takes out what this run put in by commands; idempotent */
 int json_secrets_undo(const struct json_store *stores, size_t store_n,
 		      const char *step, struct step_ctx *c,

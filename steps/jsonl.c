@@ -23,5 +23,6 @@ const struct step_ops jsonl_edit_ops = {
 	.apply = step_json_apply,
 	.verify = step_json_verify,
 	.undo = step_json_undo,
+	.redo = step_json_redo,
 	.release = step_json_release,
 };

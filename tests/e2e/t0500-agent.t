@@ -85,6 +85,7 @@ is "$(stat -c '%a' "$root/secrets") $(stat -c '%a' "$root/secrets/api-keys.json"
 run_is 0 'again: applied already' agent_run
 like "$out" 'already' 'and it says so'
 run_is 0 'report' "$UPSHIFT" report --root "$root"
+like "$out" '60 conversations' 'the counts are in the report'
 unlike "$out" 'canary' 'no secret in the report'
 
 # --- a canary key is in the store and in the backup, and nowhere else ---

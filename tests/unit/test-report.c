@@ -25,6 +25,8 @@ static struct run *make_run(struct state_dir *sd, const struct test_plan *t)
 	       "\"stored_bytes\":1000,\"items\":42}}");
 	rec(r, "{\"what\":\"step\",\"step\":\"one\",\"state\":\"applying\","
 	       "\"attempt\":1}");
+	rec(r, "{\"what\":\"fact\",\"step\":\"one\",\"key\":\"result\","
+	       "\"value\":{\"count\":\"things\",\"after\":1234567}}");
 	rec(r, "{\"what\":\"step\",\"step\":\"one\",\"state\":\"applied\","
 	       "\"elapsed_s\":1.25}");
 	rec(r, "{\"what\":\"step\",\"step\":\"one\",\"state\":\"verified\"}");
@@ -75,6 +77,7 @@ static void check_printable(const char *text)
 static void t_everything(void **state)
 {
 	static const char *const want[] = {
+		"1,234,567 things",
 		"# Demo \\| \\`app\\` from 1.0 to 2.0",
 		"1 verified", "1 skipped", "1 pending", "1.2 s",
 		"blake2b-512:aa", "blake2b-512:bb", "1234567 bytes (1.2 MiB)",

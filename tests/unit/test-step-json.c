@@ -677,6 +677,11 @@ static void commands(void **state)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(c->step->ops->undo(c->step, c, &err), 0);
 	fake_sh(c, "test ! -e ../k-p_1_key && test -e ../k-p_2_key");
+	/* and back to where it was: the old document has them again */
+	put(c, "a.json", doc);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(c->step->ops->redo(c->step, c, &err), 0);
+	fake_sh(c, "printf 'canary\\nof two lines\\n' | cmp - ../k-p_1_key");
 	fake_free(c, true);
 
 	c = world(SECRET(COMMAND_STORE), "a.json", doc);
