@@ -6,9 +6,6 @@ cd "$top_srcdir" || exit 99
 
 flags=$(pkg-config --cflags json-c libconfig libarchive libzstd 2>/dev/null)
 for h in $(find src steps ui -name '*.h' | sort); do
-	case $h in
-	ui/tui/*) continue ;;
-	esac
 	# shellcheck disable=SC2086 # list of words
 	problems=$(${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror \
 		-include "$top_builddir/config.h" -Isrc -Isteps -Iui $flags \

@@ -371,6 +371,31 @@ static void nothing_is_lost(void **state)
 	}
 }
 
+/* the versions and what tells support where one is, at any length of name */
+static void long_names(void **state)
+{
+	const struct pty_setup s = {
+		.env = "FAKE_APP=An application with quite a long name of its "
+		       "own  10.2 -> 11.0",
+	};
+	static const int widths[] = { 80, 60, 40 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+		struct strbuf line = STRBUF_INIT;
+		struct pty p;
+
+		start(&p, "P50", widths[i], 24, &s);
+		pty_line(&p, 0, &line);
+		assert_non_null(strstr(line.buf, "An appl"));
+		assert_non_null(strstr(line.buf, "...  10.2 -> 11.0 "));
+		assert_non_null(strstr(line.buf, "7K4Q"));
+		assert_non_null(strstr(line.buf, "[P50]"));
+		strbuf_release(&line);
+		(void)pty_end(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +406,7 @@ int main(void)
 		cmocka_unit_test(plain_bytes),
 		cmocka_unit_test(colours),
 		cmocka_unit_test(nothing_is_lost),
+		cmocka_unit_test(long_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

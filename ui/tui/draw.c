@@ -130,6 +130,23 @@ void draw_frame_size(struct frame *f, const struct terminal *t)
 	f->body_lines = MAX(f->foot_y - f->body_y, 1);
 }
 
+/* "Some long na...  4.2 -> 5.0": the name gives way before the versions do */
+static void cut_app(struct strbuf *out, const char *app, int cols)
+{
+	const char *versions = app;
+	_cleanup_free_ char *name = NULL;
+
+	for (const char *p = app; (p = strstr(p, "  ")); p++)
+		versions = p;
+	if (versions == app || width_of(versions) + 4 > cols) {
+		width_cut(out, app, cols);
+		return;
+	}
+	name = xstrndup(app, (size_t)(versions - app));
+	width_cut(out, name, cols - width_of(versions));
+	strbuf_addstr(out, versions);
+}
+
 static void wide_header(const struct frame *f, const struct terminal *t)
 {
 	_cleanup_free_ char *app = safe_of(t, f->sheet->app);
@@ -149,7 +166,7 @@ static void wide_header(const struct frame *f, const struct terminal *t)
 	/* a long name of the application pushes the phase, then gives way */
 	phase_at = MAX(PHASE_COL, width_of(app) + 2);
 	phase_at = MAX(MIN(phase_at, run_at - 2 - width_of(phase)), 20);
-	width_cut(&left, app, phase_at - 2);
+	cut_app(&left, app, phase_at - 2);
 	draw_text(t, 0, 0, left.buf, ROLE_TITLE, 0);
 	strbuf_clear(&left);
 	width_cut(&left, phase, run_at - 2 - phase_at);
@@ -170,7 +187,7 @@ static void narrow_header(const struct frame *f, const struct terminal *t)
 	if (width_of(app) + 2 + width_of(phase) <= room)
 		strbuf_addf(&left, "%s  %s", app, phase);
 	else
-		width_cut(&left, app, room);
+		cut_app(&left, app, room);
 	draw_text(t, 0, 0, left.buf, ROLE_TITLE, 0);
 	draw_text(t, 0, at, right, ROLE_TITLE, 0);
 	strbuf_release(&left);
