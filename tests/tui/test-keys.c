@@ -553,6 +553,36 @@ static void cheap(void **state)
 	(void)pty_end(&p);
 }
 
+static void unusable(void **state)
+{
+	static const struct {
+		struct pty_setup setup;
+		int cols, lines;
+		const char *why;
+	} cases[] = {
+		{ { .term = "dumb" }, 80, 24, "cannot move its cursor" },
+		{ { .term = "no-such-terminal" }, 80, 24,
+		  "the terminal type 'no-such-terminal' is not known" },
+		{ { .term = "evil\033[2J" }, 80, 24,
+		  "'evil\\x1b[2J' is not known" },
+		{ { .term = "" }, 80, 24, "TERM is not set" },
+		{ { .term = NULL }, 39, 12, "has 39x12, the screens need 40x12" },
+		{ { .term = NULL }, 40, 11, "has 40x11" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct pty p;
+
+		pty_start(&p, "W10", cases[i].cols, cases[i].lines,
+			  &cases[i].setup);
+		(void)pty_wait_end(&p);
+		assert_true(pty_sent(&p, cases[i].why));
+		assert_false(p.alt_screen);
+		pty_release(&p);
+	}
+}
+
 static void mouse(void **state)
 {
 	const struct pty_setup on = { .option = "--mouse" };
@@ -598,6 +628,7 @@ int main(void)
 		cmocka_unit_test(suspend),
 		cmocka_unit_test(cheap),
 		cmocka_unit_test(mouse),
+		cmocka_unit_test(unusable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
