@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model.h"
+#include "model-internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
-static void set(char **dst, const char *v)
+void model_set(char **dst, const char *v)
 {
 	char *old = *dst;
 
@@ -83,17 +83,6 @@ static void error_clear(struct model_error *e)
 	memset(e, 0, sizeof(*e));
 }
 
-static void progress_clear(struct model_progress *p)
-{
-	for (size_t i = 0; i < p->part_n; i++)
-		free(p->parts[i].name);
-	free(p->parts);
-	free(p->id);
-	free(p->unit);
-	memset(p, 0, sizeof(*p));
-	p->rate = p->eta_s = -1;
-}
-
 static void warnings_clear(struct model *m)
 {
 	for (size_t i = 0; i < m->warning_n; i++)
@@ -107,7 +96,7 @@ void model_new_process(struct model *m)
 {
 	ask_clear(&m->ask);
 	error_clear(&m->error);
-	progress_clear(&m->progress);
+	model_progress_clear(&m->progress);
 	warnings_clear(m);
 	json_object_put(m->summary);
 	m->summary = NULL;
@@ -154,7 +143,7 @@ static enum event_state state_of(struct json_object *o)
 	return EVENT_NONE;
 }
 
-static enum event_phase phase_of(struct json_object *o)
+enum event_phase model_phase_of(struct json_object *o)
 {
 	const char *name = json_get_str(o, "phase", "");
 
@@ -198,8 +187,8 @@ static void add_line(struct model *m, struct json_object *o, const char *id,
 		l = &m->lines[m->line_first];
 		m->line_first = (m->line_first + 1) % m->line_n;
 	}
-	set(&l->time, json_get_str(o, "time", NULL));
-	set(&l->id, id);
+	model_set(&l->time, json_get_str(o, "time", NULL));
+	model_set(&l->id, id);
 	free(l->text);
 	l->text = escape_bytes(text);
 	l->stream = stream;
@@ -225,11 +214,11 @@ static void on_log(struct model *m, struct json_object *o)
 static void on_version(struct model *m, struct json_object *o)
 {
 	model_new_process(m);
-	set(&m->run, json_get_str(o, "run", m->run));
-	set(&m->title, json_get_str(o, "title", m->title));
-	set(&m->from, json_get_str(o, "from", m->from));
-	set(&m->to, json_get_str(o, "to", m->to));
-	set(&m->root, json_get_str(o, "root", m->root));
+	model_set(&m->run, json_get_str(o, "run", m->run));
+	model_set(&m->title, json_get_str(o, "title", m->title));
+	model_set(&m->from, json_get_str(o, "from", m->from));
+	model_set(&m->to, json_get_str(o, "to", m->to));
+	model_set(&m->root, json_get_str(o, "root", m->root));
 }
 
 static enum event_state plan_state(struct json_object *o)
@@ -313,18 +302,18 @@ static void on_check(struct model *m, struct json_object *o, bool verify)
 	c->n = (int)json_get_int(o, "n", 0);
 	c->need = (uint64_t)json_get_int(o, "need", 0);
 	c->have = (uint64_t)json_get_int(o, "have", 0);
-	set(&c->kind, json_get_str(o, "kind", NULL));
-	set(&c->message, json_get_str(o, "message", NULL));
-	set(&c->hint, json_get_str(o, "hint", NULL));
+	model_set(&c->kind, json_get_str(o, "kind", NULL));
+	model_set(&c->message, json_get_str(o, "message", NULL));
+	model_set(&c->hint, json_get_str(o, "hint", NULL));
 }
 
 static void on_phase(struct model *m, struct json_object *o)
 {
-	m->phase = phase_of(o);
+	m->phase = model_phase_of(o);
 	m->phase_running = state_of(o) == EVENT_STARTED;
 	if (!m->phase_running)
 		return;
-	progress_clear(&m->progress);
+	model_progress_clear(&m->progress);
 	error_clear(&m->error);
 	/* a round of looks begins anew */
 	if (m->phase == PHASE_CHECK)
@@ -337,7 +326,7 @@ static void on_backup(struct model *m, struct json_object *o)
 {
 	m->backup = state_of(o);
 	if (json_get_str(o, "path", NULL))
-		set(&m->backup_path, json_get_str(o, "path", NULL));
+		model_set(&m->backup_path, json_get_str(o, "path", NULL));
 	if (m->backup != EVENT_DONE)
 		return;
 	m->backup_bytes = (uint64_t)json_get_int(o, "bytes", 0);
@@ -355,95 +344,15 @@ static void on_step(struct model *m, struct json_object *o)
 	m->step_at = (int)(s - m->steps);
 	s->state = state_of(o);
 	s->running = s->state == EVENT_STARTED;
-	set(&s->message, json_get_str(o, "message", NULL));
+	model_set(&s->message, json_get_str(o, "message", NULL));
 	if (s->running) {
 		s->begun_ns = moment_of(o);
-		progress_clear(&m->progress);
+		model_progress_clear(&m->progress);
 		/* it is tried again */
 		error_clear(&m->error);
 	} else if (json_get_double(o, "elapsed_s", 0) > 0) {
 		s->elapsed_s = json_get_double(o, "elapsed_s", 0);
 	}
-}
-
-/* Never falls while the work is the same, and 100 only when all is done. */
-static int percent_of(uint64_t done, uint64_t total, int was)
-{
-	int now;
-
-	if (!total)
-		return -1;
-	if (done >= total)
-		return 100;
-	now = (int)((double)done * 100 / (double)total);
-	now = MIN(now, 99);
-	return MAX(now, was);
-}
-
-/* the whole is the sum of its parts, as far as they are known */
-static void on_part(struct model_progress *p, const char *name,
-		    struct json_object *o)
-{
-	struct model_part *part = NULL;
-	uint64_t done = 0, total = 0;
-	bool known = true;
-
-	for (size_t i = 0; i < p->part_n && !part; i++)
-		if (!strcmp(p->parts[i].name, name))
-			part = &p->parts[i];
-	if (!part) {
-		p->parts = xrealloc(p->parts, p->part_n + 1,
-				    sizeof(*p->parts));
-		part = &p->parts[p->part_n++];
-		memset(part, 0, sizeof(*part));
-		part->name = xstrdup(name);
-		part->percent = -1;
-	}
-	part->done = (uint64_t)json_get_int(o, "done", 0);
-	part->total = (uint64_t)json_get_int(o, "total", 0);
-	part->percent = percent_of(part->done, part->total, part->percent);
-	for (size_t i = 0; i < p->part_n; i++) {
-		done += p->parts[i].done;
-		total += p->parts[i].total;
-		known &= p->parts[i].total != 0;
-	}
-	p->done = done;
-	p->total = known ? total : 0;
-	p->rate = p->eta_s = -1;
-	p->percent = percent_of(p->done, p->total, p->percent);
-}
-
-static void on_progress(struct model *m, struct json_object *o)
-{
-	struct model_progress *p = &m->progress;
-	enum event_phase phase = phase_of(o);
-	const char *id = json_get_str(o, "id", "");
-	const char *unit = json_get_str(o, "unit", "");
-	const char *part = json_get_str(o, "part", NULL);
-	int was = -1;
-
-	/* a step may count several things in turn, each from nothing */
-	if (p->given && p->phase == phase && !strcmp(p->id, id) &&
-	    (part || !strcmp(p->unit, unit))) {
-		was = p->percent;
-	} else {
-		progress_clear(p);
-		p->begun_ns = clock_mono_ns();
-	}
-	p->given = true;
-	p->phase = phase;
-	set(&p->id, id);
-	set(&p->unit, unit);
-	p->heard_ns = clock_mono_ns();
-	if (part) {
-		on_part(p, part, o);
-		return;
-	}
-	p->done = (uint64_t)json_get_int(o, "done", 0);
-	p->total = (uint64_t)json_get_int(o, "total", 0);
-	p->rate = json_get_double(o, "rate", -1);
-	p->eta_s = json_get_double(o, "eta_s", -1);
-	p->percent = percent_of(p->done, p->total, was);
 }
 
 static void on_ask(struct model *m, struct json_object *o)
@@ -462,7 +371,7 @@ static void on_ask(struct model *m, struct json_object *o)
 	a->refused = json_get_bool(o, "refused", false);
 	a->seq = (uint64_t)json_get_int(o, "seq", 0);
 	a->extra = json_object_get(o);
-	progress_clear(&m->progress);
+	model_progress_clear(&m->progress);
 }
 
 static void on_error(struct model *m, struct json_object *o)
@@ -493,15 +402,15 @@ static void on_warning(struct model *m, struct json_object *o)
 
 static void on_app(struct model *m, struct json_object *o)
 {
-	set(&m->app, json_get_str(o, "state", NULL));
-	set(&m->app_since, json_get_str(o, "time", NULL));
+	model_set(&m->app, json_get_str(o, "state", NULL));
+	model_set(&m->app_since, json_get_str(o, "time", NULL));
 }
 
 static void on_rollback(struct model *m, struct json_object *o)
 {
 	m->rollback = state_of(o);
 	if (json_get_str(o, "point", NULL))
-		set(&m->rollback_point, json_get_str(o, "point", NULL));
+		model_set(&m->rollback_point, json_get_str(o, "point", NULL));
 	m->restored = (uint64_t)json_get_int(o, "restored",
 					     (int64_t)m->restored);
 	m->lost = (uint64_t)json_get_int(o, "lost", (int64_t)m->lost);
@@ -513,7 +422,7 @@ static void on_status(struct model *m, struct json_object *o)
 {
 	struct json_object *steps = json_get(o, "steps");
 	struct json_object *ask = json_get(o, "ask");
-	enum event_phase p = phase_of(o);
+	enum event_phase p = model_phase_of(o);
 
 	for (size_t i = 0; steps && i < json_object_array_length(steps); i++) {
 		struct json_object *one = json_object_array_get_idx(steps, i);
@@ -552,7 +461,7 @@ bool model_event(struct model *m, struct json_object *o)
 	} table[] = {
 		{ "version", on_version }, { "plan", on_plan },
 		{ "phase", on_phase }, { "backup", on_backup },
-		{ "step", on_step }, { "progress", on_progress },
+		{ "step", on_step }, { "progress", model_on_progress },
 		{ "log", on_log }, { "ask", on_ask }, { "error", on_error },
 		{ "warning", on_warning }, { "app", on_app },
 		{ "rollback", on_rollback }, { "status", on_status },
@@ -581,31 +490,4 @@ bool model_event(struct model *m, struct json_object *o)
 	if (strcmp(type, "progress") != 0 && strcmp(type, "log") != 0)
 		m->changes++;
 	return true;
-}
-
-static bool is_over(enum event_state s)
-{
-	return s == EVENT_VERIFIED || s == EVENT_SKIPPED ||
-		s == EVENT_APPLIED;
-}
-
-int model_percent(const struct model *m)
-{
-	double done = 0;
-
-	if (!m->step_n)
-		return 0;
-	for (size_t i = 0; i < m->step_n; i++) {
-		const struct model_step *s = &m->steps[i];
-
-		if (is_over(s->state))
-			done += 1;
-		else if (s->running && m->progress.given &&
-			 m->progress.percent > 0 &&
-			 !strcmp(m->progress.id, s->id))
-			done += m->progress.percent / 100.0;
-	}
-	if (done >= (double)m->step_n)
-		return 100;
-	return MIN((int)(done * 100 / (double)m->step_n), 99);
 }

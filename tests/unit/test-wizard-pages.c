@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages that not every walk comes by: answers, sign-offs, other folders. */
+#include "wizard-world.h"
+
+static void until_signed(struct world *x)
+{
+	uint64_t since = clock_mono_ns();
+
+	while (offers(x, "sign:dba")) {
+		turn(x);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+}
+
+/* every role signs, over days if need be */
+static void t_sign_off(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = [\"new\"]; },\n"
+		 " { id = \"seen\"; kind = \"confirm\"; roles = [\"dba\", \"owner\"];\n"
+		 "   items = [\"the numbers agree\", \"no alarms\"]; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	act(&x, "run");
+	until(&x, PAGE_S42);
+	assert_true(says(&x, "[ ] the numbers agree"));
+	(void)wizard_act(x.w, "name:dba", NULL, "Ann");
+	assert_true(act(&x, "sign:dba") & WIZARD_REFUSED);
+	act(&x, "tick:0");
+	act(&x, "tick:1");
+	assert_true(says(&x, "[x] no alarms"));
+	act(&x, "sign:dba");
+	until_signed(&x);
+	assert_true(says(&x, "Ann"));
+	act(&x, "stop-here");
+	until_quit(&x);
+	x.seen = 0;
+	open_wizard(&x, "resume");
+	act(&x, "continue");
+	until(&x, PAGE_S42);
+	assert_true(says(&x, "Ann"));
+	(void)wizard_act(x.w, "name:owner", NULL, "Bob");
+	act(&x, "tick:0");
+	act(&x, "tick:1");
+	act(&x, "sign:owner");
+	until(&x, PAGE_D90);
+	assert_int_equal(wizard_exit(x.w), 0);
+	world_end(&x);
+}
+
+static void t_answers(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "answers = ( { id = \"mail\"; prompt = \"Admin mail\";\n"
+		 "   pattern = \"^[^@]+@[^@]+$\"; },\n"
+		 " { id = \"pass\"; prompt = \"Password\"; secret = true; } );\n"
+		 "steps = ( { id = \"conf\"; kind = \"write\"; path = \"conf\";\n"
+		 "   text = \"${mail} ${pass}\"; secret = true; } );\n");
+	open_wizard(&x, "run");
+	/* nothing begins before they are given */
+	act(&x, "start");
+	assert_int_equal(wizard_page(x.w), PAGE_A15);
+	assert_true(wizard_act(x.w, "answer:mail", NULL, "nobody") &
+		    WIZARD_REFUSED);
+	(void)wizard_act(x.w, "answer:mail", NULL, "a@b");
+	assert_true(act(&x, "answered") & WIZARD_REFUSED);
+	(void)wizard_act(x.w, "answer:pass", NULL, "hunter2");
+	act(&x, "answered");
+	assert_int_equal(wizard_page(x.w), PAGE_W10);
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	assert_false(says(&x, "hunter2"));
+	act(&x, "stop-here");
+	until_quit(&x);
+	/* it is nowhere on the disk, and asked for again */
+	assert_int_equal(system_in(&x, "! grep -r hunter2 root"), 0);
+	x.seen = 0;
+	open_wizard(&x, "resume");
+	act(&x, "continue");
+	assert_int_equal(wizard_page(x.w), PAGE_A15);
+	(void)wizard_act(x.w, "answer:pass", NULL, "hunter2");
+	act(&x, "answered");
+	act(&x, "continue");
+	until(&x, PAGE_S40);
+	act(&x, "run");
+	until(&x, PAGE_D90);
+	assert_int_equal(system_in(&x, "grep -q 'a@b hunter2' root/conf"), 0);
+	world_end(&x);
+}
+
+static void t_other_folder(void **state)
+{
+	_cleanup_free_ char *dir = NULL, *archive = NULL;
+	struct world x;
+
+	world_init(&x, *state);
+	put_dir(x.s->fd, "elsewhere");
+	dir = xasprintf("%s/elsewhere", x.s->dir);
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "other-folder");
+	assert_int_equal(wizard_page(x.w), PAGE_C25);
+	assert_true(wizard_act(x.w, "folder", NULL, "here") & WIZARD_REFUSED);
+	(void)wizard_act(x.w, "folder", NULL, dir);
+	until_offered(&x, "go-on");
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	archive = xasprintf("elsewhere/%s/start.tar.zst",
+			    wizard_model(x.w)->run);
+	assert_true(there(x.s->fd, archive));
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	assert_true(says(&x, dir));
+	world_end(&x);
+}
+
+/* a step that nobody can judge or bring back: typed words, and a question */
+static void t_no_way_back(void **state)
+{
+	struct lock_holder h;
+	struct state_dir sd;
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "steps = ( { id = \"send-mails\"; kind = \"run\";\n"
+		 "   run = [\"sh\", \"step.sh\"]; } );\n");
+	put_file(x.s->fd, "root/step.sh",
+		 "while [ ! -e ../go ]; do sleep 0.1; done\n");
+	open_wizard(&x, "run");
+	assert_true(says(&x, "No way back"));
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	act(&x, "run");
+	assert_int_equal(wizard_page(x.w), PAGE_S45);
+	assert_true(wizard_act(x.w, "words", NULL, "yes") & WIZARD_REFUSED);
+	act(&x, "back");
+	assert_int_equal(wizard_page(x.w), PAGE_S40);
+	act(&x, "run");
+	(void)wizard_act(x.w, "words", NULL, "send mails");
+	until(&x, PAGE_P50);
+	while (wizard_model(x.w)->step_at < 0 ||
+	       !wizard_model(x.w)->steps[0].running)
+		turn(&x);
+	assert_int_equal(state_dir_open(&sd, x.root, NULL, true, NULL), 0);
+	assert_true(state_dir_is_locked(&sd, &h));
+	assert_int_equal(kill((pid_t)h.pid, SIGKILL), 0);
+	state_dir_release(&sd);
+	put_file(x.s->fd, "go", "");
+	until(&x, PAGE_R70);
+	assert_true(says(&x, "UNDO NOT possible"));
+	act(&x, "continue");
+	until(&x, PAGE_F60);
+	assert_true(says(&x, "nobody can tell"));
+	act(&x, "applied");
+	until(&x, PAGE_D90);
+	world_end(&x);
+}
+
+static void t_which_plan(void **state)
+{
+	char cwd[4096];
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "other.plan", "plan = 1; nonsense");
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	assert_int_equal(fchdir(x.s->fd), 0);
+	strvec_clear(&x.o.args);
+	open_wizard(&x, "run");
+	assert_int_equal(wizard_page(x.w), PAGE_W05);
+	/* one that cannot be used says why, and one may choose again */
+	assert_true(act(&x, "other.plan") & WIZARD_SHOW_TEXT);
+	assert_int_equal(wizard_page(x.w), PAGE_W05);
+	act(&x, "acme.plan");
+	assert_int_equal(wizard_page(x.w), PAGE_W10);
+	assert_int_equal(chdir(cwd), 0);
+	world_end(&x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_scratch(t_sign_off),
+		with_scratch(t_answers),
+		with_scratch(t_other_folder),
+		with_scratch(t_no_way_back),
+		with_scratch(t_which_plan),
+	};
+
+	(void)umask(077);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

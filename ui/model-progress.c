@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* How far it is: of one thing, of several at once, of all steps. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "model-internal.h"
+
+void model_progress_clear(struct model_progress *p)
+{
+	for (size_t i = 0; i < p->part_n; i++)
+		free(p->parts[i].name);
+	free(p->parts);
+	free(p->id);
+	free(p->unit);
+	memset(p, 0, sizeof(*p));
+	p->rate = p->eta_s = -1;
+}
+
+/* Never falls while the work is the same, and 100 only when all is done. */
+static int percent_of(uint64_t done, uint64_t total, int was)
+{
+	int now;
+
+	if (!total)
+		return -1;
+	if (done >= total)
+		return 100;
+	now = (int)((double)done * 100 / (double)total);
+	now = MIN(now, 99);
+	return MAX(now, was);
+}
+
+/* the whole is the sum of its parts, as far as they are known */
+static void on_part(struct model_progress *p, const char *name,
+		    struct json_object *o)
+{
+	struct model_part *part = NULL;
+	uint64_t done = 0, total = 0;
+	bool known = true;
+
+	for (size_t i = 0; i < p->part_n && !part; i++)
+		if (!strcmp(p->parts[i].name, name))
+			part = &p->parts[i];
+	if (!part) {
+		p->parts = xrealloc(p->parts, p->part_n + 1,
+				    sizeof(*p->parts));
+		part = &p->parts[p->part_n++];
+		memset(part, 0, sizeof(*part));
+		part->name = xstrdup(name);
+		part->percent = -1;
+	}
+	part->done = (uint64_t)json_get_int(o, "done", 0);
+	part->total = (uint64_t)json_get_int(o, "total", 0);
+	part->percent = percent_of(part->done, part->total, part->percent);
+	for (size_t i = 0; i < p->part_n; i++) {
+		done += p->parts[i].done;
+		total += p->parts[i].total;
+		known &= p->parts[i].total != 0;
+	}
+	p->done = done;
+	p->total = known ? total : 0;
+	p->rate = p->eta_s = -1;
+	p->percent = percent_of(p->done, p->total, p->percent);
+}
+
+void model_on_progress(struct model *m, struct json_object *o)
+{
+	struct model_progress *p = &m->progress;
+	enum event_phase phase = model_phase_of(o);
+	const char *id = json_get_str(o, "id", "");
+	const char *unit = json_get_str(o, "unit", "");
+	const char *part = json_get_str(o, "part", NULL);
+	int was = -1;
+
+	/* a step may count several things in turn, each from nothing */
+	if (p->given && p->phase == phase && !strcmp(p->id, id) &&
+	    (part || !strcmp(p->unit, unit))) {
+		was = p->percent;
+	} else {
+		model_progress_clear(p);
+		p->begun_ns = clock_mono_ns();
+	}
+	p->given = true;
+	p->phase = phase;
+	model_set(&p->id, id);
+	model_set(&p->unit, unit);
+	p->heard_ns = clock_mono_ns();
+	if (part) {
+		on_part(p, part, o);
+		return;
+	}
+	p->done = (uint64_t)json_get_int(o, "done", 0);
+	p->total = (uint64_t)json_get_int(o, "total", 0);
+	p->rate = json_get_double(o, "rate", -1);
+	p->eta_s = json_get_double(o, "eta_s", -1);
+	p->percent = percent_of(p->done, p->total, was);
+}
+
+static bool is_over(enum event_state s)
+{
+	return s == EVENT_VERIFIED || s == EVENT_SKIPPED ||
+		s == EVENT_APPLIED;
+}
+
+int model_percent(const struct model *m)
+{
+	double done = 0;
+
+	if (!m->step_n)
+		return 0;
+	for (size_t i = 0; i < m->step_n; i++) {
+		const struct model_step *s = &m->steps[i];
+
+		if (is_over(s->state))
+			done += 1;
+		else if (s->running && m->progress.given &&
+			 m->progress.percent > 0 &&
+			 !strcmp(m->progress.id, s->id))
+			done += m->progress.percent / 100.0;
+	}
+	if (done >= (double)m->step_n)
+		return 100;
+	return MIN((int)(done * 100 / (double)m->step_n), 99);
+}
