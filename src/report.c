@@ -200,7 +200,8 @@ static void add_step(const struct run *r, const struct plan *plan, size_t i,
 	cell(out, st->id);
 	cell(out, text);
 	cell(out, step_state_name(st->state));
-	if (st->elapsed_s > 0)
+	/* as the journal has it: milliseconds */
+	if (st->elapsed_s >= 0.001)
 		strbuf_addf(out, " %.1f s |", st->elapsed_s);
 	else
 		strbuf_addstr(out, " |");

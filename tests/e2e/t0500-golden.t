@@ -99,6 +99,17 @@ for name in rolling-back rolled-back rollback-failed closed; do
 	run_is 0 "$name: the next run goes through" "$UPSHIFT" run "$root"/.upshift/runs/GLDN/plan/*.plan --root "$root" --batch --yes
 done
 
+# until the first step the backup follows the data
+place backed-up
+echo newer >"$root/keep/a"
+if [ "$(id -u)" = 0 ]; then
+	run_is 0 'backed-up, and the data have changed since' "$UPSHIFT" resume --root "$root" --batch --yes
+	is "$(tar --zstd -xOf "$root/.upshift/runs/GLDN/backup/start.tar.zst" keep/a)" newer 'the backup is a new one'
+	is "$(find "$root/.upshift" -name 'start.tar*' | wc -l)" 1 'and the only one'
+	run_is 0 'rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+	is "$(cat "$root/keep/a")" newer 'nothing of it is lost'
+fi
+
 # a format to come
 place paused
 python3 "$top_srcdir/tests/lib/rehome.py" "$root/.upshift/runs/GLDN" "$root" journal= || exit 99

@@ -18,6 +18,7 @@ changing call of that phase, then
 Prints TAP, one line for the sweep, and what went wrong on the way."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,13 +156,59 @@ def bring_home(w, problems, what):
     return True
 
 
+def prepare(w, phase):
+    """Up to where the phase begins."""
+    if phase == "resume":
+        # killed in the middle first: at a change of the fourth step
+        w.run(fault="rename:14:kill")
+    elif phase != "run":
+        w.run()
+    if phase == "return":
+        w.others()
+        w.changed = tree(w.root)
+        w.rollback()
+
+
+def act(w, phase, fault):
+    if phase == "run":
+        return w.run(fault=fault)
+    if phase == "resume":
+        return w.resume(fault=fault)
+    return w.rollback("R1" if phase == "return" else "start", fault=fault)
+
+
+def killed(phase, fault):
+    base = tempfile.mkdtemp(prefix="upshift-sweep.")
+    try:
+        w = World(base)
+        prepare(w, phase)
+        return act(w, phase, fault) == -signal.SIGKILL
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def count_points(phase, what):
+    """How many such calls the phase makes: the last at which it can be
+    killed. (A call that fails may well be got over.)"""
+    f = what.split(":")
+    kill = ":".join(f[:2]) if f[0] == "strace" else "kill"
+    low, high = 0, 1
+    while killed(phase, fault_at(kill, high)):
+        low, high = high, high * 2
+    while high - low > 1:
+        mid = (low + high) // 2
+        if killed(phase, fault_at(kill, mid)):
+            low = mid
+        else:
+            high = mid
+    return low
+
+
 def one_return(w, fault, problems, what):
-    w.run()
-    w.others()
-    changed = tree(w.root)
-    if w.rollback() != 0 or tree(w.root) != w.before:
+    changed = w.changed
+    if tree(w.root) != w.before:
         problems.append("%s: no rollback: %s" % (what, w.last))
-    ret = w.rollback("R1", fault=fault)
+    ret = act(w, "return", fault)
     if ret in CRASHES or (ret > 0 and ret not in (1, 2, 5, 73, 74)):
         problems.append("%s: exit %d: %s" % (what, ret, w.last))
     if ret != 0 and w.call("status") != 0:
@@ -176,32 +223,21 @@ def one_return(w, fault, problems, what):
             what, diff(changed, tree(w.root))))
     if w.rollback() != 0:
         problems.append("%s: no rollback: %s" % (what, w.last))
-    return ret != 0
 
 
 def one(phase, fault, unbroken, problems):
-    """True if the fault was reached."""
     base = tempfile.mkdtemp(prefix="upshift-sweep.")
     what = "%s %s" % (phase, fault)
     try:
         w = World(base)
+        prepare(w, phase)
         if phase == "return":
-            reached = one_return(w, fault, problems, what)
+            one_return(w, fault, problems, what)
             if tree(w.root) != w.before:
                 problems.append("%s: not like the start:\n%s" % (
                     what, diff(w.before, tree(w.root))))
-            return reached
-        reached = False
-        if phase == "run":
-            ret = w.run(fault=fault)
-        else:
-            if phase == "resume":
-                # killed in the middle first: at a change of the fourth step
-                w.run(fault="rename:%d:kill" % unbroken["middle"])
-                ret = w.resume(fault=fault)
-            else:
-                w.run()
-                ret = w.rollback(fault=fault)
+            return
+        ret = act(w, phase, fault)
         reached = ret != 0
         if ret in CRASHES:
             problems.append("%s: crashed: %s" % (what, w.last))
@@ -220,7 +256,7 @@ def one(phase, fault, unbroken, problems):
             if reached and ret > 0 and ret not in (1, 2, 3, 73, 74):
                 problems.append("%s: exit %d: %s" % (what, ret, w.last))
             if reached and not bring_home(w, problems, what):
-                return reached
+                return
             if tree(w.root, False) != unbroken["tree"]:
                 problems.append("%s: not like an unbroken run:\n%s" % (
                     what, diff(unbroken["tree"], tree(w.root, False))))
@@ -230,7 +266,6 @@ def one(phase, fault, unbroken, problems):
         if after != w.before:
             problems.append("%s: not like the start:\n%s" % (
                 what, diff(w.before, after)))
-        return reached
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
@@ -251,7 +286,7 @@ def diff(a, b):
 def main():
     phase, what = sys.argv[1], sys.argv[2]
     every = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    n = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    first = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     base = tempfile.mkdtemp(prefix="upshift-sweep.")
     w = World(base)
     problems = []
@@ -259,19 +294,18 @@ def main():
         print("1..1\nnot ok 1 - an unbroken run\n# " +
               w.last.replace("\n", "\n# "))
         return 1
-    unbroken = {"tree": tree(w.root, False), "middle": 14}
+    unbroken = {"tree": tree(w.root, False)}
     shutil.rmtree(base, ignore_errors=True)
-    points = misses = 0
-    while misses < 3:
-        hit = one(phase, fault_at(what, n), unbroken, problems)
+    points, total = 0, count_points(phase, what)
+    for n in range(first, total + 1, every):
+        one(phase, fault_at(what, n), unbroken, problems)
         points += 1
-        misses = 0 if hit else misses + 1
-        n += every
         if len(problems) > 10:
             break
     print("1..1")
-    print("%s 1 - %s at %d points of %s: %d problems" % (
-        "not ok" if problems else "ok", what, points, phase, len(problems)))
+    print("%s 1 - %s at %d of %d points of %s: %d problems" % (
+        "not ok" if problems or (total and not points) else "ok", what, points, total,
+        phase, len(problems)))
     for p in problems[:10]:
         print("# " + p.replace("\n", "\n# "))
     return 1 if problems else 0
