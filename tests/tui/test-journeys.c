@@ -38,7 +38,7 @@ struct world {
 };
 
 /* the third step works until there is a file "go" beside the root */
-#define WAITS "while [ ! -e ../go ]; do sleep 0.05; done\n" \
+#define WAITS ": >../begun; while [ ! -e ../go ]; do sleep 0.05; done\n" \
 	"echo made > new/made\n"
 
 static void world_init(struct world *x, struct scratch *s, const char *step)
@@ -97,6 +97,17 @@ static void finish(struct world *x, int status)
 {
 	assert_int_equal(ended(x), status);
 	pty_release(&x->p);
+}
+
+static void until_there(struct world *x, const char *name)
+{
+	uint64_t since = clock_mono_ns();
+
+	while (!there(x->s->fd, name)) {
+		(void)poll(NULL, 0, 20);
+		pty_drain(&x->p);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
 }
 
 /* nobody holds the lock any more */
@@ -272,6 +283,7 @@ static void t_kill_engine(void **state)
 	to_first_step(&x);
 	run_all(&x);
 	pty_wait(&x.p, "[ >> ] 3 long");
+	until_there(&x, "begun");
 	assert_int_equal(kill(engine_pid(&x), SIGKILL), 0);
 	pty_wait(&x.p, "[R70]");
 	pty_wait(&x.p, "signal 9");
