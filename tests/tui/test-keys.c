@@ -276,6 +276,38 @@ static void log_pane(void **state)
 	(void)pty_end(&p);
 }
 
+/* what is read stays, while the oldest lines are dropped */
+static void full_log(void **state)
+{
+	const struct pty_setup full = { .env = "FAKE_LINES=3995" };
+	struct pty p;
+
+	(void)state;
+	pty_start(&p, "P50", 80, 24, &full);
+	pty_wait(&p, "Log (following");
+	pty_keys(&p, "l");
+	pty_wait(&p, "of 4000, following");
+	pty_keys(&p, PGUP);
+	pty_wait(&p, "NOT following");
+	assert_true(pty_sync(&p));
+	assert_true(pty_has(&p, "older line 20"));
+	for (int i = 0; i < 5; i++) {
+		_cleanup_strbuf_ struct strbuf before = STRBUF_INIT;
+		_cleanup_strbuf_ struct strbuf after = STRBUF_INIT;
+		char want[64];
+
+		pty_line(&p, 2, &before);
+		(void)snprintf(want, sizeof(want), "lines %d to",
+			       3965 - i);
+		assert_int_equal(write(p.events, "one more\n", 9), 9);
+		pty_wait(&p, want);
+		assert_true(pty_sync(&p));
+		pty_line(&p, 2, &after);
+		assert_string_equal(after.buf, before.buf);
+	}
+	(void)pty_end(&p);
+}
+
 /* what a terminal would obey is shown instead */
 static void nothing_is_obeyed(void **state)
 {
@@ -615,6 +647,7 @@ int main(void)
 		cmocka_unit_test(form),
 		cmocka_unit_test(stop_dialog),
 		cmocka_unit_test(log_pane),
+		cmocka_unit_test(full_log),
 		cmocka_unit_test(nothing_is_obeyed),
 		cmocka_unit_test(type_ahead),
 		cmocka_unit_test(focus_comes),

@@ -24,16 +24,18 @@ void pager_release(struct pager *p)
 	strvec_release(&p->src);
 	strvec_release(&p->lines);
 	field_release(&p->search);
-	free(p->src_role);
+	free(p->src_line);
 	free(p->from);
 	free(p->found);
 	memset(p, 0, sizeof(*p));
 }
 
-static void add_source(struct pager *p, char *line, enum sheet_role role)
+static void add_source(struct pager *p, char *line, enum sheet_role role,
+		       uint64_t ordinal)
 {
-	VEC_GROW(p->src_role, p->src.n, p->role_cap);
-	p->src_role[p->src.n] = role;
+	VEC_GROW(p->src_line, p->src.n, p->src_cap);
+	p->src_line[p->src.n].role = role;
+	p->src_line[p->src.n].ordinal = ordinal;
 	strvec_take(&p->src, line);
 }
 
@@ -64,7 +66,7 @@ void pager_open_text(struct pager *p, const char *title,
 		width_untab(&b, a.buf);
 		strbuf_release(&a);
 		add_source(p, strbuf_detach(&b), diff ?
-			   diff_role(lines->v[i]) : ROLE_NORMAL);
+			   diff_role(lines->v[i]) : ROLE_NORMAL, i);
 	}
 }
 
@@ -78,8 +80,16 @@ void pager_open_log(struct pager *p, unsigned int safe)
 	p->log_end = UINT64_MAX;
 }
 
+/* before the lines change: which one is at the top */
+static void remember_top(struct pager *p)
+{
+	if (p->top < p->lines.n)
+		p->top_ordinal = p->src_line[p->from[p->top]].ordinal;
+}
+
 static void read_log(struct pager *p, const struct model *m)
 {
+	remember_top(p);
 	strvec_clear(&p->src);
 	for (uint64_t i = log_first(m); i < log_end(m); i++) {
 		struct strbuf sb = STRBUF_INIT;
@@ -88,7 +98,7 @@ static void read_log(struct pager *p, const struct model *m)
 		if (!p->all && !log_is_step_line(m, i))
 			continue;
 		role = log_line(m, i, p->safe, &sb);
-		add_source(p, strbuf_detach(&sb), role);
+		add_source(p, strbuf_detach(&sb), role, i);
 	}
 	p->log_end = log_end(m);
 	p->cols = 0;
@@ -105,10 +115,10 @@ bool pager_update(struct pager *p, const struct model *m)
 /* the lines for this width; the line at the top stays at the top */
 static void wrap(struct pager *p, int cols)
 {
-	size_t at = p->lines.n ? p->from[MIN(p->top, p->lines.n - 1)] : 0;
-
 	if (p->cols == cols)
 		return;
+	if (p->cols)
+		remember_top(p);
 	p->cols = cols;
 	strvec_clear(&p->lines);
 	for (size_t i = 0; i < p->src.n; i++) {
@@ -122,7 +132,8 @@ static void wrap(struct pager *p, int cols)
 		}
 	}
 	p->top = 0;
-	while (p->top < p->lines.n && p->from[p->top] < at)
+	while (p->top < p->lines.n &&
+	       p->src_line[p->from[p->top]].ordinal < p->top_ordinal)
 		p->top++;
 }
 
@@ -301,7 +312,7 @@ void pager_draw(struct pager *p, struct frame *f, const struct terminal *t,
 		bool hit = p->found && matches(line, p->found);
 
 		draw_text(t, f->body_y + (int)i, 0, line,
-			  p->src_role[p->from[p->top + i]],
+			  p->src_line[p->from[p->top + i]].role,
 			  hit ? SPAN_FOCUS : 0);
 	}
 	if (!p->lines.n)

@@ -6,7 +6,8 @@
  *
  * Wraps lines at the edge, searches with / n N, and follows the log until it
  * is scrolled up, with a visible mark. The text is copied; the log is read
- * from the model anew when lines came.
+ * from the model anew when lines came, and what is read stays where it is while
+ * the oldest lines are dropped.
  */
 #include <stdbool.h>
 
@@ -19,12 +20,16 @@ struct pager {
 	struct strbuf title;
 	bool is_log, all, follow;
 	struct strvec src;           /* safe lines, not wrapped */
-	enum sheet_role *src_role;
-	size_t role_cap;
+	struct pager_line {
+		enum sheet_role role;
+		uint64_t ordinal;    /* of the log; else its number */
+	} *src_line;                 /* [src.n] */
+	size_t src_cap;
 	struct strvec lines;         /* wrapped */
 	size_t *from;                /* of src; [lines.n] */
 	size_t from_cap;
 	size_t top;
+	uint64_t top_ordinal;        /* of src, to find it again */
 	int cols, height;
 	unsigned int safe;
 	uint64_t log_end;            /* of the log as it was read last */
