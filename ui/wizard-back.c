@@ -81,6 +81,16 @@ static const char *point_or_start(const struct wizard *w)
 	return w->row ? w->row : "start";
 }
 
+static void backup_fact(struct wizard *w, struct sheet *s)
+{
+	const struct run_backup *b = &w->run->backup;
+	_cleanup_free_ char *size = wizard_bytes(b->stored_bytes);
+	_cleanup_free_ char *at = wizard_hhmm(b->finished);
+
+	sheet_fact(s, _("Backup"), _("%s, read back and compared at %s"), size,
+		   at);
+}
+
 void page_k80(struct wizard *w, struct sheet *s)
 {
 	struct sheet_item *it;
@@ -107,6 +117,7 @@ void page_k80(struct wizard *w, struct sheet *s)
 		sheet_text(s, ROLE_CAUTION, "%s", _("There is no point that the "
 			"data could go back to."));
 	else {
+		backup_fact(w, s);
 		sheet_fact(s, _("Way back"), _("what the steps behind %s "
 			   "changed is restored from the backup"),
 			   point_or_start(w));
@@ -116,8 +127,10 @@ void page_k80(struct wizard *w, struct sheet *s)
 	sheet_blank(s);
 	sheet_text(s, ROLE_NORMAL, "%s", _("Points are kept with the backup "
 		"until you delete it with \"upshift forget\"."));
-	if (keys)
+	if (keys) {
 		sheet_key(s, SHEET_ENTER, "preview", _("Preview"));
+		sheet_key(s, 'v', "verify", _("Check again"));
+	}
 	sheet_key(s, SHEET_ESC, "back", _("Back"));
 	sheet_status(s, w->notice ? w->notice : _("Enter shows exactly what "
 		"would be restored and what would be lost."));
@@ -318,6 +331,8 @@ unsigned int act_back(struct wizard *w, const char *id, const char *row,
 			return wizard_go(w, PAGE_K80);
 		return WIZARD_NOTHING;
 	}
+	if (!strcmp(id, "verify"))
+		return act_fail(w, id);
 	if (!strcmp(id, "preview"))
 		return preview(w, row ? row : w->row);
 	if (!strcmp(id, "back"))

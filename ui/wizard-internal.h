@@ -58,7 +58,8 @@ struct wizard {
 	int died;                    /* signal that ended it, or -1: vanished */
 	unsigned int seen;           /* changes of the model that were acted on */
 	enum event_phase phase_seen;
-	uint64_t phase_since, looked_ns, line_seen;
+	uint64_t phase_since, looked_ns;
+	uint64_t lines, line_seen;   /* of the log: how many, and since when */
 	uint64_t answered;           /* seq of the question answered last */
 	uint64_t asked;              /* seq of the question rung for last */
 	char *root_given;            /* what o.root points to, if it is ours */

@@ -358,6 +358,10 @@ unsigned int wizard_io(struct wizard *w)
 		ret |= WIZARD_REDRAW;
 	if (w->c && client_refused(w->c) && !w->read_only)
 		return ret | only_watch(w);
+	if (w->m.line_total != w->lines) {
+		w->lines = w->m.line_total;
+		w->line_seen = clock_mono_ns();
+	}
 	if (w->m.changes != w->seen) {
 		w->seen = w->m.changes;
 		if (w->m.run && w->c)
