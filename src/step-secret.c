@@ -380,7 +380,7 @@ static int put_commands(const struct json_secrets *s,
 		if (!there[i] && !stores[s->v[i].store].file)
 			ret = put_by_command(c, &stores[s->v[i].store],
 					     &s->v[i], err);
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 /* --- both --- */
