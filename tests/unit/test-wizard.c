@@ -297,6 +297,39 @@ static void t_parts(void **state)
 	world_end(&x);
 }
 
+/* nobody comes back: the run is paused, and the lock is free */
+static void t_nobody_there(void **state)
+{
+	uint64_t since = clock_mono_ns();
+	bool locked = true;
+	struct world x;
+
+	world_init(&x, *state);
+	assert_int_equal(setenv("UPSHIFT_TEST_NOBODY_S", "0.2", 1), 0);
+	to_first_step(&x);
+	unsetenv("UPSHIFT_TEST_NOBODY_S");
+	wizard_close(x.w);
+	x.w = NULL;
+	while (locked) {
+		struct state_dir sd;
+
+		assert_int_equal(state_dir_open(&sd, x.root, NULL, true,
+						NULL), 0);
+		locked = state_dir_is_locked(&sd, NULL);
+		state_dir_release(&sd);
+		(void)poll(NULL, 0, 20);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+	assert_false(there(x.s->fd, "root/new"));
+	open_wizard(&x, "resume");
+	assert_int_equal(wizard_page(x.w), PAGE_R70);
+	act(&x, "continue");
+	until_asked(&x, "confirm:dirs");
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +344,7 @@ int main(void)
 		with_scratch(t_verify_again),
 		with_scratch(t_deaf_for_a_while),
 		with_scratch(t_parts),
+		with_scratch(t_nobody_there),
 	};
 
 	(void)umask(077);
