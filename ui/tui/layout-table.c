@@ -10,6 +10,7 @@
 
 #define CELLS_MAX 8
 #define TABLE_COLS 80
+#define TEXT_COLS_MIN 20 /* of the second column, where it is wrapped */
 
 struct cells {
 	char *v[CELLS_MAX];      /* label, then the parts of text and note */
@@ -26,6 +27,7 @@ struct table {
 	int gap;
 	bool head;
 	bool right[CELLS_MAX];   /* numbers */
+	bool empty[CELLS_MAX];   /* a title with nothing under it: left out */
 	int total;
 };
 
@@ -56,6 +58,16 @@ static void read_cells(struct build *b, const struct sheet_item *it,
 	split(b, c, it->note);
 }
 
+static void find_empty(struct table *t)
+{
+	for (int k = 2; t->head && k < t->cell_n; k++) {
+		t->empty[k] = true;
+		for (size_t r = 1; r < t->n; r++)
+			if (k < t->rows[r].n && *t->rows[r].v[k])
+				t->empty[k] = false;
+	}
+}
+
 static void measure(struct table *t, const struct sheet *s, const size_t *at)
 {
 	for (size_t r = 0; r < t->n; r++) {
@@ -75,9 +87,11 @@ static void measure(struct table *t, const struct sheet *s, const size_t *at)
 			t->cols[k] = MAX(t->cols[k], width_of(c->v[k]));
 	}
 	t->gap = t->head ? 3 : 2;
+	find_empty(t);
 	t->total = INDENT + t->lead;
 	for (int k = 0; k < t->cell_n; k++)
-		t->total += t->cols[k] + (k ? t->gap : 0);
+		if (!t->empty[k])
+			t->total += t->cols[k] + (k ? t->gap : 0);
 }
 
 /* a column under a title that holds numbers alone stands to the right */
@@ -155,7 +169,8 @@ static void draw_columns(struct build *b, const struct table *t,
 	struct line *line = build_line(b, LINE_TEXT);
 	unsigned int flags = lead_in(b, it, line, item);
 	enum sheet_role role = it->type == SHEET_HEAD ? ROLE_STRONG : it->role;
-	int col = INDENT + t->lead;
+	_cleanup_strvec_ struct strvec more = STRVEC_INIT;
+	int col = INDENT + t->lead, text_col = 0;
 
 	place_cursor(b, it, col);
 	for (int k = 0; k < c->n; k++) {
@@ -163,10 +178,20 @@ static void draw_columns(struct build *b, const struct table *t,
 		int pad = t->right[k] && it->type == SHEET_ROW ?
 			t->cols[k] - w : 0;
 
-		(void)build_span(b, line, col + pad, c->v[k], role,
-				 k ? 0 : flags, item);
+		if (t->empty[k])
+			continue;
+		if (k == 1 && w > t->cols[1]) {
+			width_wrap(&more, c->v[1], t->cols[1]);
+			text_col = col;
+		}
+		(void)build_span(b, line, col + pad, more.n && k == 1 ?
+				 more.v[0] : c->v[k], role, k ? 0 : flags,
+				 item);
 		col += t->cols[k] + t->gap;
 	}
+	for (size_t i = 1; i < more.n; i++)
+		(void)build_span(b, build_line(b, LINE_TEXT), text_col,
+				 more.v[i], role, 0, item);
 }
 
 /* "Made: 12:04  Size: 0.4 GB": a note, each part with its title */
@@ -203,6 +228,18 @@ static void wrap_safe(struct build *b, const char *safe, int col,
 	for (size_t i = 0; i < lines.n; i++)
 		(void)build_span(b, build_line(b, LINE_TEXT), col, lines.v[i],
 				 role, 0, item);
+}
+
+/* a little too wide: the second column is wrapped, the others stay whole */
+static void fit_text(struct table *t, int width)
+{
+	int over = t->total - width;
+
+	if (!t->head || over <= 0 || t->cell_n < 3 ||
+	    t->cols[1] - over < TEXT_COLS_MIN)
+		return;
+	t->cols[1] -= over;
+	t->total = width;
 }
 
 /*
@@ -365,6 +402,7 @@ size_t build_table(struct build *b, const size_t *at, size_t i, size_t n)
 			read_cells(b, &s->items[at[i + r]], &t.rows[r]);
 	measure(&t, s, at);
 	find_numbers(&t);
+	fit_text(&t, b->width);
 	if (t.total > b->width)
 		find_fitting(&t, b->width);
 	/* the text takes what the others leave, as far as an eye follows */
