@@ -349,6 +349,8 @@ void page_p50(struct wizard *w, struct sheet *s)
 		all_steps(w, s);
 	}
 	s->flags |= SHEET_COMPACT_LOG;
+	if (w->look && !w->c)
+		sheet_key(s, SHEET_ESC, "back", _("Back"));
 	sheet_add(s, SHEET_LOG);
 	if (w->look && !w->c)
 		sheet_status(s, _("Only looking; nothing is changed."));
@@ -399,6 +401,12 @@ unsigned int act_steps(struct wizard *w, const char *id, const char *value)
 {
 	if (w->page == PAGE_S45)
 		return act_words(w, id, value);
+	/* a look can be broken off; nothing hangs on it */
+	if (!strcmp(id, "back") && w->page == PAGE_P50 && w->look && !w->c) {
+		client_free(w->look);
+		w->look = NULL;
+		return wizard_go(w, w->back);
+	}
 	if (!strcmp(id, "details"))
 		return w->m.ask.extra ? show_preview(w) : WIZARD_SHOW_LOG;
 	if (w->page != PAGE_S40)
