@@ -154,5 +154,10 @@ int bundle_archive_read(int fd, const char *name, size_t limit,
 
 const char *bundle_archive_library(void)
 {
-	return archive_version_details();
+	/* libarchive makes the text anew each time and never frees it */
+	static const char *text;
+
+	if (!text)
+		text = archive_version_details();
+	return text;
 }

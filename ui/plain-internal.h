@@ -96,6 +96,7 @@ struct plain {
 	uint64_t hold_ns;
 	char *safety, *status, *app; /* as said last */
 	char *notice;                /* said just now: not again on the page */
+	char *told;                  /* the wizard's notice that was said last */
 	/* what a number means on this page */
 	struct plain_entry entries[PLAIN_ENTRIES_MAX];
 	size_t entry_n;

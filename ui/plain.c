@@ -39,10 +39,13 @@ static void take_result(struct plain *p, unsigned int r, bool acted)
 	const char *notice = wizard_notice(p->w);
 	const char *title = NULL;
 
-	if (notice && (acted || r & (WIZARD_REFUSED | WIZARD_MOVED))) {
+	if (notice && (r & (WIZARD_REFUSED | WIZARD_MOVED) ||
+		       (acted && (!p->told || strcmp(p->told, notice))))) {
 		plain_line(p, notice);
 		p->notice = xstrdup(notice);
 	}
+	free(p->told);
+	p->told = xstrdup_null(notice);
 	if (r & WIZARD_BELL && p->in.tty &&
 	    fs_write_all(STDOUT_FILENO, "\a", 1) < 0)
 		p->out_failed = true;
@@ -193,6 +196,7 @@ static void plain_release(struct plain *p)
 	strvec_release(&p->text);
 	free(p->safety);
 	free(p->status);
+	free(p->told);
 	free(p->app);
 	free(p->row);
 	free(p->asked);

@@ -107,16 +107,25 @@ static char *new_path(const struct support_spec *spec)
 {
 	const char *home = getenv("HOME");
 	bool away = lies_in_data(spec, ".") && home && *home == '/';
+	const char *dir = away ? home : ".";
 	struct timespec now;
-	char stamp[32];
+	char stamp[32], more[16] = "";
 	struct tm tm;
+	char *path;
 
 	clock_now(&now);
 	if (!localtime_r(&now.tv_sec, &tm) ||
 	    !strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm))
 		stamp[0] = '\0';
-	return xasprintf("%s/upshift-support-%s-%s.tar.zst", away ? home : ".",
-			 spec->id, stamp);
+	/* two in one second are two */
+	for (int n = 2;; n++) {
+		path = xasprintf("%s/upshift-support-%s-%s%s.tar.zst", dir,
+				 spec->id, stamp, more);
+		if (access(path, F_OK) != 0 || n > 99)
+			return path;
+		free(path);
+		(void)snprintf(more, sizeof(more), "-%d", n);
+	}
 }
 
 /* --- the list --- */

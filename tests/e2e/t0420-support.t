@@ -91,6 +91,10 @@ SSH_CONNECTION='10.9.9.9 1 10.1.2.4 22'
 run_is 0 'another one, with a name of its own' "$UPSHIFT" support-bundle "$here/second.tar.zst" --root "$root"
 is "$(tar --zstd -xOf second.tar.zst facts.json | grep -o '"ip-.*"')" '"ip-3 1 ip-2 22"' 'the same address has the same name again'
 
+run_is 0 'two in one second' env UPSHIFT_TEST_CLOCK=1800000000 "$UPSHIFT" support-bundle --root "$root"
+run_is 0 'are two files' env UPSHIFT_TEST_CLOCK=1800000000 "$UPSHIFT" support-bundle --root "$root"
+like "$out" 'Written: .*-2.tar.zst' 'of two names'
+
 # --- places ---
 run_is 73 'a file that is there is kept' "$UPSHIFT" support-bundle "$here/second.tar.zst" --root "$root"
 run_is 73 'among the data is no place for it' "$UPSHIFT" support-bundle "$root/b.tar.zst" --root "$root"
