@@ -467,6 +467,7 @@ static void page_a15(struct sheet *s)
 	sheet_field(s, "town", "Town", NULL, false);
 	sheet_blank(s);
 	s->flags = SHEET_BUTTONS;
+	s->typed = true;
 	sheet_choice(s, 0, "done", "Done", NULL);
 	sheet_choice(s, 0, "back", "Back", NULL);
 	s->focus = "mail";

@@ -74,6 +74,14 @@ static void act_here(struct app *a, const char *id)
 	free(value);
 }
 
+static const char *own_key(const struct sheet *s, char key)
+{
+	for (size_t i = 0; i < s->key_n; i++)
+		if (s->keys[i].key == key)
+			return s->keys[i].id;
+	return NULL;
+}
+
 /* the focus leaves a field: what was typed there is handed over */
 static bool commit_field(struct app *a)
 {
@@ -82,7 +90,9 @@ static bool commit_field(struct app *a)
 	char *value;
 	unsigned int result;
 
-	if (!pane_typing(p) || !p->field.changed || p->sheet.typed)
+	/* words that Enter alone hands over are nobody's before */
+	if (!pane_typing(p) || !p->field.changed ||
+	    own_key(&p->sheet, SHEET_ENTER))
 		return true;
 	id = xstrdup(p->field_id);
 	value = xstrdup(p->field.text);
@@ -111,14 +121,6 @@ static void dialog_choice(struct app *a, const char *id)
 	close_dialog(a);
 	if (strcmp(what, "stay"))
 		app_act(a, what, NULL, NULL);
-}
-
-static const char *own_key(const struct sheet *s, char key)
-{
-	for (size_t i = 0; i < s->key_n; i++)
-		if (s->keys[i].key == key)
-			return s->keys[i].id;
-	return NULL;
 }
 
 static void enter(struct app *a)
