@@ -117,7 +117,9 @@ static void every_key_is_in_the_manual(void **state)
 		_cleanup_strvec_ struct strvec asked = STRVEC_INIT;
 
 		if (!manual_keys((*k)->name,
-				 (*k)->flags & STEP_IS_CHECK, &told))
+				 ((*k)->flags & (STEP_IS_CHECK |
+						  STEP_SIGN_OFF)) ==
+				 STEP_IS_CHECK, &told))
 			fail_msg("no heading for kind '%s'", (*k)->name);
 		asked_keys(*k, &asked);
 		for (size_t i = 0; i < asked.n; i++)
