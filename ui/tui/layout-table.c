@@ -10,7 +10,7 @@
 
 #define CELLS_MAX 8
 #define TABLE_COLS 80
-#define TEXT_COLS_MIN 20 /* of the second column, where it is wrapped */
+#define TEXT_COLS_MIN 20 /* of a column that is wrapped */
 
 struct cells {
 	char *v[CELLS_MAX];      /* label, then the parts of text and note */
@@ -162,6 +162,24 @@ static void place_cursor(struct build *b, const struct sheet_item *it, int col)
 		build_cursor(b, col);
 }
 
+/* what a column has no room for goes on below it */
+static void draw_below(struct build *b, const struct strvec *more,
+		       const int *cols, int n, enum sheet_role role, int item)
+{
+	size_t lines = 0;
+
+	for (int k = 0; k < n; k++)
+		lines = MAX(lines, more[k].n);
+	for (size_t i = 1; i < lines; i++) {
+		struct line *line = build_line(b, LINE_TEXT);
+
+		for (int k = 0; k < n; k++)
+			if (i < more[k].n)
+				(void)build_span(b, line, cols[k], more[k].v[i],
+						 role, 0, item);
+	}
+}
+
 static void draw_columns(struct build *b, const struct table *t,
 			 const struct sheet_item *it, const struct cells *c,
 			 int item)
@@ -169,29 +187,28 @@ static void draw_columns(struct build *b, const struct table *t,
 	struct line *line = build_line(b, LINE_TEXT);
 	unsigned int flags = lead_in(b, it, line, item);
 	enum sheet_role role = it->type == SHEET_HEAD ? ROLE_STRONG : it->role;
-	_cleanup_strvec_ struct strvec more = STRVEC_INIT;
-	int col = INDENT + t->lead, text_col = 0;
+	struct strvec more[CELLS_MAX] = { 0 };
+	int at[CELLS_MAX] = { 0 }, col = INDENT + t->lead;
 
 	place_cursor(b, it, col);
 	for (int k = 0; k < c->n; k++) {
-		int w = width_of(c->v[k]);
-		int pad = t->right[k] && it->type == SHEET_ROW ?
-			t->cols[k] - w : 0;
+		int w = width_of(c->v[k]), pad = 0;
 
 		if (t->empty[k])
 			continue;
-		if (k == 1 && w > t->cols[1]) {
-			width_wrap(&more, c->v[1], t->cols[1]);
-			text_col = col;
-		}
-		(void)build_span(b, line, col + pad, more.n && k == 1 ?
-				 more.v[0] : c->v[k], role, k ? 0 : flags,
-				 item);
+		if (t->right[k] && it->type == SHEET_ROW)
+			pad = MAX(t->cols[k] - w, 0);
+		if (w > t->cols[k])
+			width_wrap(&more[k], c->v[k], t->cols[k]);
+		at[k] = col;
+		(void)build_span(b, line, col + pad,
+				 more[k].n ? more[k].v[0] : c->v[k], role,
+				 k ? 0 : flags, item);
 		col += t->cols[k] + t->gap;
 	}
-	for (size_t i = 1; i < more.n; i++)
-		(void)build_span(b, build_line(b, LINE_TEXT), text_col,
-				 more.v[i], role, 0, item);
+	draw_below(b, more, at, c->n, role, item);
+	for (int k = 0; k < c->n; k++)
+		strvec_release(&more[k]);
 }
 
 /* "Made: 12:04  Size: 0.4 GB": a note, each part with its title */
@@ -230,15 +247,26 @@ static void wrap_safe(struct build *b, const char *safe, int col,
 				 role, 0, item);
 }
 
-/* a little too wide: the second column is wrapped, the others stay whole */
+/* a little too wide: the widest columns are wrapped, the others stay whole */
 static void fit_text(struct table *t, int width)
 {
-	int over = t->total - width;
+	int over = t->total - width, cols[CELLS_MAX];
 
-	if (!t->head || over <= 0 || t->cell_n < 3 ||
-	    t->cols[1] - over < TEXT_COLS_MIN)
+	if (!t->head || over <= 0)
 		return;
-	t->cols[1] -= over;
+	memcpy(cols, t->cols, sizeof(cols));
+	while (over > 0) {
+		int widest = 1;
+
+		for (int k = 2; k < t->cell_n; k++)
+			if (!t->empty[k] && cols[k] > cols[widest])
+				widest = k;
+		if (cols[widest] <= TEXT_COLS_MIN)
+			return;
+		cols[widest]--;
+		over--;
+	}
+	memcpy(t->cols, cols, sizeof(cols));
 	t->total = width;
 }
 

@@ -83,8 +83,8 @@ void log_move(struct log_place *at, const struct model *m, int lines, int h)
 	else
 		last = MIN(last + (uint64_t)lines, end);
 	at->last = last;
-	/* at the end, what comes next is wanted too */
-	at->follow = last >= end && lines >= 0;
+	/* at the end, or with all in sight, what comes next is wanted too */
+	at->follow = last >= end && (lines >= 0 || low >= end);
 }
 
 static const char *title(const struct build *b, bool follow)
