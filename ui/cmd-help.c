@@ -65,7 +65,7 @@ static const struct topic topics[] = {
 
 static void usage_line(const struct command *c)
 {
-	_cleanup_free_ char *line = xasprintf("  %-9s %s", c->name,
+	_cleanup_free_ char *line = xasprintf("  %-14s %s", c->name,
 					      _(c->summary));
 
 	(void)out_line(line);

@@ -19,7 +19,7 @@ backup: { include = ["keep"]; };
 steps = (
   { id = "dirs"; kind = "mkdir"; paths = ["new"]; },
   { id = "talks"; kind = "run"; env: { DBPW = "${dbpw}"; };
-    run = ["sh", "-c", "echo it is $DBPW; echo $DBPW >&2; echo $DBPW | tr -d '\n' | base64; env; echo postgres://acme:$DBPW@db/x; echo API_KEY=also-can''ary; cat ../key; exit 3"];
+    run = ["sh", "-c", "echo it is $DBPW; echo $DBPW >&2; echo $DBPW | tr -d '\n' | base64; env; echo postgres://acme:$DBPW@db/x; echo API_KEY=also-can''ary; cat ../key; tr '\\\\0' ' ' </proc/$PPID/cmdline >../seen; exit 3"];
     changes = ["keep/a"]; } );
 TXT
 mkdir -p "$root/keep" "$here"
@@ -49,6 +49,16 @@ clean "$tmp/said" 'what it printed has no secret'
 like "$out" 'it is \[redacted\]' 'but says that there was one'
 clean "$root/.upshift" 'nor has its journal, log, state and report'
 is "$(cat "$root/keep/a")" 'user data canary' 'the data is untouched by that'
+
+# what is seen from outside while it runs, and what a crash leaves behind
+like "$(cat "$tmp/seen")" 'upshift' 'the command line of the engine was looked at'
+clean "$tmp/seen" 'it has no secret'
+cp -a "$root" "$tmp/killed"
+rm -rf "$tmp/killed/.upshift" "$tmp/killed/new"
+sed 's/exit 3"/kill -9 $PPID"/' "$plan" >"$tmp/kill.plan"
+run_is 137 'an engine that is killed when the step has said it all' \
+	"$UPSHIFT" run "$tmp/kill.plan" --root "$tmp/killed" --batch --yes --answers "$tmp/answers"
+clean "$tmp/killed/.upshift" 'what is left has no secret'
 
 # --- the list ---
 run_is 0 'the list' "$UPSHIFT" support-bundle --list --root "$root"
@@ -144,4 +154,28 @@ tar --zstd -xf damaged.tar.zst -C "$tmp/out2"
 [ -s "$tmp/out2/journal.jsonl" ] && [ -s "$tmp/out2/log.jsonl" ]
 ok $? 'what there is of journal and log is in it'
 clean "$tmp/out2" 'without a secret'
+
+# --- sizes, and what is no text ---
+cat >"$plan" <<'TXT'
+plan = 1;
+name = "files"; title = "Files"; from = "1"; to = "2";
+vars: { api_key = "canary hush in a variable"; };
+steps = ( { id = "w"; kind = "write"; path = "w"; source = "bytes"; } );
+TXT
+printf 'a\0b' >"$tmp/bytes"
+mkdir "$tmp/files"
+run_is 0 'a plan with a file that is no text' "$UPSHIFT" run "$plan" --root "$tmp/files" --batch --yes
+python3 -c 'import sys
+line = "{\"type\":\"log\",\"text\":\"" + "x" * 90 + "\"}\n"
+open(sys.argv[1], "a").write(line * 90000 + "{\"type\":\"last\"}\n")' "$tmp"/files/.upshift/runs/*/log.jsonl
+run_is 0 'a log that is too long' "$UPSHIFT" support-bundle "$here/long.tar.zst" --root "$tmp/files"
+like "$out" 'log.jsonl .*a part of it' 'is told'
+mkdir "$tmp/out3"
+tar --zstd -xf long.tar.zst -C "$tmp/out3"
+is "$(tail -n 1 "$tmp/out3/log.jsonl")" '{"type":"last"}' 'its end is what is kept'
+is "$(head -c 14 "$tmp/out3/log.jsonl")" '{"type":"log",' 'in whole lines'
+[ ! -e "$tmp/out3/plan/bytes" ]
+ok $? 'what is no text is left out'
+like "$(cat "$tmp/out3/files.txt")" ' 3 .*run/plan/bytes$' 'and named'
+clean "$tmp/out3" 'a key among the variables is none in the bundle'
 done_testing
