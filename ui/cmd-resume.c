@@ -51,17 +51,6 @@ static int job_end(struct job *j, int ret)
 	return ret;
 }
 
-static int refuse(enum err_code code, const char *msg, const char *hint)
-{
-	struct error err = ERROR_INIT;
-
-	(void)error_set(&err, code, 0, "%s", msg);
-	error_hint(&err, "%s", hint);
-	say_error(&err);
-	error_release(&err);
-	return error_code_exit(code);
-}
-
 static int exec_resume(const struct options *o,
 		       const struct step_ops *const *kinds)
 {
@@ -81,10 +70,10 @@ static int exec_resume(const struct options *o,
 	}
 	if (j.s.run->state == RUN_CLOSED ||
 	    (j.s.run->state == RUN_ROLLED_BACK && !run_is_open(j.s.run)))
-		return job_end(&j, refuse(ERR_NO_RUN,
+		return job_end(&j, say_refused(ERR_NO_RUN,
 			_("no run is open here"), "upshift run PLAN"));
 	if (!o->yes && !run_changed_data(j.s.run) && !o->batch)
-		return job_end(&j, refuse(ERR_USAGE,
+		return job_end(&j, say_refused(ERR_USAGE,
 			_("there is no terminal to ask on"),
 			"upshift resume --batch --yes"));
 	return job_end(&j, engine_resume(j.e, j.s.run));
@@ -149,7 +138,7 @@ static int confirm_rollback(struct job *j, const char *point)
 	_cleanup_free_ char *words = xasprintf("roll back to %s", point);
 	_cleanup_free_ char *hint = xasprintf("--confirm \"%s\"", words);
 
-	return words_given(j->s.o, words) ? 0 : refuse(ERR_CONFIRM,
+	return words_given(j->s.o, words) ? 0 : say_refused(ERR_CONFIRM,
 		_("nothing was changed; a rollback needs its words"), hint);
 }
 
@@ -189,7 +178,7 @@ static int exec_verify(const struct options *o,
 		     strcmp(levels[level], o->level); level++)
 			;
 		if (!levels[level])
-			return refuse(ERR_USAGE, _("unknown level"),
+			return say_refused(ERR_USAGE, _("unknown level"),
 				"--level basic|standard|rigorous|forensic");
 	}
 	ret = job_begin(&j, o, kinds, false);

@@ -15,18 +15,6 @@
 #include "session.h"
 #include "text.h"
 
-static int say(enum err_code code, const char *msg, const char *hint)
-{
-	struct error err = ERROR_INIT;
-
-	(void)error_set(&err, code, 0, "%s", msg);
-	if (hint)
-		error_hint(&err, "%s", hint);
-	say_error(&err);
-	error_release(&err);
-	return error_code_exit(code);
-}
-
 /* where an open run stands, and what to type */
 static int say_open(struct session *s, const struct run *r)
 {
@@ -38,7 +26,7 @@ static int say_open(struct session *s, const struct run *r)
 
 	(void)s;
 	run_next(r, false, &next);
-	return say(ERR_RUN_OPEN, msg, next.n ? next.v[0] : "upshift status");
+	return say_refused(ERR_RUN_OPEN, msg, next.n ? next.v[0] : "upshift status");
 }
 
 /* 0: go on; -1: nothing to do (0 is the exit status); else the exit status */
@@ -141,7 +129,7 @@ static int say_missing(struct session *s, bool looking)
 				    missing.v[i]);
 	if (!sb.len)
 		return 0;
-	(void)say(ERR_NEED_ANSWER,
+	(void)say_refused(ERR_NEED_ANSWER,
 		  _("nothing was changed; this run still needs:"), sb.buf);
 	return 8;
 }
@@ -207,7 +195,7 @@ static int exec_run(const struct options *o,
 	if (!o->batch && !o->dry_run && !o->write_answers) {
 		if (front_is_wanted(o))
 			return front_run(o, kinds, false);
-		return say(ERR_USAGE, o->json ?
+		return say_refused(ERR_USAGE, o->json ?
 			   _("--json asks nothing, so it needs --batch") :
 			   _("there is no terminal to ask on"),
 			   _("upshift run PLAN --batch --yes"));

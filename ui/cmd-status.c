@@ -16,18 +16,6 @@
 #include "status-text.h"
 #include "text.h"
 
-static int say(enum err_code code, const char *msg, const char *hint)
-{
-	struct error err = ERROR_INIT;
-
-	(void)error_set(&err, code, 0, "%s", msg);
-	if (hint)
-		error_hint(&err, "%s", hint);
-	say_error(&err);
-	error_release(&err);
-	return error_code_exit(code);
-}
-
 /* --- status --- */
 
 static void print_text(struct strbuf *sb)
@@ -170,7 +158,7 @@ static int forget_one(struct session *s, const char *id)
 		_cleanup_free_ char *hint = xasprintf("--confirm \"%s\"",
 						      words);
 
-		return say(ERR_CONFIRM,
+		return say_refused(ERR_CONFIRM,
 			   _("this is the only backup of this data"), hint);
 	}
 	run_free(s->run);
@@ -240,7 +228,7 @@ static int exec_forget(const struct options *o,
 	int ret;
 
 	if (!o->expired && !o->args.n)
-		return say(ERR_USAGE, _("which run?"),
+		return say_refused(ERR_USAGE, _("which run?"),
 			   "upshift forget RUN, or --expired");
 	if (o->args.n)
 		mine.run_id = o->args.v[0];

@@ -443,6 +443,18 @@ void say_error(const struct error *err)
 	strbuf_release(&sb);
 }
 
+int say_refused(int code, const char *msg, const char *hint)
+{
+	struct error err = ERROR_INIT;
+
+	(void)error_set(&err, (enum err_code)code, 0, "%s", msg);
+	if (hint)
+		error_hint(&err, "%s", hint);
+	say_error(&err);
+	error_release(&err);
+	return error_code_exit((enum err_code)code);
+}
+
 const char *text_app_state(const struct run *r)
 {
 	static const struct { const char *word; enum event_state state; } w[] = {

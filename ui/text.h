@@ -27,6 +27,9 @@ const char *text_run_state(const struct run *r, bool live);
 const char *text_app_state(const struct run *r);
 /* prints "upshift: ..." and the hint to standard error */
 void say_error(const struct error *err);
+/* the same for a code (enum err_code) and a sentence; hint may be NULL; the
+   exit status that belongs to the code */
+int say_refused(int code, const char *msg, const char *hint);
 /* standard output; false once it cannot be written any more */
 bool out_line(const char *s);
 bool out_failed(void);

@@ -220,24 +220,7 @@ void page_k82(struct wizard *w, struct sheet *s)
 	else
 		sheet_text(s, ROLE_NORMAL, _("This goes back to %s. Nothing "
 			   "that came later is lost."), w->point);
-	sheet_blank(s);
-	sheet_text(s, ROLE_NORMAL, "%s", _("Type these words, then press "
-					   "Enter:"));
-	sheet_blank(s);
-	sheet_pre(s, ROLE_STRONG, words);
-	sheet_blank(s);
-	(void)sheet_field(s, "words", NULL, "", false);
-	sheet_blank(s);
-	sheet_text(s, ROLE_NORMAL, "%s", _("Large or small letters and extra "
-		"spaces do not matter. Anything else is refused and nothing "
-		"happens. Esc leaves this screen without doing anything."));
-	sheet_add(s, SHEET_FILL);
-	sheet_text(s, ROLE_DIM, "%s", _("Support staff: ask the user to read "
-		"the line above aloud before pressing Enter."));
-	sheet_key(s, SHEET_ENTER, "words", _("Start the rollback"));
-	sheet_key(s, SHEET_ESC, "back", _("Back to the preview"));
-	s->typed = true;
-	s->focus = "words";
+	sheet_words(s, words, _("Start the rollback"), _("Back to the preview"));
 	sheet_status(s, w->notice ? w->notice : _("Waiting for the words. "
 		     "Nothing has been restored."));
 }

@@ -111,6 +111,9 @@ enum sheet_mark wizard_step_mark(const struct wizard *w, size_t i);
 
 /* --- wizard-sheet.c --- */
 void sheet_status(struct sheet *s, const char *text);
+/* the rest of a page that wants typed words; enter, esc: what the keys do */
+void sheet_words(struct sheet *s, const char *words, const char *enter,
+		 const char *esc);
 /* escapes what is no text of the locale; tabs stay */
 void sheet_make_safe(struct sheet *s);
 

@@ -16,18 +16,6 @@
 #include "text.h"
 #include "wizard-internal.h"
 
-static int refuse(enum err_code code, const char *hint, const char *msg)
-{
-	struct error err = ERROR_INIT;
-
-	(void)error_set(&err, code, 0, "%s", msg);
-	if (hint)
-		error_hint(&err, "%s", hint);
-	say_error(&err);
-	error_release(&err);
-	return error_code_exit(code);
-}
-
 static int say_held(struct wizard *w)
 {
 	_cleanup_free_ char *msg = xasprintf(
@@ -35,7 +23,7 @@ static int say_held(struct wizard *w)
 		  "%s) and cannot be reached"), w->holder.pid,
 		w->holder.user, w->holder.since);
 
-	return refuse(ERR_LOCKED, "upshift status", msg);
+	return say_refused(ERR_LOCKED, msg, "upshift status");
 }
 
 /* An engine lives: sit down beside it. */
@@ -78,7 +66,7 @@ static int at_point(struct wizard *w)
 	}
 	w->page = PAGE_K80;
 	if (point && wizard_act(w, "preview", point, NULL) & WIZARD_REFUSED)
-		return refuse(ERR_NO_POINT, "upshift rollback", w->notice);
+		return say_refused(ERR_NO_POINT, w->notice, "upshift rollback");
 	return 0;
 }
 
@@ -91,14 +79,14 @@ static int old_run(struct wizard *w)
 	if (w->live)
 		return attach(w);
 	if (!strcmp(w->o.command, "attach"))
-		return refuse(ERR_NO_RUN, "upshift status",
-			      _("no engine is running here"));
+		return say_refused(ERR_NO_RUN,
+				   _("no engine is running here"), "upshift status");
 	if (!strcmp(w->o.command, "rollback"))
 		return at_point(w);
 	if (w->run->state == RUN_COMPLETE || !run_is_open(w->run)) {
 		if (w->run->state == RUN_CLOSED)
-			return refuse(ERR_NO_RUN, "upshift run PLAN",
-				      _("no run is open here"));
+			return say_refused(ERR_NO_RUN,
+				   _("no run is open here"), "upshift run PLAN");
 		w->page = PAGE_D90;
 		if (w->o.run_step)
 			(void)wizard_start(w, CLIENT_RESUME);
@@ -153,8 +141,8 @@ int wizard_load_plan(struct wizard *w)
 	run_free(w->run);
 	w->run = NULL;
 	if (run_new_id(&w->s.sd, w->id) < 0)
-		return refuse(ERR_STATE, NULL,
-			      _("no new run can be made here"));
+		return say_refused(ERR_STATE,
+				   _("no new run can be made here"), NULL);
 	w->page = PAGE_W10;
 	(void)wizard_start(w, CLIENT_MEASURE);
 	return 0;

@@ -183,6 +183,29 @@ void sheet_make_safe(struct sheet *s)
 		make_safe(&s->keys[i].hint);
 }
 
+void sheet_words(struct sheet *s, const char *words, const char *enter,
+		 const char *esc)
+{
+	sheet_blank(s);
+	sheet_text(s, ROLE_NORMAL, "%s", _("Type these words, then press "
+					   "Enter:"));
+	sheet_blank(s);
+	sheet_pre(s, ROLE_STRONG, words);
+	sheet_blank(s);
+	(void)sheet_field(s, "words", NULL, "", false);
+	sheet_blank(s);
+	sheet_text(s, ROLE_NORMAL, "%s", _("Large or small letters and extra "
+		"spaces do not matter. Anything else is refused and nothing "
+		"happens. Esc leaves this screen without doing anything."));
+	sheet_add(s, SHEET_FILL);
+	sheet_text(s, ROLE_DIM, "%s", _("Support staff: ask the user to read "
+		"the line above aloud before pressing Enter."));
+	sheet_key(s, SHEET_ENTER, "words", enter);
+	sheet_key(s, SHEET_ESC, "back", esc);
+	s->typed = true;
+	s->focus = "words";
+}
+
 void sheet_status(struct sheet *s, const char *text)
 {
 	free(s->status);

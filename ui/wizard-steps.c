@@ -171,24 +171,8 @@ void page_s45(struct wizard *w, struct sheet *s)
 	sheet_text(s, ROLE_STRONG, _("Step %d \"%s\" cannot be undone."),
 		   asked_index(w) + 1, st->id);
 	sheet_text(s, ROLE_NORMAL, "%s", wizard_title_of(w, st));
-	sheet_blank(s);
-	sheet_text(s, ROLE_NORMAL, "%s", _("Type these words, then press "
-					   "Enter:"));
-	sheet_blank(s);
-	sheet_pre(s, ROLE_STRONG, w->m.ask.words ? w->m.ask.words : "");
-	sheet_blank(s);
-	(void)sheet_field(s, "words", NULL, "", false);
-	sheet_blank(s);
-	sheet_text(s, ROLE_NORMAL, "%s", _("Large or small letters and extra "
-		"spaces do not matter. Anything else is refused and nothing "
-		"happens. Esc leaves this screen without doing anything."));
-	sheet_key(s, SHEET_ENTER, "words", _("Run the step"));
-	sheet_key(s, SHEET_ESC, "back", _("Back"));
-	s->typed = true;
-	s->focus = "words";
-	sheet_add(s, SHEET_FILL);
-	sheet_text(s, ROLE_DIM, "%s", _("Support staff: ask the user to read "
-		"the line above aloud before pressing Enter."));
+	sheet_words(s, w->m.ask.words ? w->m.ask.words : "", _("Run the step"),
+		    _("Back"));
 	sheet_status(s, w->notice ? w->notice :
 		     _("Waiting for the words. The step has not begun."));
 }
