@@ -218,9 +218,14 @@ static void step_row(struct sheet *s, enum sheet_mark m, const char *label,
 	sheet_row(s, NULL, m, label, t, NULL)->side = SIDE_LEFT;
 }
 
-static void page_p50(struct sheet *s)
+void fake_work(struct sheet *s, int n)
 {
+	int rows = 1439502 + n * 7480, running = 3 * 60 + 12 + n / 4;
+	char clock[16];
 	size_t from;
+
+	(void)snprintf(clock, sizeof(clock), "%02d:%02d", running / 60,
+		       running % 60);
 
 	frame(s, "P50", "4 Steps: 4 of 9", "DATA changing, step 4 | APP "
 	      "stopped 11:47 | BACKUP verified | UNDO possible", "If this "
@@ -229,7 +234,7 @@ static void page_p50(struct sheet *s)
 	step_row(s, MARK_OK, "1 drain-queue", "00:41");
 	step_row(s, MARK_OK, "2 export-config", "00:11");
 	step_row(s, MARK_OK, "3 add-columns", "02:40");
-	step_row(s, MARK_BUSY, "4 orders-schema", "03:12");
+	step_row(s, MARK_BUSY, "4 orders-schema", clock);
 	step_row(s, MARK_PENDING, "5 move-files", NULL);
 	step_row(s, MARK_PENDING, "6 reindex", NULL);
 	step_row(s, MARK_PENDING, "7 new-config", NULL);
@@ -237,14 +242,17 @@ static void page_p50(struct sheet *s)
 	step_row(s, MARK_PENDING, "9 drop-old-tables", "NO UNDO");
 	from = s->n;
 	sheet_text(s, ROLE_STRONG, "%s", "Step 4  orders-schema");
-	bar(s, 58);
-	text(s, "1,439,502 of 2,481,904 rows");
-	text(s, "7,480 rows/s     about 2 min left");
-	text(s, "running 03:12    usually 6 min");
-	text(s, "last output 1 s ago, process 4121");
+	bar(s, 58 + n / 2);
+	sheet_text(s, ROLE_NORMAL, "%d,%03d,%03d of 2,481,904 rows",
+		   rows / 1000000, rows / 1000 % 1000, rows % 1000);
+	sheet_text(s, ROLE_NORMAL, "%s rows/s     about %d min left",
+		   n % 2 ? "7,512" : "7,480", n < 20 ? 2 : 1);
+	sheet_text(s, ROLE_NORMAL, "running %s    usually 6 min", clock);
+	sheet_text(s, ROLE_NORMAL, "last output %d s ago, process 4121",
+		   1 + n % 3);
 	sheet_blank(s);
 	text(s, "All steps: 4 of 9, about 17 min left");
-	bar(s, 38);
+	bar(s, 38 + n / 3);
 	sides(s, from, SIDE_RIGHT);
 	sheet_blank(s);
 	(void)sheet_add(s, SHEET_LOG);
@@ -492,7 +500,7 @@ void fake_sheet(enum page page, const char *row, struct sheet *s)
 		page_s40(s);
 		return;
 	case PAGE_P50:
-		page_p50(s);
+		fake_work(s, 0);
 		return;
 	case PAGE_F60:
 		page_f60(s);

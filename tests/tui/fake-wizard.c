@@ -20,6 +20,13 @@ struct wizard {
 	int fd;              /* FAKE_EVENTS: each line there is a log line */
 	bool left;
 	bool checked;        /* "checked" came: C20 has choices */
+	struct {             /* "burst N MS", "ticks N MS" */
+		int left, every_ms;
+		bool news;   /* each brings an update; else only wakes up */
+		uint64_t next_ms;
+	} burst;
+	int updates;
+	int woken, drawn;    /* since the last burst began */
 };
 
 static const char *const codes[PAGE_COUNT] = {
@@ -116,7 +123,11 @@ const struct model *wizard_model(const struct wizard *w)
 
 void wizard_sheet(struct wizard *w, struct sheet *s)
 {
-	fake_sheet(w->page, w->row, s);
+	w->drawn++;
+	if (w->page == PAGE_P50)
+		fake_work(s, w->updates);
+	else
+		fake_sheet(w->page, w->row, s);
 	if (w->page == PAGE_C20 && w->checked) {
 		s->flags |= SHEET_BUTTONS;
 		(void)sheet_choice(s, 0, "backup", "Start the backup", NULL);
@@ -209,6 +220,41 @@ size_t wizard_poll_fds(struct wizard *w, struct pollfd *p)
 	return 1;
 }
 
+static bool burst_begin(struct wizard *w, const char *line)
+{
+	char what[8];
+
+	if (sscanf(line, "%7s %d %d", what, &w->burst.left,
+		   &w->burst.every_ms) != 3 ||
+	    (strcmp(what, "burst") != 0 && strcmp(what, "ticks") != 0))
+		return false;
+	w->burst.news = !strcmp(what, "burst");
+	w->burst.next_ms = fake_clock_ms() + (uint64_t)w->burst.every_ms;
+	w->woken = w->drawn = 0;
+	return true;
+}
+
+static unsigned int burst_go_on(struct wizard *w)
+{
+	char text[64];
+
+	if (!w->burst.left || fake_clock_ms() < w->burst.next_ms)
+		return WIZARD_NOTHING;
+	w->burst.next_ms += (uint64_t)w->burst.every_ms;
+	w->burst.left--;
+	if (w->burst.news) {
+		(void)snprintf(text, sizeof(text), "copied rows of part %d",
+			       ++w->updates);
+		add_line(w, "12:07:20", text, 'o');
+	}
+	if (!w->burst.left && w->log) {
+		(void)fprintf(w->log, "over woken=%d drawn=%d updates=%d\n",
+			      w->woken, w->drawn, w->updates);
+		(void)fflush(w->log);
+	}
+	return w->burst.news ? WIZARD_REDRAW : WIZARD_NOTHING;
+}
+
 /* a line from outside is a line of the log; "page X" leads to that page */
 unsigned int wizard_io(struct wizard *w)
 {
@@ -216,8 +262,9 @@ unsigned int wizard_io(struct wizard *w)
 	char line[256];
 	ssize_t n;
 
+	w->woken++;
 	if (w->fd < 0 || poll(&p, 1, 0) <= 0)
-		return WIZARD_NOTHING;
+		return burst_go_on(w);
 	n = read(w->fd, line, sizeof(line) - 1);
 	if (n <= 0) {
 		w->fd = -1;
@@ -227,6 +274,8 @@ unsigned int wizard_io(struct wizard *w)
 	line[strcspn(line, "\n")] = '\0';
 	if (str_starts(line, "page ") && fake_page(line + 5) != PAGE_COUNT)
 		return go(w, fake_page(line + 5));
+	if (burst_begin(w, line))
+		return WIZARD_NOTHING;
 	if (!strcmp(line, "checked")) {
 		w->checked = true;
 		return WIZARD_REDRAW;
@@ -237,8 +286,11 @@ unsigned int wizard_io(struct wizard *w)
 
 int wizard_timeout(const struct wizard *w)
 {
-	(void)w;
-	return -1;
+	uint64_t now = fake_clock_ms();
+
+	if (!w->burst.left)
+		return -1;
+	return now < w->burst.next_ms ? (int)(w->burst.next_ms - now) : 0;
 }
 
 enum wizard_stop wizard_stop_kind(const struct wizard *w)

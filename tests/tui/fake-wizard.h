@@ -17,6 +17,10 @@ struct wizard *fake_wizard_new(enum page page, const struct options *o);
 void fake_wizard_free(struct wizard *w);
 /* the sheet of one page, in fake-pages.c; row: the selected one, or NULL */
 void fake_sheet(enum page page, const char *row, struct sheet *s);
+/* P50 after n updates; 0 is fake_sheet() */
+void fake_work(struct sheet *s, int n);
+/* what fake-clock.c says; stands still without FAKE_CLOCK */
+uint64_t fake_clock_ms(void);
 /* PAGE_COUNT: no such code */
 enum page fake_page(const char *code);
 
