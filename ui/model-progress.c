@@ -101,12 +101,12 @@ void model_on_progress(struct model *m, struct json_object *o)
 
 static bool is_over(enum event_state s)
 {
-	return s == EVENT_VERIFIED || s == EVENT_SKIPPED ||
-		s == EVENT_APPLIED;
+	return s == EVENT_VERIFIED || s == EVENT_SKIPPED;
 }
 
 int model_percent(const struct model *m)
 {
+	size_t over = 0;
 	double done = 0;
 
 	if (!m->step_n)
@@ -114,14 +114,15 @@ int model_percent(const struct model *m)
 	for (size_t i = 0; i < m->step_n; i++) {
 		const struct model_step *s = &m->steps[i];
 
-		if (is_over(s->state))
+		over += is_over(s->state);
+		if (is_over(s->state) || s->state == EVENT_APPLIED)
 			done += 1;
 		else if (s->running && m->progress.given &&
 			 m->progress.percent > 0 &&
 			 !strcmp(m->progress.id, s->id))
 			done += m->progress.percent / 100.0;
 	}
-	if (done >= (double)m->step_n)
+	if (over == m->step_n)
 		return 100;
 	return MIN((int)(done * 100 / (double)m->step_n), 99);
 }

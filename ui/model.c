@@ -338,14 +338,19 @@ static void on_backup(struct model *m, struct json_object *o)
 static void on_step(struct model *m, struct json_object *o)
 {
 	struct model_step *s = model_find_step(m, json_get_str(o, "id", ""));
+	bool was_running;
 
 	if (!s)
 		return;
 	m->step_at = (int)(s - m->steps);
+	was_running = s->running;
 	s->state = state_of(o);
-	s->running = s->state == EVENT_STARTED;
+	/* what it did is looked at before it is over */
+	s->running = s->state == EVENT_STARTED || s->state == EVENT_APPLIED;
 	model_set(&s->message, json_get_str(o, "message", NULL));
-	if (s->running) {
+	if (s->running && !was_running)
+		s->begun_ns = moment_of(o);
+	if (s->state == EVENT_STARTED) {
 		s->begun_ns = moment_of(o);
 		model_progress_clear(&m->progress);
 		/* it is tried again */

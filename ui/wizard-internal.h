@@ -59,6 +59,7 @@ struct wizard {
 	unsigned int seen;           /* changes of the model that were acted on */
 	enum event_phase phase_seen;
 	uint64_t phase_since, looked_ns;
+	uint64_t ticked_ns;          /* the clock of the page moved on */
 	uint64_t lines, line_seen;   /* of the log: how many, and since when */
 	uint64_t answered;           /* seq of the question answered last */
 	uint64_t asked;              /* seq of the question rung for last */

@@ -348,6 +348,22 @@ size_t wizard_poll_fds(struct wizard *w, struct pollfd *p)
 	return n;
 }
 
+static bool clock_runs(const struct wizard *w)
+{
+	return (w->c && !w->m.ask.id) || w->look;
+}
+
+/* a second is over that the page shows; nothing else need have happened */
+static bool clock_ticks(struct wizard *w)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (!clock_runs(w) || now - w->ticked_ns < TICK_MS * 1000000ull)
+		return false;
+	w->ticked_ns = now;
+	return true;
+}
+
 unsigned int wizard_io(struct wizard *w)
 {
 	unsigned int ret = 0;
@@ -375,7 +391,7 @@ unsigned int wizard_io(struct wizard *w)
 		return ret | engine_ended(w);
 	if (w->c && (ret & WIZARD_REDRAW))
 		ret |= wizard_go(w, page_of_engine(w));
-	return ret;
+	return ret | (clock_ticks(w) ? WIZARD_REDRAW : 0);
 }
 
 int wizard_timeout(const struct wizard *w)
@@ -386,10 +402,7 @@ int wizard_timeout(const struct wizard *w)
 		return REAP_MS;
 	if (w->look && !client_poll_fds(w->look, p))
 		return REAP_MS;
-	/* a clock runs on the page */
-	if (w->c && !w->m.ask.id)
-		return TICK_MS;
-	return w->look ? TICK_MS : -1;
+	return clock_runs(w) ? TICK_MS : -1;
 }
 
 enum page wizard_page(const struct wizard *w)

@@ -178,6 +178,11 @@ static bool read_some(struct pty *p, int ms)
 	return true;
 }
 
+void pty_read(struct pty *p)
+{
+	(void)read_some(p, 100);
+}
+
 void pty_drain(struct pty *p)
 {
 	while (read_some(p, 0))

@@ -61,6 +61,8 @@ void pty_wait_log(struct pty *p, const char *line);
  * status is what waitpid() said.
  */
 bool pty_sync(struct pty *p);
+/* waits a moment for more */
+void pty_read(struct pty *p);
 /* whatever can be read now */
 void pty_drain(struct pty *p);
 bool pty_has(const struct pty *p, const char *text);

@@ -434,6 +434,67 @@ static void t_type_ahead(void **state)
 	world_end(&x);
 }
 
+/* how often it waited for something; the kernel's count */
+static unsigned long waits(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/status", (int)pid);
+	unsigned long n = 0;
+	char line[256];
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		(void)sscanf(line, "voluntary_ctxt_switches: %lu", &n);
+	(void)fclose(f);
+	return n;
+}
+
+/* seconds that P50 says the step has been running; -1: it does not say */
+static int clock_shown(const struct pty *p)
+{
+	struct strbuf sb = STRBUF_INIT;
+	int min, s, ret = -1;
+	const char *at;
+
+	pty_text(p, &sb);
+	at = strstr(sb.buf, "running 0");
+	if (at && sscanf(at, "running %d:%d", &min, &s) == 2)
+		ret = min * 60 + s;
+	strbuf_release(&sb);
+	return ret;
+}
+
+/* a step that says nothing: the clock goes on, and hardly anything else */
+static void t_silent_step(void **state)
+{
+	uint64_t since;
+	unsigned long before;
+	struct world x;
+	size_t bytes;
+
+	world_init(&x, *state, WAITS);
+	to_first_step(&x);
+	run_all(&x);
+	pty_wait(&x.p, "[ >> ] 3 long");
+	pty_wait(&x.p, "running 00:0");
+	assert_true(pty_sync(&x.p));
+	pty_drain(&x.p);
+	since = clock_mono_ns();
+	before = waits(x.p.pid);
+	bytes = x.p.raw.len;
+	while (clock_shown(&x.p) < 3) {
+		pty_read(&x.p);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+	assert_in_range(waits(x.p.pid) - before, 1, clock_since(since) + 2);
+	assert_in_range(x.p.raw.len - bytes, 1, 250 * (clock_since(since) + 1));
+	put_file(x.s->fd, "go", "");
+	pty_wait(&x.p, "[D90]");
+	pty_keys(&x.p, "q");
+	finish(&x, 0);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +509,7 @@ int main(void)
 		with_scratch(t_control_c),
 		with_scratch(t_helper_watches),
 		with_scratch(t_type_ahead),
+		with_scratch(t_silent_step),
 	};
 
 	(void)umask(077);

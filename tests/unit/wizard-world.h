@@ -135,6 +135,8 @@ static _unused_ void until_asked(struct world *x, const char *id)
 			fail_msg("asked %s, not %s",
 				 wizard_model(x->w)->ask.id, id);
 	}
+	/* nothing moves by itself while somebody thinks */
+	assert_int_equal(wizard_timeout(x->w), -1);
 }
 
 static _unused_ unsigned int act(struct world *x, const char *id)
