@@ -463,3 +463,14 @@ int pty_end(struct pty *p)
 	pty_release(p);
 	return status;
 }
+
+void pty_page(struct pty *p, const char *code)
+{
+	char mark[8];
+
+	(void)snprintf(mark, sizeof(mark), "[%s]", code);
+	pty_start(p, code, 80, 24, NULL);
+	pty_wait(p, mark);
+	if (!pty_sync(p))
+		give_up(p, "the page", code);
+}

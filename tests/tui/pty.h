@@ -41,6 +41,8 @@ struct pty_setup {
 
 void pty_start(struct pty *p, const char *code, int cols, int lines,
 	       const struct pty_setup *setup);
+/* at 80x24, and the page is there */
+void pty_page(struct pty *p, const char *code);
 /* ends it; returns the status as of waitpid() */
 int pty_end(struct pty *p);
 /* waits until it has ended */

@@ -79,14 +79,32 @@ void terminal_emergency(void)
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, &saved_modes);
 }
 
+/*
+ * Off the screen. Without a second one the page stays where it is, and what
+ * comes next begins below it.
+ */
+static void leave_screen(void)
+{
+	bool alone = !capability("rmcup");
+
+	terminal_mouse(false);
+	put_text(capability("BD"));
+	(void)curs_set(1);
+	if (alone) {
+		(void)move(LINES - 1, 0);
+		(void)clrtoeol();
+		(void)refresh();
+	}
+	(void)endwin();
+	if (alone)
+		put_text("\r\n");
+}
+
 void terminal_stop(void)
 {
 	if (!taken)
 		return;
-	terminal_mouse(false);
-	put_text(capability("BD"));
-	(void)curs_set(1);
-	(void)endwin();
+	leave_screen();
 	taken = 0;
 }
 
@@ -180,9 +198,7 @@ void terminal_suspend(struct terminal *t)
 {
 	struct sigaction dfl, old;
 
-	terminal_mouse(false);
-	put_text(capability("BD"));
-	(void)endwin();
+	leave_screen();
 	memset(&dfl, 0, sizeof(dfl));
 	dfl.sa_handler = SIG_DFL;
 	(void)sigaction(SIGTSTP, &dfl, &old);
