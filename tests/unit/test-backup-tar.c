@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
+#include "backup-internal.h"
 #include "base/fsutil.h"
 #include "base/path.h"
 
@@ -400,6 +401,65 @@ static void t_manifest(void **state)
 	manifest_release(&items);
 }
 
+/* --- records and access lists --- */
+
+/* the length in front counts itself */
+static void t_records(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < 1200; n++) {
+		struct strbuf sb = STRBUF_INIT;
+		_cleanup_free_ char *v = xcalloc(1, n + 1);
+		char *end;
+
+		memset(v, 'v', n);
+		pax_add(&sb, "key", v, n);
+		assert_int_equal(strtoul(sb.buf, &end, 10), sb.len);
+		assert_int_equal(strncmp(end, " key=", 5), 0);
+		assert_int_equal(strspn(end + 5, "v"), n);
+		assert_string_equal(end + 5 + n, "\n");
+		strbuf_release(&sb);
+	}
+}
+
+static int acl(const uint32_t *v, size_t words, char **ret)
+{
+	struct strbuf sb = STRBUF_INIT;
+	int r = acl_to_text(v, words * sizeof(*v), &sb);
+
+	*ret = strbuf_detach(&sb);
+	return r;
+}
+
+static void t_acl(void **state)
+{
+	uint32_t v[16];
+	size_t words = raw_acl(v) / sizeof(*v);
+	char *text;
+
+	(void)state;
+	assert_int_equal(acl(v, words, &text), 0);
+	assert_string_equal(text, "user::rw-,user:1234:rwx,group::r--,"
+			    "group:4321:r-x,mask::rwx,other::---");
+	free(text);
+	/* cut off in the middle of an entry, of another version, empty */
+	assert_int_equal(acl(v, words - 1, &text), -EINVAL);
+	free(text);
+	assert_int_equal(acl(v, 0, &text), -EINVAL);
+	free(text);
+	v[0] = htole32(3);
+	assert_int_equal(acl(v, words, &text), -EINVAL);
+	free(text);
+	/* a tag and a right that nobody knows */
+	(void)raw_acl(v);
+	v[1] = htole32(0x40 | 6u << 16);
+	assert_int_equal(acl(v, words, &text), -EINVAL);
+	free(text);
+	v[1] = htole32(0x01 | 8u << 16);
+	assert_int_equal(acl(v, words, &text), -EINVAL);
+	free(text);
+}
+
 /* --- what cannot be kept, and what needs root --- */
 
 struct heard {
@@ -491,7 +551,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		with_world(t_gnu_tar), with_world(t_gnu_tar_quiet),
 		with_world(t_bsdtar), with_world(t_ourselves),
-		with_world(t_manifest), with_world(t_socket),
+		with_world(t_manifest), cmocka_unit_test(t_records),
+		cmocka_unit_test(t_acl), with_world(t_socket),
 		with_world(t_flags), with_world(t_devices),
 	};
 
