@@ -138,8 +138,11 @@ static void take_signals(struct plain *p)
 		p->prompted = true;
 		take_result(p, plain_stop(p, true), true);
 	}
-	if (s & PLAIN_SUSPEND)
+	if (s & PLAIN_SUSPEND) {
 		plain_in_suspend(&p->in);
+		/* the shell has written below the prompt */
+		p->prompted = false;
+	}
 }
 
 static int wait_ms(struct plain *p)

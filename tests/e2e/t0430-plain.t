@@ -219,6 +219,37 @@ expect Choice>
 type 1
 TXT
 
+# --- ^Z while a secret is typed ---
+if command -v bash >/dev/null; then
+	mkdir "$tmp/job"
+	sed 's/id = "mail";.*; } );/id = "pw"; prompt = "Password"; secret = true; } );/' \
+		"$plan" >"$tmp/job.plan"
+	talk 0 'a stop while echo is off gives the shell its echo' --tty bash --norc -i <<TXT
+expect bash-
+type "$UPSHIFT" run '$tmp/job.plan' --plain --root '$tmp/job'
+expect Screen W10
+expect Choice>
+type 2
+expect It is not shown
+expect Answer>
+key z
+expect Stopped
+type echo count=\$(stty -a | grep -c ' -echo ')
+expect count=0
+type fg
+expect Answer>
+type hush-hush
+expect given
+expect Choice>
+type q
+expect bash-
+type exit 0
+TXT
+	unlike "$out" 'hush' 'what is typed behind it is not seen either'
+else
+	skip 'no bash' 'a stop while echo is off'
+fi
+
 # --- nobody there ---
 make
 run_is 6 'no input at all changes nothing' "$UPSHIFT" run "$plan" --plain --root "$root"
