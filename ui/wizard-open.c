@@ -78,6 +78,10 @@ static int old_run(struct wizard *w)
 		return ret;
 	if (w->live)
 		return attach(w);
+	if (w->read_only) {
+		w->page = wizard_rest_page(w);
+		return 0;
+	}
 	if (!strcmp(w->o.command, "attach"))
 		return say_refused(ERR_NO_RUN,
 				   _("no engine is running here"), "upshift status");

@@ -20,6 +20,8 @@
 #define TICK_MS 1000
 /* an engine whose lines have ended is waited for */
 #define REAP_MS 50
+/* how often one who watches looks whether somebody works */
+#define WATCH_S 0.9
 
 void wizard_look(struct wizard *w)
 {
@@ -232,7 +234,7 @@ static unsigned int new_run(struct wizard *w)
 	return wizard_go(w, PAGE_C20) | wizard_start(w, CLIENT_RUN);
 }
 
-static enum page page_at_rest(struct wizard *w)
+enum page wizard_rest_page(const struct wizard *w)
 {
 	if (!w->run)
 		return PAGE_W10;
@@ -287,7 +289,7 @@ static unsigned int engine_ended(struct wizard *w)
 	case INTENT_NONE:
 		break;
 	}
-	ret |= wizard_go(w, page_at_rest(w));
+	ret |= wizard_go(w, wizard_rest_page(w));
 	if (before && *report)
 		ret |= say_report(w, report);
 	return ret;
@@ -330,9 +332,27 @@ static unsigned int only_watch(struct wizard *w)
 	if (client_attach(&w->c, &w->sd, true, &err) < 0) {
 		error_release(&err);
 		wizard_look(w);
-		return wizard_go(w, page_at_rest(w));
+		return wizard_go(w, wizard_rest_page(w));
 	}
 	return WIZARD_REDRAW;
+}
+
+/* One who watches waits for the next engine. */
+static unsigned int keep_watch(struct wizard *w)
+{
+	enum run_state was = w->run ? w->run->state : RUN_NONE;
+	unsigned int ret = 0;
+
+	if (clock_since(w->looked_ns) < WATCH_S)
+		return 0;
+	wizard_look(w);
+	if (w->live && client_attach(&w->c, &w->sd, true, NULL) >= 0) {
+		model_new_process(&w->m);
+		return wizard_go(w, PAGE_P50);
+	}
+	if (w->run && w->run->state != was)
+		ret = wizard_go(w, wizard_rest_page(w));
+	return ret;
 }
 
 /* --- the front end's calls --- */
@@ -372,6 +392,8 @@ unsigned int wizard_io(struct wizard *w)
 		ret |= WIZARD_REDRAW;
 	if (w->look && client_io(w->look, &w->m, take_other, w))
 		ret |= WIZARD_REDRAW;
+	if (w->read_only && !w->c)
+		return ret | keep_watch(w);
 	if (w->c && client_refused(w->c) && !w->read_only)
 		return ret | only_watch(w);
 	if (w->m.line_total != w->lines) {
@@ -402,7 +424,8 @@ int wizard_timeout(const struct wizard *w)
 		return REAP_MS;
 	if (w->look && !client_poll_fds(w->look, p))
 		return REAP_MS;
-	return clock_runs(w) ? TICK_MS : -1;
+	/* one who watches looks whether somebody begins */
+	return clock_runs(w) || (w->read_only && !w->c) ? TICK_MS : -1;
 }
 
 enum page wizard_page(const struct wizard *w)

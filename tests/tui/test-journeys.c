@@ -415,6 +415,41 @@ static void t_helper_watches(void **state)
 	world_end(&x);
 }
 
+/* and through a failure and the way back, where no engine works at times */
+static void t_helper_to_the_words(void **state)
+{
+	static const struct pty_setup usual;
+	struct world x;
+	struct pty second;
+
+	world_init(&x, *state, "exit 3\n");
+	to_first_step(&x);
+	run_all(&x);
+	pty_wait(&x.p, "[F60]");
+	start_at(&x, &second, "attach", "--read-only", &usual);
+	pty_wait(&second, "[F60]");
+	pty_wait(&second, "2  Roll back...");
+	pty_keys(&x.p, "2" ENTER);
+	pty_wait(&x.p, "[K80]");
+	/* nothing runs: the run as the journal has it */
+	pty_wait(&second, "[F60]");
+	pty_wait(&second, "DATA changed by steps 1-2");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "new/conf");
+	pty_keys(&x.p, TAB ENTER);
+	pty_wait(&x.p, "[K82]");
+	pty_keys(&x.p, "roll back to cp1" ENTER);
+	pty_wait(&x.p, "[D90]");
+	pty_wait(&second, "[D90]");
+	pty_wait(&second, "DATA rolled back to CP1");
+	pty_keys(&second, "q");
+	assert_true(WIFEXITED(pty_wait_end(&second)));
+	pty_release(&second);
+	pty_keys(&x.p, "q");
+	finish(&x, 0);
+	world_end(&x);
+}
+
 /* what was typed ahead for one question is no answer to the next */
 static void t_type_ahead(void **state)
 {
@@ -508,6 +543,7 @@ int main(void)
 		with_scratch(t_stopped_wizard),
 		with_scratch(t_control_c),
 		with_scratch(t_helper_watches),
+		with_scratch(t_helper_to_the_words),
 		with_scratch(t_type_ahead),
 		with_scratch(t_silent_step),
 	};
