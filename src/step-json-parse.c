@@ -6,6 +6,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "json-jq.h"
 #include "json-pointer.h"
 #include "json-text.h"
 #include "step-json.h"
@@ -375,6 +376,21 @@ static void parse_edit(struct json_step *m, struct plan_node *n)
 		parse_op(m, &m->ops[i], plan_node_child(n, "edit", i));
 }
 
+static void parse_filter(struct json_step *m, struct plan_node *n)
+{
+	_cleanup_free_ char *program = NULL;
+	struct error err = ERROR_INIT;
+
+	if (!plan_node_raw(n, "filter", false, &program))
+		return;
+	if (m->op_n)
+		plan_node_problem(n, "filter", _("give one of 'edit' and "
+						 "'filter'"));
+	else if (json_jq_new(program, &m->filter, &err) < 0)
+		plan_node_problem(n, "filter", _("'filter': %s"), err.msg);
+	error_release(&err);
+}
+
 static void parse_bad(struct json_step *m, struct plan_node *n)
 {
 	int word = 0;
@@ -400,6 +416,7 @@ int step_json_parse(struct step *s, struct plan_node *n, bool lines)
 	else
 		(void)get_path(n, "select", true, &m->select_text, &m->select);
 	parse_edit(m, n);
+	parse_filter(m, n);
 	parse_expects(n, "expect_before", lines, &m->before);
 	parse_expects(n, "expect", lines, &m->after);
 	(void)plan_node_string(n, "count", false, &m->count);
@@ -447,7 +464,7 @@ void step_json_release(struct step *s)
 	for (size_t i = 0; i < m->op_n; i++)
 		json_op_release(&m->ops[i]);
 	free(m->ops);
-	free(m->filter);
+	json_jq_free(m->filter);
 	expects_release(&m->before);
 	expects_release(&m->after);
 	free(m->count);

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "json-edit.h"
+#include "json-jq.h"
 #include "json-scan.h"
 #include "step-json-internal.h"
 
@@ -146,8 +147,10 @@ static int edit(const struct pass_run *r, struct batch *b,
 
 		if (!json_is_live(t, b->nodes.v[i]))
 			continue;
-		ret = json_ops_apply(m->ops, m->op_n, t, b->nodes.v[i], &hooks,
-				     &changed, err);
+		ret = m->filter ? json_jq_apply(m->filter, t, b->nodes.v[i],
+						&changed, err) :
+			json_ops_apply(m->ops, m->op_n, t, b->nodes.v[i],
+				       &hooks, &changed, err);
 		b->changed += changed;
 	}
 	return ret;

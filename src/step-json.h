@@ -20,6 +20,7 @@
 #include "json-path.h"
 #include "step.h"
 
+struct json_jq;
 struct json_secrets;
 
 /* one entry of expect or expect_before */
@@ -63,7 +64,7 @@ struct json_step {
 	struct json_path *select;
 	struct json_op *ops;
 	size_t op_n;
-	char *filter;                   /* a jq program, NULL: ops */
+	struct json_jq *filter;         /* NULL: ops */
 	struct json_expects before, after;
 	char *count;                    /* what is counted, or NULL */
 	enum json_count count_change;

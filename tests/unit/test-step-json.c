@@ -10,6 +10,7 @@
 #include "base/fsutil.h"
 #include "base/json.h"
 #include "fake-ctx.h"
+#include "json-jq.h"
 
 #define STEP(keys) "steps = ( { id = \"s\"; kind = \"json\"; " \
 	"path = \"a.json\"; " keys " } );"
@@ -576,6 +577,44 @@ static void secrets(void **state)
 	fake_free(c, true);
 }
 
+#define JQ(program) STEP("select = \"$.a[*]\"; filter = \"" program "\";")
+
+static void filters(void **state)
+{
+	static const struct edit_case cases[] = {
+		{ JQ(".n += 1 | .new = {x: .n}"),
+		  "{\"a\": [{ \"n\" : 1, \"k\": 1.50e1, \"l\":[ 1 ] }]}",
+		  "{\"a\": [{ \"n\" : 2, \"k\": 1.50e1, \"l\":[ 1 ], "
+		  "\"new\" : {\"x\" : 2} }]}", NULL },
+		{ JQ("del(.x) | .l[1] = 0"),
+		  "{\"a\": [{\"x\": 1, \"l\": [1.0, 2, \"\\u0041\"]}]}",
+		  "{\"a\": [{\"l\": [1.0, 0, \"\\u0041\"]}]}", NULL },
+		{ JQ("."), "{\"a\": [1.0, \"\\/\", {}], \"b\": "
+		  "12345678901234567890}", "{\"a\": [1.0, \"\\/\", {}], "
+		  "\"b\": 12345678901234567890}", NULL },
+		{ JQ("."), "{\"a\": [{\"x\": 12345678901234567890}]}", NULL,
+		  "a.json:1: jq would change a number" },
+		{ JQ("."), "{\"a\": [{\"x\": 1, \"x\": 1}]}", NULL,
+		  "there twice" },
+		{ JQ("."), "{\"a\": [\"\\ud800\"]}", NULL, "surrogate" },
+		{ JQ("empty"), "{\"a\": [1]}", NULL, "gives no value" },
+		{ JQ("1, 2"), "{\"a\": [1]}", NULL, "more than one" },
+		{ JQ(".x"), "{\"a\": [1]}", NULL, "fails for this value" },
+	};
+	struct step_ctx *c = fake_new();
+
+	(void)state;
+	if (!json_jq_available()) {
+		fake_free(c, true);
+		skip();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		one_edit(&cases[i], "a.json");
+	assert_int_equal(fake_load(c, JQ(".a |")), -EINVAL);
+	assert_non_null(strstr(fake_problem(c), "'filter': "));
+	fake_free(c, true);
+}
+
 static void what_is_left(void **state)
 {
 	static const struct edit_case cases[] = {
@@ -727,6 +766,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(previews),
 		cmocka_unit_test(refused_plans),
 		cmocka_unit_test(secrets),
+		cmocka_unit_test(filters),
 		cmocka_unit_test(what_is_left),
 		cmocka_unit_test(stores_that_are_there),
 		cmocka_unit_test(commands),
