@@ -41,6 +41,7 @@ void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
 	e->v[e->n].flags = flags;
 	e->v[e->n].path = xstrdup(path);
 	e->n++;
+	e->indexed = false;
 }
 
 int effects_add_parents(struct effects *e, int root_fd, const char *path,
@@ -98,6 +99,16 @@ static void unite(struct effects *e)
 	e->n = kept + 1;
 }
 
+void effects_index(struct effects *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->v[i].flags & EFFECT_PATTERN)
+			return;
+	if (e->n > 1)
+		qsort(e->v, e->n, sizeof(*e->v), by_path);
+	e->indexed = true;
+}
+
 int effects_resolve(const struct effects *e, int root_fd, const char *skip,
 		    struct effects *ret, struct error *err)
 {
@@ -119,6 +130,7 @@ int effects_resolve(const struct effects *e, int root_fd, const char *skip,
 	}
 	ret->outside |= e->outside;
 	unite(ret);
+	effects_index(ret);
 	return r;
 }
 
@@ -181,8 +193,55 @@ bool effects_clash(const struct effects *a, const struct effects *b,
 	return false;
 }
 
+/* Is there a write of exactly this path, and, above another, of its tree? */
+static bool has_write(const struct effects *e, const char *path, bool above)
+{
+	size_t lo = 0, hi = e->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (path_cmp(e->v[mid].path, path) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < e->n && !strcmp(e->v[lo].path, path); lo++)
+		if (e->v[lo].type != EFFECT_READ &&
+		    !(above && (e->v[lo].flags & EFFECT_SELF)))
+			return true;
+	return false;
+}
+
+/* by the path and each directory above it */
+static bool cover_indexed(const struct effects *e, const char *path)
+{
+	_cleanup_free_ char *dir = NULL;
+	bool above = false;
+
+	if (!e->n)
+		return false;
+	dir = xstrdup(path);
+	for (;;) {
+		char *up;
+		bool top;
+
+		if (has_write(e, dir, above))
+			return true;
+		above = true;
+		up = path_dirname(dir);
+		top = !strcmp(up, dir);
+		free(dir);
+		dir = up;
+		if (top)
+			return false;
+	}
+}
+
 bool effects_cover(const struct effects *e, const char *path)
 {
+	if (e->indexed)
+		return cover_indexed(e, path);
 	for (size_t i = 0; i < e->n; i++) {
 		const struct effect *f = &e->v[i];
 
@@ -234,5 +293,6 @@ int effects_from_json(struct json_object *o, struct effects *ret)
 		if (!known)
 			return -EINVAL;
 	}
+	effects_index(ret);
 	return 0;
 }

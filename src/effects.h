@@ -44,6 +44,8 @@ struct effects {
 	size_t n, cap;
 	/* touches the world outside files: nothing here can undo it */
 	bool outside;
+	/* sorted, without patterns: effects_cover() need not try them all */
+	bool indexed;
 };
 
 #define EFFECTS_INIT { 0 }
@@ -55,12 +57,15 @@ void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
 /* EFFECT_CREATE | EFFECT_SELF for every parent of path that is not there */
 int effects_add_parents(struct effects *e, int root_fd, const char *path,
 			struct error *err);
-/* patterns expanded, sorted, each path once (the strongest type) */
+/* patterns expanded, sorted, each path once (the strongest type); indexed */
 int effects_resolve(const struct effects *e, int root_fd, const char *skip,
 		    struct effects *ret, struct error *err);
 /* may the two write the same path? path: where (borrowed) */
 bool effects_clash(const struct effects *a, const struct effects *b,
 		   const char **path);
+/* sorts resolved effects, so that effects_cover() stays quick for many; it
+   holds until the next effects_add() */
+void effects_index(struct effects *e);
 /* writes (create, change, remove) that cover path? */
 bool effects_cover(const struct effects *e, const char *path);
 const char *effect_type_name(enum effect_type t);

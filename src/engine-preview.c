@@ -69,6 +69,7 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 		ret->bytes += n.bytes;
 		if (r >= 0)
 			r = rollback_written(e, i, &newer);
+		effects_index(&newer);
 	}
 	effects_release(&newer);
 	return r;

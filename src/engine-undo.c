@@ -24,6 +24,7 @@ int rollback_written(struct engine *e, int i, struct effects *ret)
 		if (all.v[k].type != EFFECT_READ)
 			effects_add(ret, all.v[k].type, all.v[k].flags,
 				    all.v[k].path);
+	effects_index(ret);
 	effects_release(&all);
 	return r;
 }

@@ -496,6 +496,7 @@ static int verify_tree(struct engine *e, bool digests, struct differences *d,
 		char name[STEP_NAME_SIZE] = "start";
 
 		ret = later_effects(e, i, &later);
+		effects_index(&later);
 		d->mask = &later;
 		if (ret >= 0 && !rs) {
 			strvec_copy(&paths, &e->plan->include);
