@@ -334,7 +334,10 @@ static void focus_comes(void **state)
 	(void)pty_end(&p);
 }
 
-/* random keys: it stays alive, and no words are typed by chance */
+/*
+ * Random keys: it stays alive, and no words are typed by chance. RANDOM_KEYS
+ * asks for more of them, RANDOM_SEED for others.
+ */
 static void random_keys(void **state)
 {
 	static const char *const keys[] = {
@@ -344,12 +347,15 @@ static void random_keys(void **state)
 		"\025", "\027", "\177", "\302\265", "\377", "\033[999~",
 	};
 	static const char *const pages[] = { "W10", "P50", "A15", "F60" };
-	unsigned int seed = 42;
+	const char *more = getenv("RANDOM_KEYS");
+	const char *other = getenv("RANDOM_SEED");
+	unsigned int seed = other ? (unsigned int)atoi(other) : 42;
+	int n = more ? atoi(more) : 6000;
 	struct pty p;
 
 	(void)state;
 	pty_page(&p, "W10");
-	for (int i = 0; i < 6000; i++) {
+	for (int i = 0; i < n; i++) {
 		seed = seed * 1103515245 + 12345;
 		pty_keys(&p, keys[(seed >> 16) % ARRAY_SIZE(keys)]);
 		/* a new page throws away what is typed: so a few at a time */
