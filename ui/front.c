@@ -22,9 +22,12 @@ bool front_is_wanted(const struct options *o)
 
 static bool wants_plain(const struct options *o)
 {
-	const char *v = getenv("ACCESSIBLE");
+	const char *v = getenv("ACCESSIBLE"), *ui = getenv("UPSHIFT_UI");
 
-	return o->plain || (v && *v && strcmp(v, "0") != 0);
+	if (o->plain || (ui && !strcmp(ui, "plain")))
+		return true;
+	/* what names this program counts more than what is for all */
+	return v && *v && strcmp(v, "0") != 0 && !(ui && !strcmp(ui, "tui"));
 }
 
 int front_run(const struct options *o, const struct step_ops *const *kinds,

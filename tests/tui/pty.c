@@ -57,7 +57,8 @@ static void set_environment(const struct pty *p, const struct pty_setup *s)
 	static const char *const gone[] = {
 		"NO_COLOR", "UPSHIFT_NO_COLOR", "UPSHIFT_THEME", "ESCDELAY",
 		"COLUMNS", "LINES", "SSH_CONNECTION", "LANGUAGE",
-		"NCURSES_NO_UTF8_ACS", NULL
+		"NCURSES_NO_UTF8_ACS", "TMUX", "STY", "WT_SESSION",
+		"ConEmuANSI", "VTE_VERSION", "TERM_PROGRAM", NULL
 	};
 
 	for (const char *const *g = gone; *g; g++)

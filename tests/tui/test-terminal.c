@@ -264,6 +264,36 @@ static void cheap(void **state)
 	(void)pty_end(&p);
 }
 
+/* only where it is known to be shown, and it is taken back */
+static void task_bar(void **state)
+{
+	static const struct {
+		const char *env;
+		bool shown;
+	} cases[] = {
+		{ "WT_SESSION=1", true }, { "TERM_PROGRAM=ghostty", true },
+		{ "VTE_VERSION=7900", true }, { "VTE_VERSION=7803", false },
+		{ "TERM_PROGRAM=kitty", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct pty_setup s = { .env = cases[i].env };
+		struct pty p;
+
+		pty_start(&p, "P50", 80, 24, &s);
+		pty_wait(&p, "q Quit...");
+		assert_true(pty_sync(&p));
+		assert_int_equal(pty_sent(&p, "\033]9;4;1;38\033\\"),
+				 cases[i].shown);
+		(void)kill(p.pid, i % 2 ? SIGTERM : SIGSEGV);
+		(void)pty_wait_end(&p);
+		assert_int_equal(pty_sent(&p, "\033]9;4;0;0\033\\"),
+				 cases[i].shown);
+		pty_release(&p);
+	}
+}
+
 static void unusable(void **state)
 {
 	static const struct {
@@ -329,6 +359,7 @@ int main(void)
 		cmocka_unit_test(suspend),
 		cmocka_unit_test(cheap),
 		cmocka_unit_test(mouse),
+		cmocka_unit_test(task_bar),
 		cmocka_unit_test(unusable),
 	};
 

@@ -147,6 +147,18 @@ static void draw_pager(struct app *a)
 	strbuf_release(&status);
 }
 
+/* of all, if there are several: the last bar of the page */
+static void show_progress(const struct app *a)
+{
+	const struct sheet *s = &a->page.sheet;
+	int percent = -1;
+
+	for (size_t i = 0; s->working && i < s->n; i++)
+		if (s->items[i].type == SHEET_BAR && s->items[i].percent >= 0)
+			percent = s->items[i].percent;
+	terminal_progress(percent);
+}
+
 static void draw(struct app *a)
 {
 	bool fresh = a->fresh || wizard_page(a->w) != a->shown;
@@ -162,6 +174,7 @@ static void draw(struct app *a)
 		draw_pager(a);
 	else
 		draw_pane(a, a->notice ? wizard_notice(a->w) : NULL);
+	show_progress(a);
 	a->dirty = a->later = false;
 	a->drawn_ms = now_ms();
 }

@@ -26,6 +26,9 @@ static char restore_text[256];
 static size_t restore_len;
 static volatile sig_atomic_t taken;
 static SCREEN *screen;
+/* the task bar's; -1: none */
+static int progress = -1;
+static bool progress_shown;
 
 static const char *capability(const char *name)
 {
@@ -55,9 +58,51 @@ static void add_restore(const char *s)
 	restore_len += n;
 }
 
+/*
+ * Terminals that show it. Others show the text of the sequence, make a
+ * notification of it (kitty) or swallow it (tmux, screen).
+ */
+static bool shows_progress(void)
+{
+	static const char *const programs[] = { "WezTerm", "ghostty" };
+	const char *v;
+
+	if (getenv("TMUX") || getenv("STY"))
+		return false;
+	v = getenv("ConEmuANSI");
+	if (getenv("WT_SESSION") || (v && !strcmp(v, "ON")))
+		return true;
+	v = getenv("VTE_VERSION");
+	if (v && atoi(v) >= 7900)
+		return true;
+	v = getenv("TERM_PROGRAM");
+	for (size_t i = 0; v && i < ARRAY_SIZE(programs); i++)
+		if (!strcmp(v, programs[i]))
+			return true;
+	return false;
+}
+
+#define PROGRESS_NONE "\033]9;4;0;0\033\\"
+
+void terminal_progress(int percent)
+{
+	char text[32];
+
+	percent = MIN(percent, 100);
+	if (!progress_shown || percent == progress)
+		return;
+	progress = percent;
+	(void)snprintf(text, sizeof(text), "\033]9;4;1;%d\033\\", percent);
+	put_text(percent < 0 ? PROGRESS_NONE : text);
+}
+
 static void plan_restore(void)
 {
 	restore_len = 0;
+	progress = -1;
+	progress_shown = shows_progress();
+	if (progress_shown)
+		add_restore(PROGRESS_NONE);
 	add_restore(capability("BD"));
 	add_restore(capability("rmkx"));
 	add_restore(capability("sgr0"));
@@ -87,6 +132,7 @@ static void leave_screen(void)
 {
 	bool alone = !capability("rmcup");
 
+	terminal_progress(-1);
 	terminal_mouse(false);
 	put_text(capability("BD"));
 	(void)curs_set(1);

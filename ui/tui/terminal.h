@@ -57,6 +57,12 @@ struct key terminal_key(void);
 /* forgets what was typed before now */
 void terminal_flush(void);
 void terminal_bell(void);
+/*
+ * How far it is, for the task bar or the tab of those terminals that are known
+ * to show it (OSC 9;4, from ConEmu); < 0: nothing goes on. It is taken back when
+ * the terminal is given back.
+ */
+void terminal_progress(int percent);
 void terminal_mouse(bool on);
 /* the window's size, where it is known; else as it was */
 void terminal_size(int *cols, int *lines);
