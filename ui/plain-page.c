@@ -167,20 +167,26 @@ static bool is_passing(const struct plain *p, const struct sheet_item *it)
 		(it->side == SIDE_RIGHT && it->type != SHEET_ROW);
 }
 
+/* "12:04:08 ": when this was said of the work */
+static void add_time(struct plain *p, struct strbuf *out)
+{
+	char now[CLOCK_TEXT_SIZE];
+	struct timespec ts;
+
+	clock_now(&ts);
+	clock_format(&ts, now);
+	text_clock(now, out);
+	strbuf_addch(out, ' ');
+	p->spoke_ns = clock_mono_ns();
+}
+
 static void say_fact(struct plain *p, const struct sheet_item *it,
 		     const char *line)
 {
 	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-	char now[CLOCK_TEXT_SIZE];
-	struct timespec ts;
 
-	if (p->sheet.working && it->type == SHEET_ROW && it->mark) {
-		clock_now(&ts);
-		clock_format(&ts, now);
-		text_clock(now, &sb);
-		strbuf_addch(&sb, ' ');
-		p->spoke_ns = clock_mono_ns();
-	}
+	if (p->sheet.working && it->type == SHEET_ROW && it->mark)
+		add_time(p, &sb);
 	strbuf_addstr(&sb, line);
 	plain_line(p, sb.buf);
 }
@@ -369,10 +375,11 @@ static void add_done(const struct model_progress *g, struct strbuf *out)
 
 	add_amount(g, g->done, !g->total, &done);
 	add_amount(g, g->total, true, &total);
+	/* all rows may be through; the step is not, or nothing would be said */
 	if (g->total)
 		/* TRANSLATORS: ", 31 percent, 1,000 of 3,200 rows" */
-		strbuf_addf(out, _(", %d percent, %s of %s"), g->percent,
-			    done.buf, total.buf);
+		strbuf_addf(out, _(", %d percent, %s of %s"),
+			    MIN(g->percent, 99), done.buf, total.buf);
 	else
 		strbuf_addf(out, ", %s", done.buf);
 }
@@ -438,10 +445,10 @@ void plain_progress(struct plain *p)
 	plain_spoken(it ? it->label : p->sheet.phase, &subject);
 	if (!is_due(p, subject.buf))
 		return;
+	add_time(p, &sb);
 	strbuf_addf(&sb, _("Still working: %s"), subject.buf);
 	add_progress(wizard_model(p->w), &sb);
 	plain_line(p, sb.buf);
-	p->spoke_ns = clock_mono_ns();
 }
 
 int plain_progress_timeout(const struct plain *p)
