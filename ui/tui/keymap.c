@@ -150,71 +150,62 @@ static const char *enter_hint(const struct hints *h)
 	return own;
 }
 
-/* one key with its words; what is empty is not offered now */
-static void page_hint(const struct hints *h, char code, struct strbuf *key,
-		      const char **words)
-{
-	const struct sheet *s = h->sheet;
+/* keys that pages share; own: under which key a sheet has other words for it */
+static const struct common {
+	char code;
+	char own;
+	const char *key, *words;
+} commons[] = {
+	{ 'T', 0, "Tab", N_("Move") },
+	{ 'A', 0, N_("Up/Down"), N_("Select") },
+	{ 'S', 0, N_("Up/Down"), N_("Scroll log") },
+	{ 'N', 0, "", N_("Select") },
+	{ 'E', 0, N_("Enter"), "" },
+	{ 'B', SHEET_ESC, "Esc", N_("Back") },
+	{ 'C', 0, "^C", N_("Stop...") },
+	{ '1', 0, "F1", N_("Help") },
+	{ '?', 0, "?", N_("Help") },
+	{ 'l', 'l', "l", N_("Log") },
+	{ 'd', 'd', "d", N_("Details") },
+	{ 's', 's', "s", N_("Support file") },
+	{ 'f', 'f', "f", N_("Follow") },
+	{ 'q', 'q', "q", N_("Quit") },
+};
 
-	*words = NULL;
+/* nothing is named that would do nothing now */
+static bool is_offered(const struct hints *h, char code)
+{
 	switch (code) {
 	case 'T':
-		strbuf_addstr(key, "Tab");
-		*words = h->stops > 1 ? _("Move") : NULL;
-		break;
 	case 'A':
-		strbuf_addstr(key, _("Up/Down"));
-		*words = h->stops > 1 ? _("Select") : NULL;
-		break;
+		return h->stops > 1;
 	case 'S':
-		strbuf_addstr(key, _("Up/Down"));
-		*words = h->log_shown ? _("Scroll log") : NULL;
-		break;
-	case 'N':
-		*words = digit_range(s, key) ? _("Select") : NULL;
-		break;
-	case 'E':
-		strbuf_addstr(key, _("Enter"));
-		*words = enter_hint(h);
-		break;
-	case 'B':
-		strbuf_addstr(key, "Esc");
-		*words = own_hint(s, SHEET_ESC, _("Back"));
-		break;
+		return h->log_shown;
 	case 'C':
-		strbuf_addstr(key, "^C");
-		*words = s->working ? _("Stop...") : NULL;
-		break;
-	case '1':
-		strbuf_addstr(key, "F1");
-		*words = _("Help");
-		break;
-	case '?':
-		strbuf_addch(key, '?');
-		*words = _("Help");
-		break;
-	case 'l':
-		strbuf_addch(key, 'l');
-		*words = own_hint(s, 'l', _("Log"));
-		break;
-	case 'd':
-		strbuf_addch(key, 'd');
-		*words = own_hint(s, 'd', _("Details"));
-		break;
-	case 's':
-		strbuf_addch(key, 's');
-		*words = own_hint(s, 's', _("Support file"));
-		break;
-	case 'f':
-		strbuf_addch(key, 'f');
-		*words = own_hint(s, 'f', _("Follow"));
-		break;
-	case 'q':
-		strbuf_addch(key, 'q');
-		*words = own_hint(s, 'q', h->stop == STOP_FREE ?
-				  _("Quit") : _("Quit..."));
-		break;
+		return h->sheet->working;
+	default:
+		return true;
 	}
+}
+
+/* one key with its words; NULL: not offered now */
+static const char *page_hint(const struct hints *h, char code,
+			     struct strbuf *key)
+{
+	const struct common *c = commons;
+
+	while (c->code != code)
+		c++;
+	if (!is_offered(h, code))
+		return NULL;
+	if (code == 'N')
+		return digit_range(h->sheet, key) ? _(c->words) : NULL;
+	strbuf_addstr(key, _(c->key));
+	if (code == 'E')
+		return enter_hint(h);
+	if (code == 'q' && h->stop != STOP_FREE)
+		return own_hint(h->sheet, 'q', _("Quit..."));
+	return c->own ? own_hint(h->sheet, c->own, _(c->words)) : _(c->words);
 }
 
 struct entry {
@@ -279,7 +270,7 @@ static size_t page_entries(const struct hints *h, struct entry *e)
 			add_own(h, order, e, &n);
 			continue;
 		}
-		page_hint(h, *p, &key, &words);
+		words = page_hint(h, *p, &key);
 		add_entry(e, &n, *p, key.buf, words);
 		strbuf_release(&key);
 	}
@@ -344,4 +335,3 @@ void keymap_help(const struct hints *h, struct strvec *out)
 	strvec_pushf(out, "  ^Z %s",
 		     _("Suspend this screen; the upgrade goes on"));
 }
-

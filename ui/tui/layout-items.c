@@ -66,7 +66,7 @@ static void build_fact(struct build *b, size_t item)
 	size_t first = b->out->n - 1;
 	int col = INDENT + b->fact_cols + FACT_GAP;
 
-	(void)build_span(b, line, INDENT, label, ROLE_NORMAL, SPAN_LABEL,
+	(void)build_span(b, line, INDENT, label, ROLE_NORMAL, 0,
 			 (int)item);
 	if (col > b->width / 2) {
 		/* no room beside the label: below it */
@@ -131,7 +131,7 @@ static void build_field(struct build *b, size_t item)
 		(void)build_span(b, line, *label ? 0 : INDENT, ">",
 				 ROLE_STRONG, 0, (int)item);
 	if (*label) {
-		(void)build_span(b, line, col, label, it->role, SPAN_LABEL,
+		(void)build_span(b, line, col, label, it->role, 0,
 				 (int)item);
 		col += b->field_cols + FACT_GAP;
 		if (col > b->width / 2) {

@@ -28,7 +28,6 @@ enum span_flags {
 	SPAN_MARK = 1u << 1,     /* "[ ok ]", "[###..]": role is a colour */
 	SPAN_OFF = 1u << 2,      /* a choice that cannot be taken */
 	SPAN_FIELD = 1u << 3,    /* to be typed into */
-	SPAN_LABEL = 1u << 4,    /* names what follows */
 };
 
 struct span {

@@ -107,8 +107,7 @@ void build_log(struct build *b, int h)
 	uint64_t end = log_end(m), last, first;
 
 	(void)build_span(b, build_line(b, LINE_LOG), 0, title(b, at->follow),
-			 at->follow ? ROLE_NORMAL : ROLE_CAUTION, SPAN_LABEL,
-			 -1);
+			 at->follow ? ROLE_NORMAL : ROLE_CAUTION, 0, -1);
 	b->out->log_y = (int)b->out->n;
 	b->out->log_n = MAX(h - 1, 0);
 	last = at->follow ? end : MIN(at->last, end);

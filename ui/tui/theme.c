@@ -107,9 +107,12 @@ void theme_start(const struct theme *t)
 unsigned int theme_attr(const struct theme *t, enum sheet_role role,
 			unsigned int flags)
 {
-	attr_t attr = t->kind == THEME_DEFAULT ? normal[role].attr :
-		plain[role];
+	attr_t attr;
 
+	/* its reason says it; this only makes it easier to pass over */
+	if (flags & SPAN_OFF)
+		role = ROLE_DIM;
+	attr = t->kind == THEME_DEFAULT ? normal[role].attr : plain[role];
 	if (t->kind == THEME_DEFAULT && !t->colors)
 		attr = plain[role];
 	/* a whole line in reverse would look like the focus */
