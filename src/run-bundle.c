@@ -24,6 +24,8 @@
 /* of one file; of a log the end is kept, of the rest the beginning */
 #define FILE_MAX (8u * 1024u * 1024u)
 #define MAP_MAX (1024u * 1024u)
+/* of all files: a plan may name many, and all of it is in memory */
+#define BUNDLE_MAX (64u * 1024u * 1024u)
 /* accounts below it belong to the system, not to a person */
 #define FIRST_USER 1000
 
@@ -189,13 +191,23 @@ static int read_part(int dirfd, const char *name, bool end, struct strbuf *out,
 	return 0;
 }
 
+static bool is_full(const struct run_bundle *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		n += b->files[i].data.len;
+	return n > BUNDLE_MAX;
+}
+
 /* what cannot be read is a fact as well, and no reason to stop */
 static void add_from(struct run_bundle *b, int dirfd, const char *file,
 		     const char *name)
 {
 	_cleanup_strbuf_ struct strbuf in = STRBUF_INIT;
 	bool cut = false;
-	int rc = read_part(dirfd, file, !strcmp(file, LOG_NAME), &in, &cut);
+	int rc = is_full(b) ? -EFBIG :
+		read_part(dirfd, file, !strcmp(file, LOG_NAME), &in, &cut);
 
 	if (rc == -ENOENT)
 		return;
@@ -395,12 +407,12 @@ int run_bundle_collect(struct run_bundle *b, const char *map,
 	if (read_part(fd, JOURNAL_NAME, false, &journal, &cut) >= 0)
 		know_people(b, &journal);
 	know_here(b);
-	add_plan(b, fd);
 	add_from(b, fd, JOURNAL_NAME, JOURNAL_NAME);
 	add_from(b, fd, JOURNAL_STATE_NAME, JOURNAL_STATE_NAME);
 	add_from(b, fd, LOG_NAME, LOG_NAME);
 	add_from(b, fd, "report.md", "report.md");
 	add_manifest(b, fd);
+	add_plan(b, fd);
 	add_lists(b, fd);
 	facts = run_bundle_facts(b->sd, b->run);
 	run_bundle_add_json(b, "facts.json", facts);
