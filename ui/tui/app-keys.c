@@ -24,7 +24,7 @@ static void open_help(struct app *a)
 	strvec_push(&lines, "");
 	wizard_help(a->w, &lines);
 	strvec_push(&lines, "");
-	strvec_push(&lines, _("Keys of this screen"));
+	strvec_push(&lines, _("More keys"));
 	keymap_help(&h, &lines);
 	pager_open_text(&a->pager, title, &lines, a->term.safe);
 	a->pager_open = true;

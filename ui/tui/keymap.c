@@ -321,14 +321,12 @@ void keymap_help(const struct hints *h, struct strvec *out)
 	size_t n = page_entries(h, e);
 
 	for (size_t i = 0; i < n; i++) {
-		strvec_pushf(out, "  %s", e[i].text);
+		if (e[i].code == '*')
+			strvec_pushf(out, "  %s", e[i].text);
 		free(e[i].text);
 	}
-	if (h->view != VIEW_TYPED) {
-		strvec_pushf(out, "  l %s", _("Log in full screen"));
-		strvec_pushf(out, "  s %s", _("Support file"));
-	}
 	strvec_pushf(out, "  PgUp PgDn %s", _("Scroll, where there is more"));
+	strvec_pushf(out, "  / n N %s", _("Search in long texts and the log"));
 	strvec_pushf(out, "  m %s",
 		     _("Mouse on or off (off: the terminal selects text)"));
 	strvec_pushf(out, "  ^L %s", _("Draw the screen again"));

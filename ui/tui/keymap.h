@@ -57,7 +57,7 @@ struct hints {
  */
 void keymap_line(const struct hints *h, int cols, unsigned int safe,
 		 struct strbuf *out);
-/* all keys of this view, one a line, for the help */
+/* what the help of the wizard cannot know: this page's letters, the screen's */
 void keymap_help(const struct hints *h, struct strvec *out);
 
 #endif
