@@ -228,6 +228,7 @@ static int make_backup(struct engine *e, const struct effects *set)
 	engine_meter_begin(&bp.meter);
 	engine_backup_spec(e, &spec);
 	spec.set = set;
+	spec.total = e->set_bytes;
 	spec.progress = on_progress;
 	spec.warn = on_warn;
 	spec.cancelled = on_cancelled;

@@ -110,6 +110,7 @@ static int check_set(struct engine *e)
 	ret = backup_measure(&spec, &need, &e->err);
 	if (ret < 0)
 		goto out;
+	e->set_bytes = need.bytes;
 	for (size_t i = 0; i < need.refused.n; i++) {
 		engine_log(e, NULL, "note", need.refused.v[i],
 			   strlen(need.refused.v[i]));

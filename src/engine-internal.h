@@ -85,6 +85,8 @@ struct engine {
 	uint64_t begun_ns;
 	int warnings;
 	struct strvec warned;      /* pairs: check, what it found */
+	uint64_t set_bytes;        /* of the backup set, as the checks found
+				      them; 0: not measured */
 	struct json_object *run_facts;  /* without a run: facts of this process */
 };
 
