@@ -138,7 +138,12 @@ python3 -c 'import json, sys; assert json.loads(sys.argv[1])["state"] == "failed
 ok $? 'that is one'
 run_is 66 'a bundle that is not there' "$UPSHIFT" status --bundle "$here/none"
 run_is 73 'a file that is none' "$UPSHIFT" status --bundle "$plan"
+head -c 400 "$bundle" >"$tmp/torn"
+run_is 73 'one that was cut off' "$UPSHIFT" status --bundle "$tmp/torn"
 mkdir "$tmp/bad"
+truncate -s 64M "$tmp/bad/status.txt"
+tar --zstd -C "$tmp/bad" -cf "$tmp/bomb.tar.zst" status.txt
+run_is 73 'one that would fill the memory' "$UPSHIFT" status --bundle "$tmp/bomb.tar.zst"
 printf 'Run \033[2J evil\n' >"$tmp/bad/status.txt"
 tar --zstd -C "$tmp/bad" -cf "$tmp/bad.tar.zst" status.txt
 run_is 0 'a bundle of somebody else' "$UPSHIFT" status --bundle "$tmp/bad.tar.zst"
