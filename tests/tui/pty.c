@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,8 +86,12 @@ static _noreturn_ void run(const char *code, const char *option)
 /* as a shell does: a foreground job of its own, continued when it stops */
 static _noreturn_ void run_as_job(const char *code, const char *option)
 {
+	struct termios before;
 	int status = 0;
-	pid_t pid = fork();
+	pid_t pid;
+
+	(void)tcgetattr(STDIN_FILENO, &before);
+	pid = fork();
 
 	(void)signal(SIGTTOU, SIG_IGN);
 	if (pid == 0) {
@@ -101,6 +106,7 @@ static _noreturn_ void run_as_job(const char *code, const char *option)
 		char c;
 
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 		(void)printf("the job has stopped\r\n");
 		(void)fflush(stdout);
 		if (read(STDIN_FILENO, &c, 1) < 1)

@@ -237,6 +237,29 @@ static void suspend(void **state)
 	(void)pty_end(&p);
 }
 
+/* stopped without being asked: the shell has made the terminal its own */
+static void stopped(void **state)
+{
+	const struct pty_setup job = { .job = true };
+	struct termios tio;
+	struct pty p;
+
+	(void)state;
+	pty_start(&p, "P50", 80, 24, &job);
+	pty_wait(&p, "All steps: 4 of 9, about 17 min left");
+	assert_true(pty_sync(&p));
+	assert_int_equal(kill(-tcgetpgrp(p.fd), SIGSTOP), 0);
+	pty_wait(&p, "the job has stopped");
+	pty_keys(&p, "\r");
+	pty_wait_gone(&p, "the job has stopped");
+	assert_true(pty_sync(&p));
+	assert_int_equal(tcgetattr(p.fd, &tio), 0);
+	assert_false(tio.c_lflag & (ICANON | ECHO | ISIG));
+	pty_keys(&p, "?");
+	pty_wait(&p, "This is help for P50.");
+	(void)pty_end(&p);
+}
+
 /* one more line in the log, at most four times a second */
 static void cheap(void **state)
 {
@@ -357,6 +380,7 @@ int main(void)
 		cmocka_unit_test(stuck),
 		cmocka_unit_test(hang_up),
 		cmocka_unit_test(suspend),
+		cmocka_unit_test(stopped),
 		cmocka_unit_test(cheap),
 		cmocka_unit_test(mouse),
 		cmocka_unit_test(task_bar),

@@ -232,6 +232,8 @@ static void take_signals(struct app *a)
 	}
 	if (wake & WAKE_SUSPEND)
 		terminal_suspend(&a->term);
+	else if (wake & WAKE_CONTINUE)
+		terminal_continue(&a->term);
 	if (wake & WAKE_STOP)
 		app_ask_stop(a, true);
 	if (wake & (WAKE_RESIZE | WAKE_CONTINUE | WAKE_SUSPEND)) {

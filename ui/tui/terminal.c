@@ -240,6 +240,15 @@ void terminal_redraw(void)
 	(void)clearok(curscr, TRUE);
 }
 
+static void take_again(struct terminal *t)
+{
+	(void)refresh();
+	set_modes();
+	put_text(capability("BE"));
+	terminal_resize(t);
+	terminal_flush();
+}
+
 void terminal_suspend(struct terminal *t)
 {
 	struct sigaction dfl, old;
@@ -251,11 +260,14 @@ void terminal_suspend(struct terminal *t)
 	/* all that the shell started with us, as the terminal's ^Z would do */
 	(void)kill(0, SIGTSTP);
 	(void)sigaction(SIGTSTP, &old, NULL);
-	(void)refresh();
-	set_modes();
-	put_text(capability("BE"));
-	terminal_resize(t);
-	terminal_flush();
+	take_again(t);
+}
+
+void terminal_continue(struct terminal *t)
+{
+	/* curses does not know that it lost the screen */
+	(void)endwin();
+	take_again(t);
 }
 
 void terminal_flush(void)

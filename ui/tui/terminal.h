@@ -49,6 +49,8 @@ void terminal_stop(void);
 void terminal_emergency(void);
 /* gives it back, stops the process group, takes it again */
 void terminal_suspend(struct terminal *t);
+/* after a stop that was not ours: a shell has had the terminal meanwhile */
+void terminal_continue(struct terminal *t);
 /* reads the size again; all will be drawn anew */
 void terminal_resize(struct terminal *t);
 void terminal_redraw(void);
