@@ -146,6 +146,11 @@ static const char *meaning(enum err_code code)
 		return N_("A command of an earlier, interrupted run is still "
 			"going on and could not be ended. Nothing was done "
 			"beside it. End it, then resume.");
+	case ERR_STORE:
+		return N_("A database, or a file of records, refused something "
+			"or could not be reached. The message has its own "
+			"words. What was not committed is not there; set it "
+			"right, then resume.");
 	case ERR_NO_SPACE:
 		return N_("The disk is full. Nothing is lost: each file is "
 			"old or new, and the journal has room of its own. "

@@ -45,7 +45,11 @@ only()
 		'libarchive only in backup*.c and restore*.c' \
 		$(only '^src/(backup|restore)[a-z-]*\.[ch]$')
 	none 'sqlite3\.h' 'SQLite only in sqlite-copy.c and the stores' \
-		$(only '^src/(sqlite-copy|store-sqlite)\.c$')
+		$(only '^src/(sqlite-copy|store-sqlite[a-z-]*)\.c$')
+	none 'libpq-fe\.h|libpq/|pg_config' 'libpq only in store-pg' \
+		$(only '^src/store-pg[a-z-]*\.[ch]$')
+	none 'store-internal\.h' 'only stores look into stores' \
+		$(only '^src/store[a-z-]*\.[ch]$')
 }
 
 prints=$(grep -nE '\b(printf|puts|putchar|fputs|fprintf|vprintf|perror|dprintf|vdprintf)[[:space:]]*\(' \

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "store.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "json-text.h"
+#include "json-tree.h"
+#include "store-internal.h"
+
+void store_batch_release(struct store_batch *b)
+{
+	free(b->buf);
+	free(b->cell);
+	memset(b, 0, sizeof(*b));
+}
+
+void store_batch_clear(struct store_batch *b, uint32_t ncol)
+{
+	b->n = 0;
+	b->ncell = 0;
+	b->nrow = 0;
+	b->ncol = ncol;
+}
+
+void store_batch_add(struct store_batch *b, enum store_type type,
+		     const char *p, size_t n)
+{
+	struct store_cell *c;
+
+	if (n > INT32_MAX)
+		BUG("a cell of %zu bytes", n);
+	if (b->n + n > b->cap || !b->buf) {
+		b->cap = MAX(b->cap * 2, b->n + n + 4096);
+		b->buf = xrealloc(b->buf, b->cap, 1);
+	}
+	VEC_GROW(b->cell, b->ncell, b->cellcap);
+	c = &b->cell[b->ncell++];
+	c->off = b->n;
+	c->len = p ? (int32_t)n : -1;
+	c->type = (uint8_t)type;
+	if (p && n) {
+		memcpy(b->buf + b->n, p, n);
+		b->n += n;
+	}
+	if (b->ncol && b->ncell % b->ncol == 0)
+		b->nrow++;
+}
+
+void store_batch_drop_row(struct store_batch *b)
+{
+	b->nrow--;
+	b->ncell = (size_t)b->nrow * b->ncol;
+	b->n = b->cell[b->ncell].off;
+}
+
+static bool is_json_number(const char *p, size_t n)
+{
+	size_t i = n && p[0] == '-', digits = i;
+
+	while (i < n && p[i] >= '0' && p[i] <= '9')
+		i++;
+	if (i == digits || (p[digits] == '0' && i > digits + 1))
+		return false;
+	if (i < n && p[i] == '.') {
+		digits = ++i;
+		while (i < n && p[i] >= '0' && p[i] <= '9')
+			i++;
+		if (i == digits)
+			return false;
+	}
+	if (i < n && (p[i] == 'e' || p[i] == 'E')) {
+		i++;
+		if (i < n && (p[i] == '+' || p[i] == '-'))
+			i++;
+		digits = i;
+		while (i < n && p[i] >= '0' && p[i] <= '9')
+			i++;
+		if (i == digits)
+			return false;
+	}
+	return i == n;
+}
+
+/* ["b6162"]: the letter of the type, and hex of the text */
+static void add_tagged(struct strbuf *out, char tag, const char *p, size_t n)
+{
+	strbuf_addf(out, "[\"%c", tag);
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(out, "%02x", (unsigned char)p[i]);
+	strbuf_addstr(out, "\"]");
+}
+
+static const char tags[] = "tinfjb"; /* as enum store_type; f: true, false */
+
+static void add_key_cell(struct strbuf *out, const struct store_cell *c,
+			 const char *p)
+{
+	size_t n = c->len < 0 ? 0 : (size_t)c->len;
+
+	if (!p)
+		strbuf_addstr(out, "null");
+	else if (c->type == STORE_TEXT && utf8_valid(p, n) && !memchr(p, 0, n))
+		json_text_encode(p, n, out);
+	else if ((c->type == STORE_INT || c->type == STORE_NUM) &&
+		 is_json_number(p, n))
+		strbuf_add(out, p, n);
+	else if (c->type == STORE_BOOL && n == 1)
+		strbuf_addstr(out, *p == 't' ? "true" : "false");
+	else
+		add_tagged(out, tags[c->type], p, n);
+}
+
+void store_key(const struct store_batch *b, uint32_t row, uint32_t nkey,
+	       struct strbuf *out)
+{
+	strbuf_clear(out);
+	for (uint32_t i = 0; i < nkey; i++) {
+		const struct store_cell *c = store_batch_cell(b, row, i);
+
+		strbuf_addch(out, i ? ',' : '[');
+		add_key_cell(out, c, store_batch_text(b, c));
+	}
+	strbuf_addch(out, ']');
+}
+
+static int tagged_cell(const struct json_tree *t, uint32_t node,
+		       struct store_batch *b)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf bytes = STRBUF_INIT;
+	uint32_t i = json_child(t, node);
+	const char *tag;
+
+	if (!i || json_type_of(t, i) != JSON_T_STRING)
+		return -EINVAL;
+	strbuf_addstr(&bytes, "\\x");
+	json_text_decode(json_at(t, t->v[i].begin),
+			 t->v[i].end - t->v[i].begin, &text);
+	tag = text.len && text.buf[0] ? strchr(tags, text.buf[0]) : NULL;
+	if (!tag)
+		return -EINVAL;
+	strbuf_add(&bytes, text.buf + 1, text.len - 1);
+	strbuf_clear(&text);
+	if (store_bytes_parse(bytes.buf, bytes.len, &text) < 0)
+		return -EINVAL;
+	store_batch_add(b, (enum store_type)(tag - tags), text.buf, text.len);
+	return 0;
+}
+
+static int key_cell(const struct json_tree *t, uint32_t i,
+		    struct store_batch *b)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const char *p = json_at(t, t->v[i].begin);
+	size_t n = t->v[i].end - t->v[i].begin;
+
+	switch (json_type_of(t, i)) {
+	case JSON_T_STRING:
+		json_text_decode(p, n, &text);
+		store_batch_add(b, STORE_TEXT, text.buf, text.len);
+		return 0;
+	case JSON_T_NUMBER:
+		store_batch_add(b, memchr(p, '.', n) || memchr(p, 'e', n) ?
+				STORE_NUM : STORE_INT, p, n);
+		return 0;
+	case JSON_T_TRUE:
+	case JSON_T_FALSE:
+		store_batch_add(b, STORE_BOOL, p, 1);
+		return 0;
+	case JSON_T_ARRAY:
+		return tagged_cell(t, i, b);
+	default:
+		return -EINVAL;
+	}
+}
+
+int store_key_cells(const char *key, struct store_batch *b)
+{
+	_cleanup_json_tree_ struct json_tree t;
+	int ret = 0;
+
+	json_tree_init(&t);
+	if (json_tree_parse(&t, key, strlen(key)) < 0 ||
+	    json_type_of(&t, JSON_ROOT) != JSON_T_ARRAY ||
+	    json_count(&t, JSON_ROOT) != b->ncol)
+		return -EINVAL;
+	for (uint32_t i = json_child(&t, JSON_ROOT); i && ret == 0;
+	     i = json_next(&t, i))
+		ret = key_cell(&t, i, b);
+	return ret;
+}

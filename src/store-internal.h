@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+/*
+ * store-internal - what the kinds of stores share; for store*.c alone
+ *
+ * A kind is a const table of functions whose first member of the instance is
+ * struct store. What store.c has seen to before it calls one: put, del and the
+ * moving mark happen inside of a transaction that writes, the mark that makes
+ * a range known outside; batches have as many columns as the shape.
+ */
+#include "store.h"
+
+struct store_ops {
+	const char *scheme;
+	int (*open)(const char *rest, const struct store_options *o,
+		    struct store **ret, struct error *err);
+	void (*close)(struct store *s);
+	int (*begin)(struct store *s, bool write, struct error *err);
+	int (*commit)(struct store *s, struct error *err);
+	void (*abort)(struct store *s);
+	int (*scan)(struct store *s, const struct store_shape *shape,
+		    const char *after, const char *upto, uint32_t limit,
+		    struct store_batch *b, struct error *err);
+	int (*put)(struct store *s, const struct store_shape *shape,
+		   const struct store_batch *b, uint32_t from, uint32_t n,
+		   enum store_conflict how, struct error *err);
+	int (*del)(struct store *s, const struct store_shape *shape,
+		   const struct store_batch *b, struct error *err);
+	int (*mark)(struct store *s, const struct store_mark *m,
+		    const char *old, struct error *err);
+	int (*marks)(struct store *s, const char *step,
+		     struct store_batch *b, struct error *err);
+	int (*columns)(struct store *s, const char *set,
+		       struct store_batch *b, struct error *err);
+	/* may be NULL; digest is then a scan */
+	int (*exec)(struct store *s, const char *sql,
+		    const struct store_batch *args, struct store_batch *b,
+		    struct error *err);
+	int (*split)(struct store *s, const struct store_shape *shape,
+		     const char *lo, const char *hi, uint64_t every,
+		     struct store_batch *b, struct error *err);
+	int (*digest)(struct store *s, const struct store_shape *shape,
+		      const char *lo, const char *hi,
+		      struct store_digest *ret, struct error *err);
+};
+
+struct store {
+	const struct store_ops *ops;
+	char *name;
+	char sqlstate[6];
+	bool in_tx, writes;
+};
+
+extern const struct store_ops store_sqlite_ops;
+
+/* where the options say 0 */
+#define STORE_CONNECT_MS 10000
+#define STORE_LOCK_MS 10000
+#define STORE_STATEMENT_MS 600000
+
+/* Waiting: calls tick() at most ten times a second; true: it said stop. */
+struct store_clock {
+	int (*tick)(void *ctx);
+	void *ctx;
+	uint64_t next_tick;      /* monotonic nanoseconds */
+	uint64_t deadline;       /* of what is going on; 0: none */
+	bool cancelled, late;
+};
+void store_clock_init(struct store_clock *c, const struct store_options *o);
+void store_clock_start(struct store_clock *c, unsigned int ms);
+bool store_clock_stop(struct store_clock *c);
+
+/* -EINVAL and err filled where the last row of b does not fit behind the one
+   before it in a scan: a key that is NULL, or the same again */
+int store_check_key(const struct store *s, const struct store_shape *shape,
+		    const struct store_batch *b, struct error *err);
+
+/* SQL that is the same in all dialects; appended */
+void store_sql_name(struct strbuf *sb, const char *name);
+void store_sql_set(struct strbuf *sb, const char *set);
+/* names of the columns from .. to, a comma between two */
+void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
+		     uint32_t from, uint32_t to);
+/* the same as they are read */
+void store_sql_reads(struct strbuf *sb, const struct store_shape *shape,
+		     uint32_t from, uint32_t to);
+/* " WHERE ..." for the condition and the range; parameters: first the columns
+   of after, then those of upto, numbered from 1; "(a, b) > ($1, $2)" */
+void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
+		     const char *after, const char *upto);
+/* the cells of both keys as one row: the arguments for it; -EINVAL */
+int store_sql_range(const struct store *s, const struct store_shape *shape,
+		    const char *after, const char *upto,
+		    struct store_batch *args, struct error *err);
+/* over exec and columns of the store: ops->mark, marks and split */
+int store_sql_mark(struct store *s, const struct store_mark *m,
+		   const char *old, struct error *err);
+int store_sql_marks(struct store *s, const char *step, struct store_batch *b,
+		    struct error *err);
+int store_sql_split(struct store *s, const struct store_shape *shape,
+		    const char *lo, const char *hi, uint64_t every,
+		    struct store_batch *b, struct error *err);
+/* " ON CONFLICT ..." */
+void store_sql_conflict(struct strbuf *sb, const struct store_shape *shape,
+			enum store_conflict how);
+
+/* text of a number as it comes back (see store.h); NaN, Infinity, -Infinity */
+void store_real_text(double v, struct strbuf *out);
+void store_bytes_text(const void *p, size_t n, struct strbuf *out);
+/* the bytes of \x...; -EINVAL */
+int store_bytes_parse(const char *text, size_t n, struct strbuf *out);
+
+/* RFC 1321, its first eight bytes, big endian; for accident, not for foes */
+uint64_t store_md5_half(const void *p, size_t n);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Pieces of SQL that every dialect takes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/strbuf.h"
+#include "store-internal.h"
+
+static void add_name(struct strbuf *sb, const char *name, size_t n)
+{
+	strbuf_addch(sb, '"');
+	for (size_t i = 0; i < n; i++) {
+		if (name[i] == '"')
+			strbuf_addch(sb, '"');
+		strbuf_addch(sb, name[i]);
+	}
+	strbuf_addch(sb, '"');
+}
+
+void store_sql_name(struct strbuf *sb, const char *name)
+{
+	add_name(sb, name, strlen(name));
+}
+
+void store_sql_set(struct strbuf *sb, const char *set)
+{
+	const char *dot = strchr(set, '.');
+
+	if (dot) {
+		add_name(sb, set, (size_t)(dot - set));
+		strbuf_addch(sb, '.');
+		set = dot + 1;
+	}
+	store_sql_name(sb, set);
+}
+
+void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
+		     uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		if (i > from)
+			strbuf_addstr(sb, ", ");
+		store_sql_name(sb, shape->col[i]);
+	}
+}
+
+static void add_read(struct strbuf *sb, const struct store_shape *shape,
+		     uint32_t i)
+{
+	if (shape->expr && shape->expr[i])
+		strbuf_addf(sb, "(%s)", shape->expr[i]);
+	else
+		store_sql_name(sb, shape->col[i]);
+}
+
+void store_sql_reads(struct strbuf *sb, const struct store_shape *shape,
+		     uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		if (i > from)
+			strbuf_addstr(sb, ", ");
+		add_read(sb, shape, i);
+	}
+}
+
+static void add_bound(struct strbuf *sb, const struct store_shape *shape,
+		      const char *op, uint32_t first)
+{
+	strbuf_addch(sb, '(');
+	store_sql_reads(sb, shape, 0, shape->nkey);
+	strbuf_addf(sb, ") %s (", op);
+	for (uint32_t i = 0; i < shape->nkey; i++)
+		strbuf_addf(sb, "%s$%u", i ? ", " : "", first + i);
+	strbuf_addch(sb, ')');
+}
+
+void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
+		     const char *after, const char *upto)
+{
+	const char *glue = " WHERE ";
+
+	if (shape->where) {
+		/* a newline, as it may end in a comment */
+		strbuf_addf(sb, "%s(%s\n)", glue, shape->where);
+		glue = " AND ";
+	}
+	if (after) {
+		strbuf_addstr(sb, glue);
+		add_bound(sb, shape, ">", 1);
+		glue = " AND ";
+	}
+	if (upto) {
+		strbuf_addstr(sb, glue);
+		add_bound(sb, shape, "<=", after ? shape->nkey + 1 : 1);
+	}
+}
+
+int store_sql_range(const struct store *s, const struct store_shape *shape,
+		    const char *after, const char *upto,
+		    struct store_batch *args, struct error *err)
+{
+	const char *const keys[] = { after, upto };
+
+	store_batch_clear(args, shape->nkey);
+	for (int i = 0; i < 2; i++)
+		if (keys[i] && store_key_cells(keys[i], args) < 0)
+			return error_set(err, ERR_STORE, -EINVAL,
+				_("%s: '%s' is no key of '%s'"),
+				store_name(s), keys[i], shape->set);
+	args->ncol = (uint32_t)args->ncell;
+	args->nrow = 1;
+	return 0;
+}
+
+void store_sql_conflict(struct strbuf *sb, const struct store_shape *shape,
+			enum store_conflict how)
+{
+	if (how == STORE_ERROR)
+		return;
+	strbuf_addstr(sb, " ON CONFLICT (");
+	store_sql_names(sb, shape, 0, shape->nkey);
+	if (how == STORE_SKIP || shape->nkey == shape->ncol) {
+		strbuf_addstr(sb, ") DO NOTHING");
+		return;
+	}
+	strbuf_addstr(sb, ") DO UPDATE SET ");
+	for (uint32_t i = shape->nkey; i < shape->ncol; i++) {
+		if (i > shape->nkey)
+			strbuf_addstr(sb, ", ");
+		store_sql_name(sb, shape->col[i]);
+		strbuf_addstr(sb, " = excluded.");
+		store_sql_name(sb, shape->col[i]);
+	}
+}
+
+#define RANGES "_upshift_range"
+
+static void add_text(struct store_batch *b, const char *text)
+{
+	store_batch_add(b, STORE_TEXT, text, text ? strlen(text) : 0);
+}
+
+static void add_int(struct store_batch *b, uint64_t v)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%" PRIu64, v);
+
+	store_batch_add(b, STORE_INT, text, (size_t)n);
+}
+
+/* may be run again, and by two at once */
+static int make_range(struct store *s, const struct store_mark *m,
+		      struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
+	int ret = store_columns(s, RANGES, &cols, err);
+
+	if (ret == 0)
+		ret = s->ops->exec(s, "CREATE TABLE IF NOT EXISTS " RANGES
+			" (step text, part int, lo text, hi text, "
+			"pos text NOT NULL, nrows bigint, nbatch int, "
+			"done int, PRIMARY KEY (step, part))", NULL, NULL,
+			err);
+	if (ret < 0)
+		return ret;
+	store_batch_clear(&args, 5);
+	add_text(&args, m->step);
+	add_int(&args, (uint64_t)m->part);
+	add_text(&args, m->lo);
+	add_text(&args, m->hi);
+	add_text(&args, m->pos);
+	ret = s->ops->exec(s, "INSERT INTO " RANGES " (step, part, lo, hi, "
+		"pos, nrows, nbatch, done) VALUES ($1, $2, $3, $4, $5, 0, 0, "
+		"0) ON CONFLICT (step, part) DO NOTHING", &args, NULL, err);
+	return MIN(ret, 0);
+}
+
+int store_sql_mark(struct store *s, const struct store_mark *m,
+		   const char *old, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	int ret;
+
+	if (!old)
+		return make_range(s, m, err);
+	store_batch_clear(&args, 6);
+	add_text(&args, m->pos);
+	add_int(&args, m->rows);
+	add_int(&args, m->done);
+	add_text(&args, m->step);
+	add_int(&args, (uint64_t)m->part);
+	add_text(&args, old);
+	ret = s->ops->exec(s, "UPDATE " RANGES " SET pos = $1, "
+		"nrows = nrows + $2, nbatch = nbatch + 1, done = $3 "
+		"WHERE step = $4 AND part = $5 AND pos = $6", &args, NULL,
+		err);
+	if (ret < 0)
+		return ret;
+	if (ret != 1)
+		return error_set(err, ERR_STORE, -ESTALE,
+			_("%s: somebody else went on with part %d of '%s'"),
+			store_name(s), m->part, m->step);
+	return 0;
+}
+
+int store_sql_marks(struct store *s, const char *step, struct store_batch *b,
+		    struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	int ret = store_columns(s, RANGES, b, err);
+
+	store_batch_clear(b, 7);
+	if (ret <= 0)
+		return ret;
+	store_batch_clear(&args, 1);
+	add_text(&args, step);
+	return s->ops->exec(s, "SELECT part, lo, hi, pos, nrows, nbatch, done "
+		"FROM " RANGES " WHERE step = $1 ORDER BY part", &args, b,
+		err);
+}
+
+int store_sql_split(struct store *s, const struct store_shape *shape,
+		    const char *lo, const char *hi, uint64_t every,
+		    struct store_batch *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int ret = store_sql_range(s, shape, lo, hi, &args, err);
+
+	if (ret < 0)
+		return ret;
+	strbuf_addstr(&sql, "SELECT ");
+	for (uint32_t i = 0; i < shape->nkey; i++)
+		strbuf_addf(&sql, "%supshift_k%u", i ? ", " : "", i);
+	strbuf_addstr(&sql, " FROM (SELECT ");
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		store_sql_reads(&sql, shape, i, i + 1);
+		strbuf_addf(&sql, " AS upshift_k%u, ", i);
+	}
+	strbuf_addstr(&sql, "row_number() OVER (ORDER BY ");
+	store_sql_reads(&sql, shape, 0, shape->nkey);
+	strbuf_addstr(&sql, ") AS upshift_n FROM ");
+	store_sql_set(&sql, shape->set);
+	store_sql_where(&sql, shape, lo, hi);
+	strbuf_addf(&sql, ") AS upshift_t WHERE upshift_n %% %" PRIu64
+		    " = 0 ORDER BY upshift_n", every);
+	return s->ops->exec(s, sql.buf, &args, b, err);
+}

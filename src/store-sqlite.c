@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SQLite. A database that was made here is in WAL mode, one that was there
+ * keeps the mode it has; every commit is on the disk when it returns. Writers
+ * take the one write lock at once (BEGIN IMMEDIATE), so that waiting for it is
+ * the only wait. The file is opened by the path that its directory has at that
+ * moment, never through a symbolic link.
+ * Source: https://www.sqlite.org/pragma.html#pragma_synchronous, /rescode.html
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/path.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "store-internal.h"
+
+#define OPS_BETWEEN_TICKS 4000
+#define LONGEST_NAP_MS 50
+
+struct sqlite_store {
+	struct store s;
+	sqlite3 *db;
+	struct store_clock clock;
+	uint64_t lock_until;
+	unsigned int lock_ms, statement_ms;
+};
+
+static void stmt_freep(sqlite3_stmt **stmt)
+{
+	(void)sqlite3_finalize(*stmt); /* the error of the step, told before */
+}
+#define _cleanup_stmt_ _cleanup_(stmt_freep)
+
+static int on_progress(void *ctx)
+{
+	struct sqlite_store *q = ctx;
+
+	return store_clock_stop(&q->clock);
+}
+
+static int on_busy(void *ctx, int count)
+{
+	struct sqlite_store *q = ctx;
+	uint64_t now = clock_mono_ns();
+
+	if (count == 0)
+		q->lock_until = now + (uint64_t)q->lock_ms * 1000000;
+	if (now >= q->lock_until || store_clock_stop(&q->clock))
+		return 0;
+	(void)sqlite3_sleep(MIN(1 << MIN(count, 6), LONGEST_NAP_MS));
+	return 1;
+}
+
+/* No other files than this one; VACUUM attaches '' itself. */
+static int on_authorize(_unused_ void *ctx, int action, const char *file,
+			_unused_ const char *b, _unused_ const char *c,
+			_unused_ const char *d)
+{
+	if (action == SQLITE_ATTACH && (!file || *file))
+		return SQLITE_DENY;
+	return SQLITE_OK;
+}
+
+/* as PostgreSQL would call it */
+static const char *state_of(int extended)
+{
+	switch (extended) {
+	case SQLITE_CONSTRAINT_PRIMARYKEY:
+	case SQLITE_CONSTRAINT_ROWID:
+	case SQLITE_CONSTRAINT_UNIQUE: return "23505";
+	case SQLITE_CONSTRAINT_NOTNULL: return "23502";
+	case SQLITE_CONSTRAINT_FOREIGNKEY: return "23503";
+	case SQLITE_CONSTRAINT_CHECK: return "23514";
+	case SQLITE_CONSTRAINT_TRIGGER: return "P0001";
+	}
+	switch (extended & 0xff) {
+	case SQLITE_CONSTRAINT: return "23000";
+	case SQLITE_MISMATCH: return "22000";
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: return "55P03";
+	case SQLITE_TOOBIG: return "54000";
+	case SQLITE_FULL: return "53100";
+	case SQLITE_READONLY: return "25006";
+	case SQLITE_ERROR: return "42000";
+	default: return "";
+	}
+}
+
+static int errno_of(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: return -EAGAIN;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH: return -EBADMSG;
+	case SQLITE_TOOBIG: return -E2BIG;
+	case SQLITE_FULL: return -ENOSPC;
+	case SQLITE_READONLY: return -EROFS;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT: return -EUCLEAN;
+	case SQLITE_ERROR:
+	case SQLITE_RANGE:
+	case SQLITE_AUTH: return -EINVAL;
+	default: return -EIO;
+	}
+}
+
+/* what the last call on the database said */
+static int failed(struct sqlite_store *q, struct error *err)
+{
+	int rc = sqlite3_extended_errcode(q->db);
+
+	if (q->clock.cancelled)
+		return error_set(err, ERR_CANCELLED, -ECANCELED,
+				 _("%s: cancelled"), q->s.name);
+	(void)snprintf(q->s.sqlstate, sizeof(q->s.sqlstate), "%s",
+		       q->clock.late ? "57014" : state_of(rc));
+	if (q->clock.late)
+		return error_set(err, ERR_STORE, -E2BIG,
+			_("%s: a statement took longer than %u ms"),
+			q->s.name, q->statement_ms);
+	if (errno_of(rc) == -ENOSPC)
+		return error_errno(err, ERR_STORE, -ENOSPC, "%s", q->s.name);
+	return error_set(err, ERR_STORE, errno_of(rc), "%s: %s", q->s.name,
+			 sqlite3_errmsg(q->db));
+}
+
+static int prepare(struct sqlite_store *q, const char *sql,
+		   sqlite3_stmt **ret, struct error *err)
+{
+	const char *tail;
+
+	store_clock_start(&q->clock, q->statement_ms);
+	if (sqlite3_prepare_v2(q->db, sql, -1, ret, &tail) != SQLITE_OK)
+		return failed(q, err);
+	tail += strspn(tail, " \t\r\n;");
+	if (!*ret || *tail)
+		return error_set(err, ERR_STORE, -EINVAL,
+			_("%s: one statement at a time, not '%.40s'"),
+			q->s.name, sql);
+	return 0;
+}
+
+static int bind_bytes(sqlite3_stmt *stmt, int i, const char *p, size_t n)
+{
+	_cleanup_strbuf_ struct strbuf bytes = STRBUF_INIT;
+
+	if (store_bytes_parse(p, n, &bytes) < 0)
+		return SQLITE_MISMATCH;
+	return sqlite3_bind_blob(stmt, i, bytes.buf, (int)bytes.len,
+				 SQLITE_TRANSIENT);
+}
+
+/* as a number only what comes back from it as it was */
+static bool bind_number(sqlite3_stmt *stmt, int i, const char *p, size_t n,
+			bool whole, int *rc)
+{
+	_cleanup_strbuf_ struct strbuf again = STRBUF_INIT;
+	char text[64];
+	int64_t v;
+	double real;
+
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, p, n);
+	text[n] = '\0';
+	if (whole) {
+		v = strtoll(text, NULL, 10);
+		strbuf_addf(&again, "%" PRId64, v);
+	} else {
+		real = strtod(text, NULL);
+		if (isnan(real))
+			return false; /* it would become NULL */
+		store_real_text(real, &again);
+	}
+	if (strcmp(again.buf, text))
+		return false;
+	*rc = whole ? sqlite3_bind_int64(stmt, i, v)
+		    : sqlite3_bind_double(stmt, i, real);
+	return true;
+}
+
+static int bind_cell(sqlite3_stmt *stmt, int i, const struct store_batch *b,
+		     const struct store_cell *c)
+{
+	const char *p = store_batch_text(b, c);
+	size_t n = p ? (size_t)c->len : 0;
+	int rc;
+
+	if (!p)
+		return sqlite3_bind_null(stmt, i);
+	if ((c->type == STORE_INT || c->type == STORE_NUM) &&
+	    bind_number(stmt, i, p, n, c->type == STORE_INT, &rc))
+		return rc;
+	if (c->type == STORE_BOOL)
+		return sqlite3_bind_int(stmt, i, n == 1 && *p == 't');
+	if (c->type == STORE_BYTES)
+		return bind_bytes(stmt, i, p, n);
+	/* lives until the statement is stepped */
+	return sqlite3_bind_text(stmt, i, p, (int)n, SQLITE_STATIC);
+}
+
+/* $1 is a name to SQLite, so parameters go by what they are called */
+static int bind_args(struct sqlite_store *q, sqlite3_stmt *stmt,
+		     const struct store_batch *args, struct error *err)
+{
+	for (int i = 1; i <= sqlite3_bind_parameter_count(stmt); i++) {
+		const char *name = sqlite3_bind_parameter_name(stmt, i);
+		int arg = name ? atoi(name + 1) : i;
+
+		if (!args || arg < 1 || (uint32_t)arg > args->ncol)
+			return error_set(err, ERR_STORE, -EINVAL,
+				_("%s: no value for parameter '%s'"),
+				q->s.name, name ? name : "?");
+		if (bind_cell(stmt, i, args, &args->cell[arg - 1]) !=
+		    SQLITE_OK)
+			return failed(q, err);
+	}
+	return 0;
+}
+
+static void add_column(struct store_batch *b, sqlite3_stmt *stmt, int i)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	enum store_type type = STORE_TEXT;
+	const void *p;
+
+	switch (sqlite3_column_type(stmt, i)) {
+	case SQLITE_NULL:
+		store_batch_add(b, STORE_TEXT, NULL, 0);
+		return;
+	case SQLITE_INTEGER:
+		type = STORE_INT;
+		strbuf_addf(&sb, "%" PRId64,
+			    (int64_t)sqlite3_column_int64(stmt, i));
+		break;
+	case SQLITE_FLOAT:
+		type = STORE_NUM;
+		store_real_text(sqlite3_column_double(stmt, i), &sb);
+		break;
+	case SQLITE_BLOB:
+		type = STORE_BYTES;
+		p = sqlite3_column_blob(stmt, i);
+		store_bytes_text(p, (size_t)sqlite3_column_bytes(stmt, i),
+				 &sb);
+		break;
+	default:
+		p = sqlite3_column_text(stmt, i);
+		store_batch_add(b, type, p ? p : "",
+				(size_t)sqlite3_column_bytes(stmt, i));
+		return;
+	}
+	store_batch_add(b, type, sb.buf, sb.len);
+}
+
+/* every row into b; shape: of a scan, whose keys are looked at */
+static int fetch(struct sqlite_store *q, sqlite3_stmt *stmt,
+		 const struct store_shape *shape, uint32_t limit,
+		 struct store_batch *b, struct error *err)
+{
+	int n = sqlite3_column_count(stmt), rc, ret;
+	uint32_t got = 0;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (++got > limit)
+			return error_set(err, ERR_STORE, -E2BIG,
+				_("%s: a statement gave more than %u rows"),
+				q->s.name, limit);
+		for (int i = 0; b && i < n; i++)
+			add_column(b, stmt, i);
+		ret = shape ? store_check_key(&q->s, shape, b, err) : 0;
+		if (ret < 0)
+			return ret;
+	}
+	return rc == SQLITE_DONE ? (int)got : failed(q, err);
+}
+
+static int sqlite_exec(struct store *s, const char *sql,
+		       const struct store_batch *args, struct store_batch *b,
+		       struct error *err)
+{
+	struct sqlite_store *q = (struct sqlite_store *)s;
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	int before = sqlite3_total_changes(q->db);
+	int ret = prepare(q, sql, &stmt, err);
+
+	if (ret == 0)
+		ret = bind_args(q, stmt, args, err);
+	if (ret < 0)
+		return ret;
+	if (b)
+		store_batch_clear(b, (uint32_t)sqlite3_column_count(stmt));
+	ret = fetch(q, stmt, NULL, STORE_EXEC_ROWS, b, err);
+	if (ret < 0 || sqlite3_column_count(stmt))
+		return ret;
+	/* sqlite3_changes() speaks of the last statement that changed rows */
+	return sqlite3_total_changes(q->db) == before ? 0 :
+	       sqlite3_changes(q->db);
+}
+
+static int run(struct store *s, const char *sql, struct error *err)
+{
+	int ret = sqlite_exec(s, sql, NULL, NULL, err);
+
+	return MIN(0, ret);
+}
+
+static int sqlite_begin(struct store *s, bool write, struct error *err)
+{
+	return run(s, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
+}
+
+static int sqlite_commit(struct store *s, struct error *err)
+{
+	return run(s, "COMMIT", err);
+}
+
+static void sqlite_abort(struct store *s)
+{
+	struct sqlite_store *q = (struct sqlite_store *)s;
+
+	/* an interrupted statement took the transaction with it; a rollback
+	   that fails is done by whoever opens the database next */
+	store_clock_start(&q->clock, q->statement_ms);
+	(void)sqlite3_progress_handler(q->db, 0, NULL, NULL);
+	if (!sqlite3_get_autocommit(q->db))
+		(void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
+	(void)sqlite3_progress_handler(q->db, OPS_BETWEEN_TICKS, on_progress,
+				       q);
+}
+
+static int sqlite_scan(struct store *s, const struct store_shape *shape,
+		       const char *after, const char *upto, uint32_t limit,
+		       struct store_batch *b, struct error *err)
+{
+	struct sqlite_store *q = (struct sqlite_store *)s;
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	int ret = store_sql_range(s, shape, after, upto, &args, err);
+
+	if (ret < 0)
+		return ret;
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_reads(&sql, shape, 0, shape->ncol);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, shape->set);
+	store_sql_where(&sql, shape, after, upto);
+	strbuf_addstr(&sql, " ORDER BY ");
+	store_sql_reads(&sql, shape, 0, shape->nkey);
+	strbuf_addf(&sql, " LIMIT %u", limit);
+	ret = prepare(q, sql.buf, &stmt, err);
+	if (ret == 0)
+		ret = bind_args(q, stmt, &args, err);
+	return ret < 0 ? ret : fetch(q, stmt, shape, limit, b, err);
+}
+
+/* the statement once for each row, with its first n cells */
+static int run_rows(struct sqlite_store *q, const char *sql,
+		    const struct store_batch *b, uint32_t from, uint32_t to,
+		    uint32_t n, struct error *err)
+{
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	int ret = prepare(q, sql, &stmt, err), changed = 0;
+
+	for (uint32_t row = from; ret == 0 && row < to; row++) {
+		for (uint32_t i = 0; i < n; i++)
+			if (bind_cell(stmt, (int)i + 1, b,
+				      store_batch_cell(b, row, i)))
+				return error_set(err, ERR_STORE, -EBADMSG,
+					_("%s: the database does not take a "
+					  "value as it is"), q->s.name);
+		if (sqlite3_step(stmt) != SQLITE_DONE)
+			return failed(q, err);
+		changed += sqlite3_changes(q->db);
+		(void)sqlite3_reset(stmt); /* as the step said */
+	}
+	return ret < 0 ? ret : changed;
+}
+
+static int sqlite_put(struct store *s, const struct store_shape *shape,
+		      const struct store_batch *b, uint32_t from, uint32_t n,
+		      enum store_conflict how, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addstr(&sql, "INSERT INTO ");
+	store_sql_set(&sql, shape->set);
+	strbuf_addstr(&sql, " (");
+	store_sql_names(&sql, shape, 0, shape->ncol);
+	for (uint32_t i = 1; i <= shape->ncol; i++)
+		strbuf_addf(&sql, "%s?%u", i > 1 ? ", " : ") VALUES (", i);
+	strbuf_addch(&sql, ')');
+	store_sql_conflict(&sql, shape, how);
+	return run_rows((struct sqlite_store *)s, sql.buf, b, from, from + n,
+			shape->ncol, err);
+}
+
+static int sqlite_del(struct store *s, const struct store_shape *shape,
+		      const struct store_batch *b, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addstr(&sql, "DELETE FROM ");
+	store_sql_set(&sql, shape->set);
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		strbuf_addstr(&sql, i ? " AND " : " WHERE ");
+		store_sql_name(&sql, shape->col[i]);
+		strbuf_addf(&sql, " = ?%u", i + 1);
+	}
+	return run_rows((struct sqlite_store *)s, sql.buf, b, 0, b->nrow,
+			shape->nkey, err);
+}
+
+static int sqlite_columns(struct store *s, const char *set,
+			  struct store_batch *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	const char *dot = strchr(set, '.'), *name = dot ? dot + 1 : set;
+
+	store_batch_clear(&args, dot ? 2 : 1);
+	store_batch_add(&args, STORE_TEXT, name, strlen(name));
+	if (dot)
+		store_batch_add(&args, STORE_TEXT, set, (size_t)(dot - set));
+	strbuf_addf(&sql, "SELECT name, type, substr('ft', 1 + \"notnull\", 1)"
+		    ", dflt_value, pk FROM pragma_table_info($1%s) "
+		    "ORDER BY cid", dot ? ", $2" : "");
+	return sqlite_exec(s, sql.buf, &args, b, err);
+}
+
+static void sqlite_close(struct store *s)
+{
+	struct sqlite_store *q = (struct sqlite_store *)s;
+
+	(void)sqlite3_close(q->db); /* nothing is open in it */
+	free(q);
+}
+
+/* no symbolic link on the way, and below the root */
+static int real_path(const char *rel, const struct store_options *o,
+		     char **ret, struct error *err)
+{
+	_cleanup_free_ char *link = NULL, *dir = NULL;
+	_cleanup_close_ int fd = -1;
+	const char *why = path_check(rel), *name;
+	int r;
+
+	if (!why && *rel == '/')
+		why = N_("a store lies below the root");
+	if (why)
+		return error_set(err, ERR_PLAN_VALUE, -EINVAL, "'%s': %s", rel,
+				 _(why));
+	fd = fs_open_parent(o->root_fd, rel, &name);
+	if (fd >= 0) {
+		link = xasprintf("/proc/self/fd/%d", fd);
+		dir = realpath(link, NULL);
+	}
+	if (!dir) {
+		r = fd < 0 ? fd : -errno;
+		return error_errno(err, ERR_STORE, r,
+				   _("cannot open database '%s'"), rel);
+	}
+	*ret = path_join(dir, name);
+	return 0;
+}
+
+static int configure(struct sqlite_store *q, const struct store_options *o,
+		     struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	bool wal;
+	int ret;
+
+	(void)sqlite3_extended_result_codes(q->db, 1);
+	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	if (o->read_only)
+		(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+					1, NULL);
+	(void)sqlite3_busy_handler(q->db, on_busy, q);
+	(void)sqlite3_progress_handler(q->db, OPS_BETWEEN_TICKS, on_progress,
+				       q);
+	(void)sqlite3_set_authorizer(q->db, on_authorize, NULL);
+	/* the first look at the file: is it a database at all? */
+	ret = sqlite_exec(&q->s, "PRAGMA schema_version", NULL, &b, err);
+	if (ret < 0 || o->read_only)
+		return MIN(ret, 0);
+	if (b.nrow == 1 && b.cell[0].len == 1 && b.buf[b.cell[0].off] == '0')
+		ret = sqlite_exec(&q->s, "PRAGMA journal_mode = WAL", NULL, &b,
+				  err);
+	else
+		ret = sqlite_exec(&q->s, "PRAGMA journal_mode", NULL, &b, err);
+	if (ret < 0)
+		return ret;
+	wal = b.nrow == 1 && b.cell[0].len == 3 &&
+	      !memcmp(b.buf + b.cell[0].off, "wal", 3);
+	/* without EXTRA a rollback journal may come back after a power cut */
+	return run(&q->s, wal ? "PRAGMA synchronous = FULL" :
+		   "PRAGMA synchronous = EXTRA", err);
+}
+
+static int sqlite_open(const char *rest, const struct store_options *o,
+		       struct store **ret, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct sqlite_store *q;
+	int flags = o->read_only ? SQLITE_OPEN_READONLY :
+		    o->create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE :
+		    SQLITE_OPEN_READWRITE;
+	int r = real_path(rest, o, &path, err);
+
+	if (r < 0)
+		return r;
+	q = xcalloc(1, sizeof(*q));
+	q->s.ops = &store_sqlite_ops;
+	q->s.name = xasprintf("sqlite:%s", rest);
+	q->lock_ms = o->lock_ms ? o->lock_ms : STORE_LOCK_MS;
+	q->statement_ms = o->statement_ms ? o->statement_ms :
+			  STORE_STATEMENT_MS;
+	store_clock_init(&q->clock, o);
+	r = sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOFOLLOW |
+			    SQLITE_OPEN_NOMUTEX, NULL);
+	r = r == SQLITE_OK ? configure(q, o, err) : failed(q, err);
+	if (r < 0) {
+		store_close(&q->s);
+		return r;
+	}
+	*ret = &q->s;
+	return 0;
+}
+
+const struct store_ops store_sqlite_ops = {
+	.scheme = "sqlite",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.abort = sqlite_abort,
+	.scan = sqlite_scan,
+	.put = sqlite_put,
+	.del = sqlite_del,
+	.mark = store_sql_mark,
+	.marks = store_sql_marks,
+	.columns = sqlite_columns,
+	.exec = sqlite_exec,
+	.split = store_sql_split,
+};

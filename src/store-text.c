@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* The text of cells, and MD5 of them. */
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "store-internal.h"
+
+/* digits d1d2d3... without zeros at the end, value d1.d2d3... * 10^exp */
+static void put_digits(struct strbuf *out, const char *digits, int n, int exp)
+{
+	if (exp < -4 || exp >= 15) {
+		strbuf_addch(out, digits[0]);
+		if (n > 1)
+			strbuf_addf(out, ".%.*s", n - 1, digits + 1);
+		strbuf_addf(out, "e%c%02d", exp < 0 ? '-' : '+', abs(exp));
+	} else if (exp < 0) {
+		strbuf_addf(out, "0.%.*s%.*s", -exp - 1, "0000", n, digits);
+	} else {
+		for (int i = 0; i < n || i <= exp; i++) {
+			if (i == exp + 1)
+				strbuf_addch(out, '.');
+			strbuf_addch(out, i < n ? digits[i] : '0');
+		}
+	}
+}
+
+/* the fewest digits that come back, in the form of PostgreSQL's float8out
+   (extra_float_digits 1) */
+void store_real_text(double v, struct strbuf *out)
+{
+	char text[40], digits[20];
+	int n = 0, exp;
+	const char *p;
+
+	if (isnan(v) || isinf(v)) {
+		strbuf_addstr(out, isnan(v) ? "NaN" :
+			      v < 0 ? "-Infinity" : "Infinity");
+		return;
+	}
+	if (signbit(v))
+		strbuf_addch(out, '-');
+	v = fabs(v);
+	for (int precision = 0; precision < 17; precision++) {
+		(void)snprintf(text, sizeof(text), "%.*e", precision, v);
+		if ((precision >= 14 || v < DBL_MIN) && strtod(text, NULL) == v)
+			break;
+	}
+	for (p = text; *p != 'e'; p++)
+		if (*p != '.')
+			digits[n++] = *p;
+	exp = atoi(p + 1);
+	while (n > 1 && digits[n - 1] == '0')
+		n--;
+	put_digits(out, digits, n, exp);
+}
+
+void store_bytes_text(const void *p, size_t n, struct strbuf *out)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *b = p;
+
+	strbuf_grow(out, 2 + 2 * n);
+	strbuf_addstr(out, "\\x");
+	for (size_t i = 0; i < n; i++) {
+		strbuf_addch(out, hex[b[i] >> 4]);
+		strbuf_addch(out, hex[b[i] & 15]);
+	}
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int store_bytes_parse(const char *text, size_t n, struct strbuf *out)
+{
+	if (n < 2 || n % 2 || memcmp(text, "\\x", 2))
+		return -EINVAL;
+	strbuf_grow(out, n / 2);
+	for (size_t i = 2; i < n; i += 2) {
+		int hi = hex_value(text[i]), lo = hex_value(text[i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return -EINVAL;
+		strbuf_addch(out, (char)(hi << 4 | lo));
+	}
+	return 0;
+}
+
+#define ROL(x, n) ((x) << (n) | (x) >> (32 - (n)))
+
+static const uint32_t sines[64] = {
+	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a,
+	0xa8304613, 0xfd469501, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be,
+	0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821, 0xf61e2562, 0xc040b340,
+	0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
+	0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8,
+	0x676f02d9, 0x8d2a4c8a, 0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c,
+	0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 0x289b7ec6, 0xeaa127fa,
+	0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
+	0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92,
+	0xffeff47d, 0x85845dd1, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1,
+	0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
+};
+
+static void md5_block(uint32_t h[4], const unsigned char *p)
+{
+	static const unsigned char turn[4][4] = {
+		{ 7, 12, 17, 22 }, { 5, 9, 14, 20 },
+		{ 4, 11, 16, 23 }, { 6, 10, 15, 21 },
+	};
+	uint32_t a = h[0], b = h[1], c = h[2], d = h[3], w[16], f, next;
+	unsigned int k;
+
+	for (int i = 0; i < 16; i++, p += 4)
+		w[i] = (uint32_t)p[0] | (uint32_t)p[1] << 8 |
+		       (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+	for (unsigned int i = 0; i < 64; i++) {
+		switch (i / 16) {
+		case 0: f = (b & c) | (~b & d); k = i; break;
+		case 1: f = (d & b) | (~d & c); k = 5 * i + 1; break;
+		case 2: f = b ^ c ^ d; k = 3 * i + 5; break;
+		default: f = c ^ (b | ~d); k = 7 * i; break;
+		}
+		f += a + sines[i] + w[k % 16];
+		next = b + ROL(f, turn[i / 16][i % 4]);
+		a = d;
+		d = c;
+		c = b;
+		b = next;
+	}
+	h[0] += a;
+	h[1] += b;
+	h[2] += c;
+	h[3] += d;
+}
+
+uint64_t store_md5_half(const void *p, size_t n)
+{
+	uint32_t h[4] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476 };
+	const unsigned char *b = p;
+	unsigned char tail[128] = { 0 };
+	size_t rest = n % 64, end = rest < 56 ? 64 : 128;
+
+	for (size_t i = 0; i + 64 <= n; i += 64)
+		md5_block(h, b + i);
+	if (rest)
+		memcpy(tail, b + n - rest, rest);
+	tail[rest] = 0x80;
+	for (int i = 0; i < 8; i++)
+		tail[end - 8 + (size_t)i] =
+			(unsigned char)((uint64_t)n * 8 >> 8 * i);
+	md5_block(h, tail);
+	if (end == 128)
+		md5_block(h, tail + 64);
+	return (uint64_t)__builtin_bswap32(h[0]) << 32 |
+	       __builtin_bswap32(h[1]);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "store.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "store-internal.h"
+
+#define TICK_NS 100000000ull
+#define DIGEST_ROWS 5000
+
+/* ops NULL: this program was built without it */
+static const struct {
+	const char *scheme;
+	const struct store_ops *ops;
+} kinds[] = {
+	{ "sqlite", &store_sqlite_ops },
+	{ "pg", NULL },
+	{ "json", NULL },
+	{ "jsonl", NULL },
+};
+
+enum store_class store_class(int ret)
+{
+	switch (-ret) {
+	case ECONNRESET: return STORE_CLASS_RECONNECT;
+	case EAGAIN: return STORE_CLASS_RETRY;
+	case E2BIG: return STORE_CLASS_SHRINK;
+	case EBADMSG: return STORE_CLASS_BADROW;
+	case ESTALE: return STORE_CLASS_STALE;
+	case ECANCELED: return STORE_CLASS_CANCELLED;
+	default: return ret < 0 ? STORE_CLASS_FATAL : STORE_CLASS_NONE;
+	}
+}
+
+int store_open(const char *url, const struct store_options *o,
+	       struct store **ret, struct error *err)
+{
+	size_t n = strcspn(url, ":");
+
+	for (size_t i = 0; url[n] && i < ARRAY_SIZE(kinds); i++) {
+		if (strlen(kinds[i].scheme) != n ||
+		    memcmp(kinds[i].scheme, url, n))
+			continue;
+		if (!kinds[i].ops)
+			return error_set(err, ERR_TOOL, -EOPNOTSUPP,
+				_("this upshift was built without stores of "
+				  "the kind '%s'"), kinds[i].scheme);
+		return kinds[i].ops->open(url + n + 1, o, ret, err);
+	}
+	/* what it is instead may be a whole URL with a password */
+	return error_set(err, ERR_PLAN_VALUE, -EINVAL,
+			 _("a store begins with 'sqlite:', 'pg:', 'json:' or "
+			   "'jsonl:'"));
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	store_abort(s);
+	free(s->name);
+	s->ops->close(s);
+}
+
+const char *store_name(const struct store *s)
+{
+	return s->name;
+}
+
+const char *store_sqlstate(const struct store *s)
+{
+	return s->sqlstate;
+}
+
+int store_begin(struct store *s, bool write, struct error *err)
+{
+	int ret;
+
+	if (s->in_tx)
+		BUG("a transaction in a transaction");
+	s->sqlstate[0] = '\0';
+	ret = s->ops->begin(s, write, err);
+	if (ret == 0) {
+		s->in_tx = true;
+		s->writes = write;
+	}
+	return ret;
+}
+
+int store_commit(struct store *s, struct error *err)
+{
+	int ret;
+
+	if (!s->in_tx)
+		BUG("a commit without a transaction");
+	s->sqlstate[0] = '\0';
+	ret = s->ops->commit(s, err);
+	if (ret == 0)
+		s->in_tx = s->writes = false;
+	return ret;
+}
+
+void store_abort(struct store *s)
+{
+	if (s->in_tx)
+		s->ops->abort(s);
+	s->in_tx = s->writes = false;
+}
+
+static void check_shape(const struct store_shape *shape)
+{
+	if (!shape->nkey || shape->nkey > shape->ncol)
+		BUG("a shape of %u columns with a key of %u", shape->ncol,
+		    shape->nkey);
+}
+
+int store_check_key(const struct store *s, const struct store_shape *shape,
+		    const struct store_batch *b, struct error *err)
+{
+	uint32_t last = b->nrow - 1;
+	bool same = last > 0;
+
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		const struct store_cell *c = store_batch_cell(b, last, i);
+		const struct store_cell *p;
+
+		if (c->len < 0)
+			return error_set(err, ERR_STORE, -EINVAL,
+				_("%s: '%s' has a row without a key, '%s' is "
+				  "NULL"), s->name, shape->set, shape->col[i]);
+		if (!same)
+			continue;
+		p = store_batch_cell(b, last - 1, i);
+		same = p->len == c->len &&
+		       !memcmp(b->buf + p->off, b->buf + c->off,
+			       (size_t)c->len);
+	}
+	if (same) {
+		_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+
+		store_key(b, last, shape->nkey, &key);
+		return error_set(err, ERR_STORE, -EINVAL,
+			_("%s: '%s' has the key %s twice"), s->name,
+			shape->set, key.buf);
+	}
+	return 0;
+}
+
+int store_scan(struct store *s, const struct store_shape *shape,
+	       const char *after, const char *upto, uint32_t limit,
+	       struct store_batch *b, struct error *err)
+{
+	int ret;
+
+	check_shape(shape);
+	if (!limit || limit >= INT32_MAX)
+		BUG("a scan of %u rows", limit);
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, shape->ncol);
+	/* one more tells whether its key is the same as the last one's */
+	ret = s->ops->scan(s, shape, after, upto, limit + 1, b, err);
+	if (ret < 0)
+		return ret;
+	if (b->nrow > limit)
+		store_batch_drop_row(b);
+	return (int)b->nrow;
+}
+
+static void need_write(const struct store *s)
+{
+	if (!s->in_tx || !s->writes)
+		BUG("a write without a transaction");
+}
+
+int store_put(struct store *s, const struct store_shape *shape,
+	      const struct store_batch *b, uint32_t from, uint32_t n,
+	      enum store_conflict how, struct error *err)
+{
+	check_shape(shape);
+	need_write(s);
+	if (b->ncol != shape->ncol || from + n > b->nrow)
+		BUG("a put of rows that are not there");
+	s->sqlstate[0] = '\0';
+	return n ? s->ops->put(s, shape, b, from, n, how, err) : 0;
+}
+
+int store_del(struct store *s, const struct store_shape *shape,
+	      const struct store_batch *b, struct error *err)
+{
+	check_shape(shape);
+	need_write(s);
+	if (b->ncol < shape->nkey)
+		BUG("keys of %u columns", b->ncol);
+	s->sqlstate[0] = '\0';
+	return b->nrow ? s->ops->del(s, shape, b, err) : 0;
+}
+
+int store_mark(struct store *s, const struct store_mark *m, const char *old,
+	       struct error *err)
+{
+	if (old)
+		need_write(s);
+	else if (s->in_tx)
+		BUG("a range is made known outside of a transaction");
+	s->sqlstate[0] = '\0';
+	return s->ops->mark(s, m, old, err);
+}
+
+int store_marks(struct store *s, const char *step, struct store_batch *b,
+		struct error *err)
+{
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, 7);
+	return s->ops->marks(s, step, b, err);
+}
+
+int store_columns(struct store *s, const char *set, struct store_batch *b,
+		  struct error *err)
+{
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, 5);
+	return s->ops->columns(s, set, b, err);
+}
+
+static int has_none(const struct store *s, struct error *err)
+{
+	return error_set(err, ERR_STORE, -EOPNOTSUPP,
+			 _("%s: a file takes no statements"), s->name);
+}
+
+int store_exec(struct store *s, const char *sql, const struct store_batch *args,
+	       struct store_batch *b, struct error *err)
+{
+	s->sqlstate[0] = '\0';
+	if (b)
+		store_batch_clear(b, 0);
+	if (!s->ops->exec)
+		return has_none(s, err);
+	return s->ops->exec(s, sql, args, b, err);
+}
+
+int store_split(struct store *s, const struct store_shape *shape,
+		const char *lo, const char *hi, uint64_t every,
+		struct store_batch *b, struct error *err)
+{
+	check_shape(shape);
+	if (!every)
+		BUG("parts of no rows");
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, shape->nkey);
+	if (!s->ops->split)
+		return has_none(s, err);
+	return s->ops->split(s, shape, lo, hi, every, b, err);
+}
+
+static void digest_rows(const struct store_batch *b, struct strbuf *text,
+			struct store_digest *d)
+{
+	for (uint32_t row = 0; row < b->nrow; row++) {
+		strbuf_clear(text);
+		for (uint32_t i = 0; i < b->ncol; i++) {
+			const struct store_cell *c =
+				store_batch_cell(b, row, i);
+
+			if (i)
+				strbuf_addch(text, '\x1f');
+			if (c->len < 0)
+				strbuf_addch(text, '\x1e');
+			else
+				strbuf_add(text, b->buf + c->off,
+					   (size_t)c->len);
+		}
+		d->n++;
+		d->sum ^= store_md5_half(text->buf, text->len);
+	}
+}
+
+static int digest_by_scan(struct store *s, const struct store_shape *shape,
+			  const char *lo, const char *hi,
+			  struct store_digest *ret, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	int n;
+
+	do {
+		n = store_scan(s, shape, key.len ? key.buf : lo, hi,
+			       DIGEST_ROWS, &b, err);
+		if (n < 0)
+			return n;
+		digest_rows(&b, &text, ret);
+		if (n)
+			store_key(&b, b.nrow - 1, shape->nkey, &key);
+	} while (n == DIGEST_ROWS);
+	return 0;
+}
+
+int store_digest(struct store *s, const struct store_shape *shape,
+		 const char *lo, const char *hi, struct store_digest *ret,
+		 struct error *err)
+{
+	check_shape(shape);
+	s->sqlstate[0] = '\0';
+	memset(ret, 0, sizeof(*ret));
+	if (s->ops->digest)
+		return s->ops->digest(s, shape, lo, hi, ret, err);
+	return digest_by_scan(s, shape, lo, hi, ret, err);
+}
+
+void store_clock_init(struct store_clock *c, const struct store_options *o)
+{
+	memset(c, 0, sizeof(*c));
+	c->tick = o->tick;
+	c->ctx = o->ctx;
+}
+
+void store_clock_start(struct store_clock *c, unsigned int ms)
+{
+	c->deadline = clock_mono_ns() + (uint64_t)ms * 1000000;
+	c->cancelled = c->late = false;
+}
+
+bool store_clock_stop(struct store_clock *c)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (c->cancelled || c->late)
+		return true;
+	if (c->tick && now >= c->next_tick) {
+		c->next_tick = now + TICK_NS;
+		c->cancelled = c->tick(c->ctx) != 0;
+	}
+	c->late = !c->cancelled && c->deadline && now > c->deadline;
+	return c->cancelled || c->late;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_H
+#define STORE_H
+/*
+ * store - keyed records behind one small table of functions
+ *
+ * A store is a database or a file of records that a plan names by a URL:
+ *
+ *	sqlite:PATH		an SQLite database; below the root
+ *	json:PATH#MEMBER	the array or object at MEMBER of a JSON document
+ *	jsonl:PATH		JSON lines
+ *	pg:CONNINFO		PostgreSQL, or what speaks its protocol: a URI
+ *				(pg://..., or pg:postgresql://...) or keywords
+ *
+ * Copying, verifying, draining and repairing are written once over it. What
+ * they have in common is the only form of records: a batch of text cells, each
+ * with the type that its source gave it.
+ *
+ * Calling sequence:
+ *
+ *	store_open(url, &options, &s, &err);
+ *	store_mark(s, &m, NULL, &err);          the range is known; by itself
+ *	store_begin(s, true, &err);
+ *	store_mark(s, &m, old_position, &err);  moves the checkpoint, first
+ *	store_put(s, &shape, &batch, 0, batch.nrow, STORE_REPLACE, &err);
+ *	store_commit(s, &err);
+ *	store_close(s);
+ *
+ * Everything between begin and commit is one transaction: rows and checkpoint
+ * become visible and durable together. After any failure inside it the caller
+ * calls store_abort() (which is harmless without a transaction) before
+ * anything else. scan, columns, split, digest, marks and exec may be called
+ * outside of a transaction too, and then each is one of its own.
+ *
+ * One store is for one thread at a time. Two threads open it twice.
+ *
+ * Keys: the first nkey columns of a shape. A key travels as text, a JSON array
+ * with one element for each column: a string, a number for STORE_INT and
+ * STORE_NUM, true or false, an array for what a string cannot say (bytes, text
+ * that is no UTF-8). It comes from store_key(), nobody else looks into it. Keys
+ * compare as rows do in the store: column by column, in its own order. Rows
+ * come in that order, and a scan continues after a key, so keys must be unique
+ * and not NULL; scan refuses what it sees of the others.
+ *
+ * Text of cells, the same from every store for an equal value:
+ *	STORE_TEXT	as it is, UTF-8 by right, any bytes in fact
+ *	STORE_INT	decimal
+ *	STORE_NUM	decimal, or as short as it comes back from a double, with
+ *			an exponent from 1e15 and below 1e-4 (as PostgreSQL)
+ *	STORE_BOOL	t or f
+ *	STORE_JSON	JSON
+ *	STORE_BYTES	\x and hex digits
+ *
+ * Errors: 0 (or a count) or -errno, with err filled; store_class() says what
+ * to do about it:
+ *	STORE_CLASS_RECONNECT	-ECONNRESET: close and open again. From commit:
+ *				nobody knows whether it happened; store_marks()
+ *				of the new connection tells (the position moved
+ *				or it did not)
+ *	STORE_CLASS_RETRY	-EAGAIN: the whole transaction again, later
+ *	STORE_CLASS_SHRINK	-E2BIG: again with fewer rows; a statement that
+ *				took longer than statement_ms is of these
+ *	STORE_CLASS_BADROW	-EBADMSG: a row that the store refuses
+ *	STORE_CLASS_STALE	-ESTALE: somebody else moved the checkpoint
+ *	STORE_CLASS_CANCELLED	-ECANCELED: tick() said so
+ *	STORE_CLASS_FATAL	all else
+ * store_sqlstate() has the five characters for the last failure, or "".
+ *
+ * Waits are bounded: to connect, for a lock, for a statement. While a store
+ * waits or works it calls tick() about ten times a second; nonzero ends what
+ * is going on with STORE_CLASS_CANCELLED.
+ *
+ * No password is ever in a message or in store_name().
+ *
+ * On disk after a crash: what was committed. The checkpoints are rows of the
+ * table _upshift_range in the store itself, changed in the transaction of the
+ * rows that they speak of, by comparing and setting the position; so of two
+ * runners one gets STORE_CLASS_STALE, and no row is written twice.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+struct error;
+struct store;
+struct strbuf;
+
+enum store_type {
+	STORE_TEXT, STORE_INT, STORE_NUM, STORE_BOOL, STORE_JSON, STORE_BYTES,
+};
+
+struct store_cell {
+	size_t off;              /* in buf of the batch */
+	int32_t len;             /* -1: NULL */
+	uint8_t type;            /* enum store_type */
+};
+
+/* A value struct; rows are added cell by cell. Offsets, not pointers, so buf
+   may move. Clearing keeps the memory. */
+struct store_batch {
+	char *buf;
+	size_t n, cap;
+	struct store_cell *cell;
+	size_t ncell, cellcap;
+	uint32_t nrow, ncol;
+};
+
+#define STORE_BATCH_INIT { 0 }
+#define _cleanup_store_batch_ _cleanup_(store_batch_release)
+
+void store_batch_release(struct store_batch *b);
+/* empty, with rows of ncol cells from now on */
+void store_batch_clear(struct store_batch *b, uint32_t ncol);
+/* the next cell; p NULL is NULL. A row is counted with its last cell. */
+void store_batch_add(struct store_batch *b, enum store_type type,
+		     const char *p, size_t n);
+/* the last cell again, and its row with it */
+void store_batch_drop_row(struct store_batch *b);
+static inline const struct store_cell *
+store_batch_cell(const struct store_batch *b, uint32_t row, uint32_t col)
+{
+	return &b->cell[(size_t)row * b->ncol + col];
+}
+/* NULL for NULL; not terminated */
+static inline const char *store_batch_text(const struct store_batch *b,
+					   const struct store_cell *c)
+{
+	return c->len < 0 ? NULL : b->buf + c->off;
+}
+
+/*
+ * What a scan yields and a put takes. set is NAME or SCHEMA.NAME (a dot in a
+ * name cannot be had). expr, if not NULL, holds for each column what is read
+ * in its place, in the language of the store, or NULL for the column; where is
+ * a condition in that language, or NULL. All borrowed.
+ */
+struct store_shape {
+	const char *set;
+	uint32_t ncol, nkey;
+	const char *const *col;
+	const char *const *expr;
+	const char *where;
+};
+
+/* the key of a row; *out is replaced */
+void store_key(const struct store_batch *b, uint32_t row, uint32_t nkey,
+	       struct strbuf *out);
+/* the cells of a key as one more row; b has as many columns; -EINVAL */
+int store_key_cells(const char *key, struct store_batch *b);
+
+enum store_conflict {
+	STORE_ERROR,             /* a key that is there is a bad row */
+	STORE_SKIP,              /* what is there stays */
+	STORE_REPLACE,           /* the other columns are set */
+};
+
+/* a range of keys of a step and how far it is done */
+struct store_mark {
+	const char *step;
+	int part;
+	const char *lo, *hi;     /* after lo, up to hi; NULL: open */
+	const char *pos;         /* a key; "" before the first row */
+	uint64_t rows;           /* that this batch brought */
+	bool done;
+};
+
+struct store_digest {
+	uint64_t n;              /* rows */
+	uint64_t sum;            /* the first half of their MD5, xored */
+};
+
+struct store_options {
+	int root_fd;             /* paths are below it */
+	bool read_only;
+	bool create;             /* a database that is not there */
+	bool allow_plaintext;    /* TCP without sslmode=verify-full */
+	/* milliseconds; 0: 10 s, 10 s, 10 min */
+	unsigned int connect_ms, lock_ms, statement_ms;
+	int (*tick)(void *ctx);  /* may be NULL */
+	void *ctx;
+};
+
+enum store_class {
+	STORE_CLASS_NONE, STORE_CLASS_RECONNECT, STORE_CLASS_RETRY,
+	STORE_CLASS_SHRINK, STORE_CLASS_BADROW, STORE_CLASS_STALE,
+	STORE_CLASS_CANCELLED, STORE_CLASS_FATAL,
+};
+enum store_class store_class(int ret);
+
+/*
+ * ERR_PLAN_VALUE: no such kind, or a path that is none; ERR_TOOL (status 69):
+ * upshift was built without this kind. The store is the caller's.
+ */
+int store_open(const char *url, const struct store_options *o,
+	       struct store **ret, struct error *err);
+void store_close(struct store *s);
+static inline void store_closep(struct store **s)
+{
+	store_close(*s);
+}
+#define _cleanup_store_ _cleanup_(store_closep)
+/* for messages: the URL without what is secret */
+const char *store_name(const struct store *s);
+const char *store_sqlstate(const struct store *s);
+
+/* write: obtains the right to write at once, where there is one */
+int store_begin(struct store *s, bool write, struct error *err);
+int store_commit(struct store *s, struct error *err);
+void store_abort(struct store *s);
+
+/*
+ * Rows after the key `after` up to and with `upto` (NULL: no bound), at most
+ * limit, in the order of keys; b is cleared first. Returns the number of rows;
+ * fewer than limit: there are no more.
+ */
+int store_scan(struct store *s, const struct store_shape *shape,
+	       const char *after, const char *upto, uint32_t limit,
+	       struct store_batch *b, struct error *err);
+/* Rows from .. from + n of b, whose columns are those of shape; inside a
+   transaction. Returns how many were new or changed. */
+int store_put(struct store *s, const struct store_shape *shape,
+	      const struct store_batch *b, uint32_t from, uint32_t n,
+	      enum store_conflict how, struct error *err);
+/* The rows whose keys are the first nkey cells of b's rows; inside a
+   transaction. Returns how many there were. */
+int store_del(struct store *s, const struct store_shape *shape,
+	      const struct store_batch *b, struct error *err);
+/*
+ * old NULL: makes the range known, unless it is (what is known of it stays);
+ * a transaction of its own. Else, inside one: moves the position from old to
+ * m->pos and adds m->rows; STALE if it is not at old.
+ */
+int store_mark(struct store *s, const struct store_mark *m, const char *old,
+	       struct error *err);
+/* The ranges of a step by part: part, lo, hi, pos, rows, batches, done (0 or
+   1). Returns their number. */
+int store_marks(struct store *s, const char *step, struct store_batch *b,
+		struct error *err);
+/* The columns of a set in order: name, declared type, t or f for NOT NULL,
+   default as SQL, place in the primary key (from 1; 0 none); generated ones,
+   which nobody can write, are left out. Returns their number; 0: there is no
+   such set. */
+int store_columns(struct store *s, const char *set, struct store_batch *b,
+		  struct error *err);
+
+/* Where the database has none of its own, -EOPNOTSUPP. */
+#define STORE_EXEC_ROWS 10000
+/*
+ * One statement; args: a batch with one row, for $1, $2, ... (NULL: none). The
+ * rows go to b (NULL: dropped); more than STORE_EXEC_ROWS are -E2BIG. Returns
+ * the number of rows it gave or, if it gives none, changed.
+ */
+int store_exec(struct store *s, const char *sql, const struct store_batch *args,
+	       struct store_batch *b, struct error *err);
+/* The upper ends (keys, as rows of nkey cells) of parts with `every` rows
+   each, in the range; the last part, which may be smaller, has none. */
+int store_split(struct store *s, const struct store_shape *shape,
+		const char *lo, const char *hi, uint64_t every,
+		struct store_batch *b, struct error *err);
+/*
+ * Count and digest of the rows in the range: the same from every store whose
+ * cells have the same text. A row's text is its cells with 0x1f between them
+ * and 0x1e for NULL.
+ */
+int store_digest(struct store *s, const struct store_shape *shape,
+		 const char *lo, const char *hi, struct store_digest *ret,
+		 struct error *err);
+
+#endif
