@@ -26,6 +26,7 @@ struct pty {
 	struct strbuf raw;        /* all that came */
 	char log[64];             /* what was asked of the wizard; a file */
 	int status;               /* see pty_sync() */
+	bool blind;
 	int events;               /* a line written here reaches the log page */
 };
 
@@ -35,6 +36,7 @@ struct pty_setup {
 	const char *locale;       /* C.UTF-8 */
 	const char *env;          /* "NAME=VALUE", one more */
 	const char *option;
+	bool blind;               /* nobody looks at cells, only at bytes */
 	bool job;                 /* under a parent that watches it stop */
 	const char *const *argv;  /* this program, not fake-tui */
 };
@@ -63,8 +65,9 @@ void pty_wait_log(struct pty *p, const char *line);
  * status is what waitpid() said.
  */
 bool pty_sync(struct pty *p);
-/* waits a moment for more */
-void pty_read(struct pty *p);
+/* waits so long for more; or until no more comes for so long */
+void pty_read(struct pty *p, int ms);
+void pty_read_all(struct pty *p, int ms);
 /* whatever can be read now */
 void pty_drain(struct pty *p);
 bool pty_has(const struct pty *p, const char *text);

@@ -518,7 +518,7 @@ static void t_silent_step(void **state)
 	before = waits(x.p.pid);
 	bytes = x.p.raw.len;
 	while (clock_shown(&x.p) < 3) {
-		pty_read(&x.p);
+		pty_read(&x.p, 100);
 		assert_true(clock_since(since) < PATIENCE_S);
 	}
 	assert_in_range(waits(x.p.pid) - before, 1, clock_since(since) + 2);
