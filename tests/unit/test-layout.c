@@ -153,6 +153,35 @@ static void long_list(void **state)
 	sheet_release(&s);
 }
 
+/* rows on the right that need more room than there is come first, whole */
+static void wide_right(void **state)
+{
+	struct layout l;
+	struct sheet s;
+	struct look in = { .sheet = &s, .width = 80, .height = 18 };
+
+	(void)state;
+	sheet_init(&s);
+	sheet_row(&s, NULL, MARK_OK, "1 a-step", "00:41", NULL)->side =
+		SIDE_LEFT;
+	sheet_row(&s, NULL, MARK_OK, "V01", "short", NULL)->side = SIDE_RIGHT;
+	layout_init(&l);
+	layout_make(&l, &in);
+	check(&l, &in, "narrow");
+	assert_int_equal(l.n, 1);
+	sheet_row(&s, NULL, MARK_OK, "V02", "a sentence on what was found out "
+		  "here, some sixty columns", NULL)->side = SIDE_RIGHT;
+	layout_make(&l, &in);
+	check(&l, &in, "wide");
+	assert_int_equal(l.n, 3);
+	assert_string_equal(l.v[1].span[l.v[1].n - 1].text,
+			    "a sentence on what was found out here, some sixty "
+			    "columns");
+	assert_string_equal(l.v[2].span[1].text, "1 a-step");
+	layout_release(&l);
+	sheet_release(&s);
+}
+
 static void empty(void **state)
 {
 	struct layout l;
@@ -174,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_size),
 		cmocka_unit_test(long_list),
+		cmocka_unit_test(wide_right),
 		cmocka_unit_test(empty),
 	};
 

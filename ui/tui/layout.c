@@ -205,6 +205,26 @@ static int left_cols(struct build *b, const size_t *left, size_t n,
 	return MIN(w, b->width / 2);
 }
 
+/* rows on the right that would not fit there in a line each */
+static bool right_is_wide(struct build *b, const size_t *right, size_t n,
+			  int room)
+{
+	struct build part = *b;
+	struct layout whole;
+	bool rows = false, wide;
+
+	for (size_t i = 0; i < n; i++)
+		rows = rows || b->in->sheet->items[right[i]].type == SHEET_ROW;
+	if (!rows)
+		return false;
+	layout_init(&whole);
+	part.out = &whole;
+	build_list(&part, right, n);
+	wide = natural_cols(&whole) > room;
+	layout_release(&whole);
+	return wide;
+}
+
 static void build_sides(struct build *b, const size_t *left, size_t left_n,
 			const size_t *right, size_t right_n)
 {
@@ -224,6 +244,12 @@ static void build_sides(struct build *b, const size_t *left, size_t left_n,
 	part.width = b->width / 2;
 	build_list(&part, left, left_n);
 	col = left_n ? left_cols(b, left, left_n, &l) + 3 : 0;
+	if (right_is_wide(b, right, right_n, b->width - col)) {
+		layout_release(&l);
+		build_list(b, right, right_n);
+		build_list(b, left, left_n);
+		return;
+	}
 	part.out = &r;
 	part.width = b->width - col;
 	build_list(&part, right, right_n);
