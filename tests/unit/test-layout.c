@@ -173,11 +173,11 @@ static void wide_right(void **state)
 		  "here, some sixty columns", NULL)->side = SIDE_RIGHT;
 	layout_make(&l, &in);
 	check(&l, &in, "wide");
-	assert_int_equal(l.n, 3);
+	assert_int_equal(l.n, 4);
 	assert_string_equal(l.v[1].span[l.v[1].n - 1].text,
 			    "a sentence on what was found out here, some sixty "
 			    "columns");
-	assert_string_equal(l.v[2].span[1].text, "1 a-step");
+	assert_string_equal(l.v[3].span[1].text, "1 a-step");
 	layout_release(&l);
 	sheet_release(&s);
 }

@@ -247,6 +247,8 @@ static void build_sides(struct build *b, const size_t *left, size_t left_n,
 	if (right_is_wide(b, right, right_n, b->width - col)) {
 		layout_release(&l);
 		build_list(b, right, right_n);
+		if (b->blanks && left_n)
+			(void)build_line(b, LINE_BLANK);
 		build_list(b, left, left_n);
 		return;
 	}
