@@ -37,20 +37,38 @@ static _noreturn_ void hold(const char *tool, const char *why, int fd)
 	_exit(127);
 }
 
+/* until everybody else has closed the other end */
+static void wait_for_end(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) < 0 && errno == EINTR)
+		;
+}
+
 int inhibit_begin(const char *why)
 {
 	_cleanup_free_ char *tool = NULL, *reason = NULL;
-	int fd[2], status;
+	int fd[2], gate[2], status;
 	pid_t pid;
 
 	if (child_find("systemd-inhibit", -1, &tool) < 0 ||
 	    pipe2(fd, O_CLOEXEC) < 0)
 		return -1;
+	if (pipe2(gate, O_CLOEXEC) < 0) {
+		(void)close(fd[0]);
+		(void)close(fd[1]);
+		return -1;
+	}
 	reason = xasprintf("--why=%s", why);
 	pid = fork();
 	if (pid == 0)
 		hold(tool, reason, fd[0]);
 	(void)close(fd[0]);
+	(void)close(gate[1]);
+	/* until then it shares our locks, and could hold them longer than we */
+	wait_for_end(gate[0]);
+	(void)close(gate[0]);
 	if (pid < 0) {
 		(void)close(fd[1]);
 		return -1;

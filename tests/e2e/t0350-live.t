@@ -145,4 +145,23 @@ while ! grep -q over "$tmp/inhibit.log" && [ $n -lt 600 ]; do
 done
 like "$(cat "$tmp/inhibit.log")" 'over' 'and it is let go when the run ends'
 
+
+# whom it asks to keep the machine awake shares its lock for an instant; the run
+# waits for that to be over, so that the next one never meets it
+if strace -qq -o /dev/null true 2>/dev/null; then
+	mkdir "$tmp/tools"
+	printf '#!/bin/sh\nexec cat\n' >"$tmp/tools/systemd-inhibit"
+	chmod 755 "$tmp/tools/systemd-inhibit"
+	printf 'plan = 1; name = "s"; from = "1"; to = "2"; steps = ( { id = "w"; kind = "write"; path = "w"; text = "w"; } );\n' >"$tmp/short.plan"
+	rm -rf "$root"
+	mkdir "$root"
+	# shellcheck disable=SC2016 # for the shell below
+	run_is 66 'the lock is free as soon as a run is over' \
+		env PATH="$tmp/tools:$PATH" strace -f -qq -o /dev/null \
+		-e trace=close_range -e inject=close_range:delay_enter=900000 \
+		sh -c '"$UPSHIFT" run "$1" --root "$2" --batch --yes && "$UPSHIFT" rollback CP7 --root "$2" --batch --confirm "roll back to CP7"' \
+		- "$tmp/short.plan" "$root"
+else
+	skip 'strace cannot trace here' 'the lock behind a run'
+fi
 done_testing

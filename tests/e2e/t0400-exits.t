@@ -224,6 +224,10 @@ ok $? 'which was finished'
 run_is 64 'a mistake in the command' "$UPSHIFT" resume --root "$root" --batch --skip nothing
 status_is paused 'is no failure of the run'
 fresh
+sed -i 's/-TERM/-HUP/' "$tmp/signal1.plan"
+run_is 6 'so does a line that hangs up' up signal1
+run_is 0 'and on' "$UPSHIFT" resume --root "$root" --batch
+fresh
 run_is 64 '--stop-after with a step that is none' up stop --stop-after nothing
 [ ! -e "$root/.upshift" ]
 ok $? 'is told before anything begins'
