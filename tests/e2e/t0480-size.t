@@ -46,6 +46,7 @@ within()
 {
 	name=$1
 	shift
+	# shellcheck disable=SC3045 # dash and bash both have it
 	found=$(ulimit -n 64 && python3 "$tmp/within.py" "$@" 2>"$tmp/err")
 	is "${found% *}" 0 "$name: 64 descriptors are enough" || diag "$(tail -n 5 "$tmp/err")"
 	if grep -q __asan "$UPSHIFT" 2>/dev/null; then
