@@ -266,7 +266,7 @@ static int other_secrets(struct json_attempt *a, const char *path,
 		struct stat st;
 
 		if (other == a->s ||
-		    other->ops->effects != step_json_effects ||
+		    other->ops->undo != step_json_undo ||
 		    !step_json_has_secrets(other->priv))
 			continue;
 		ret = fd = step_json_open(a->ctx, path, &st, err);

@@ -10,6 +10,7 @@
 #include "json-pointer.h"
 #include "json-text.h"
 #include "step-json.h"
+#include "step-split.h"
 
 #define MAX_BAD 100
 
@@ -376,6 +377,42 @@ static void parse_edit(struct json_step *m, struct plan_node *n)
 		parse_op(m, &m->ops[i], plan_node_child(n, "edit", i));
 }
 
+/* absolute, or with dots */
+static bool path_is_unsafe(const char *dir)
+{
+	_cleanup_free_ char *whole = xasprintf("/%s/", dir);
+
+	return *dir == '/' || strstr(whole, "/../") || strstr(whole, "/./") ||
+		strstr(whole, "//");
+}
+
+/* a split or a join does nothing else */
+static void parse_split(struct json_step *m, struct plan_node *n)
+{
+	_cleanup_free_ char *dir = NULL;
+	bool join = plan_node_paths(n, "join", false, true, &m->join);
+
+	if (plan_node_raw(n, "split", false, &m->split)) {
+		check_template(n, "split", m->split);
+		dir = step_split_dir(m->split);
+		if (!dir || path_is_unsafe(dir))
+			plan_node_problem(n, "split", _("'split' must begin "
+					  "with a directory below the root "
+					  "(like notes/{id}.json)"));
+	}
+	if (!m->split && !join)
+		return;
+	if ((m->split && join) || m->op_n || m->output || m->before.n ||
+	    m->after.n || plan_node_has(n, "filter"))
+		plan_node_problem(n, join ? "join" : "split",
+			_("'%s' goes with nothing that edits or expects; make "
+			  "it a step of its own"), join ? "join" : "split");
+	if (join && (m->paths.n > 1 || !m->alternatives ||
+		     strcmp(m->select_text, "$") != 0))
+		plan_node_problem(n, "join", _("'join' wants one 'path' to "
+					       "write, and no 'select'"));
+}
+
 static void parse_filter(struct json_step *m, struct plan_node *n)
 {
 	_cleanup_free_ char *program = NULL;
@@ -419,6 +456,8 @@ int step_json_parse(struct step *s, struct plan_node *n, bool lines)
 	parse_filter(m, n);
 	parse_expects(n, "expect_before", lines, &m->before);
 	parse_expects(n, "expect", lines, &m->after);
+	if (!lines)
+		parse_split(m, n);
 	(void)plan_node_string(n, "count", false, &m->count);
 	(void)plan_node_word(n, "count_change", false, count_words, &word);
 	m->count_change = (enum json_count)word;
@@ -459,6 +498,8 @@ void step_json_release(struct step *s)
 		return;
 	strvec_release(&m->paths);
 	free(m->output);
+	free(m->split);
+	strvec_release(&m->join);
 	free(m->select_text);
 	json_path_free(m->select);
 	for (size_t i = 0; i < m->op_n; i++)

@@ -158,7 +158,7 @@ int step_json_files(const struct json_step *m, struct step_ctx *ctx,
 	int ret = matches(m, ctx, &found, err);
 
 	/* what is only read has no pre-image */
-	if (ret >= 0 && !m->output)
+	if (ret >= 0 && !m->output && !m->split)
 		ret = step_pre_walk(ctx, take_known, &k, err);
 	if (k.paths.n)
 		qsort(k.paths.v, k.paths.n, sizeof(*k.paths.v), by_bytes);

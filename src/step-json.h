@@ -60,6 +60,8 @@ struct json_step {
 	struct strvec paths;
 	bool alternatives;              /* the first of paths that is there */
 	char *output;                   /* NULL: in place */
+	char *split;                    /* a template, or NULL */
+	struct strvec join;             /* patterns, or none */
 	char *select_text;
 	struct json_path *select;
 	struct json_op *ops;

@@ -514,6 +514,10 @@ static void refused_plans(void **state)
 		{ E("op = \"secret\"; path = \"/a\"; name = \"x\"; store = { "
 		    "put = [\"p\", \"{name}\"]; get = [\"g\"]; remove = "
 		    "[\"r\", \"{name}\"]; };"), "'{name}'" },
+		{ STEP("split = \"{id}.json\";"), "a directory" },
+		{ STEP("split = \"../x/{id}\";"), "below the root" },
+		{ STEP("split = \"n/{id}\"; output = \"x\";"),
+		  "a step of its own" },
 		{ LINES("expect = ( { path = \"$.a\"; } );"), "no meaning" },
 		{ STEP("bad_records = \"stop\";"), "unknown key" },
 		{ STEP("expect = ( { path = \"/a\"; type = \"text\"; } );"),
@@ -733,6 +737,62 @@ static void commands(void **state)
 	fake_free(c, true);
 }
 
+/* --- split and join --- */
+
+#define SPLIT STEP("select = \"$.n[*]\"; split = \"notes/{id}.json\";")
+#define JOIN "steps = ( { id = \"s\"; kind = \"json\"; path = " \
+	"\"all.json\"; join = [\"notes/*.json\"]; } );"
+
+static void splits_and_joins(void **state)
+{
+	static const char doc[] = "{\"n\": [{\"id\": \"b\",  \"v\": 1.0},\n"
+		" {\"id\": 7, \"x\": [ ]}]}";
+	static const struct { const char *text, *why; } bad[] = {
+		{ "{\"n\": [{\"id\": 1}, {\"id\": \"1\"}]}", "two values" },
+		{ "{\"n\": [{\"id\": \"a/b\"}]}", "slash" },
+		{ "{\"n\": [{}]}", "there is no 'id'" },
+	};
+	struct step_ctx *c = world(SPLIT, "a.json", doc);
+	char *before = fake_tree(c), *after;
+
+	(void)state;
+	assert_int_equal(fake_check(c), CHECK_OK);
+	assert_int_equal(fake_apply(c), 0);
+	holds(c, "notes/b.json", "{\"id\": \"b\",  \"v\": 1.0}\n");
+	holds(c, "notes/7.json", "{\"id\": 7, \"x\": [ ]}\n");
+	holds(c, "a.json", doc);
+	assert_int_equal(fake_probe(c), PROBE_FULLY);
+	assert_int_equal(fake_verify(c), 0);
+	assert_int_equal(fake_put_back(c), 0);
+	after = fake_tree(c);
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+	/* a file that is there must be equal */
+	fake_sh(c, "mkdir notes; echo 1 >notes/7.json");
+	assert_int_equal(fake_check(c), CHECK_FAIL);
+	assert_int_equal(fake_apply(c), -EEXIST);
+	fake_free(c, true);
+
+	c = world(JOIN, "b", "");
+	fake_sh(c, "mkdir notes; echo ' {\"a\" : 1.0}' >notes/2.json; "
+		"echo 7 >notes/1.json");
+	assert_int_equal(fake_check(c), CHECK_OK);
+	assert_int_equal(fake_apply(c), 0);
+	holds(c, "all.json", "[\n  7,\n  {\"a\" : 1.0}\n]\n");
+	assert_int_equal(fake_probe(c), PROBE_FULLY);
+	assert_int_equal(fake_verify(c), 0);
+	fake_free(c, true);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		c = world(SPLIT, "a.json", bad[i].text);
+		assert_int_equal(fake_check(c), CHECK_FAIL);
+		assert_non_null(strstr(c->log.v[c->log.n - 1], bad[i].why));
+		assert_true(fake_apply(c) < 0);
+		fake_free(c, true);
+	}
+}
+
 /* --- kills --- */
 
 static void kills(void **state)
@@ -748,6 +808,10 @@ static void kills(void **state)
 		"echo '{}' >d.jsonl") > 6);
 	assert_true(fake_sweep(SECRET(FILE_STORE),
 		"echo '{\"p\": [{\"id\": 1, \"key\": \"x\"}]}' >a.json") > 6);
+	assert_true(fake_sweep(SPLIT, "echo '{\"n\": [{\"id\": 1}, "
+		"{\"id\": 2}, {\"id\": 3}]}' >a.json") > 6);
+	assert_true(fake_sweep(JOIN, "mkdir notes; echo 1 >notes/1.json")
+		    > 3);
 	assert_true(fake_sweep(STEP("output = \"n/b.json\";"),
 		"echo '[]' >a.json") > 3);
 }
@@ -770,6 +834,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_left),
 		cmocka_unit_test(stores_that_are_there),
 		cmocka_unit_test(commands),
+		cmocka_unit_test(splits_and_joins),
 		cmocka_unit_test(kills),
 	};
 
