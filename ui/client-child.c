@@ -286,6 +286,10 @@ _noreturn_ void client_child(const struct client_spec *spec,
 	es.ask = NULL;
 	es.opts.batch = false;
 	es.opts.remote = p.stream < 0;
+	/* what a batch run was told once is not said again by who sits here:
+	   every page promises to ask */
+	es.opts.yes = o.yes;
+	es.opts.confirm = o.confirm;
 	e = engine_new(&es);
 	signals_engine(e);
 	ret = do_verb(e, &s, spec, p.stream);

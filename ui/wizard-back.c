@@ -251,6 +251,8 @@ static unsigned int preview(struct wizard *w, const char *row)
 	if (!found)
 		return wizard_say(w, WIZARD_REFUSED, _("'%s' is no point that "
 				  "the data can go back to"), row ? row : "");
+	if (wizard_unanswered(w))
+		return wizard_ask_answers(w);
 	free(w->point);
 	w->point = xstrdup(row);
 	json_object_put(w->preview);
@@ -291,7 +293,7 @@ static unsigned int typed(struct wizard *w, const char *value)
 	if (!w->run || w->live)
 		return WIZARD_MOVED | WIZARD_REDRAW;
 	if (wizard_unanswered(w))
-		return wizard_go(w, PAGE_A15);
+		return wizard_ask_answers(w);
 	return wizard_go(w, PAGE_P50) | wizard_start(w, CLIENT_ROLLBACK);
 }
 

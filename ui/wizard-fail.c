@@ -373,6 +373,8 @@ static unsigned int to_rollback(struct wizard *w)
 
 static unsigned int start_verify(struct wizard *w)
 {
+	if (wizard_unanswered(w))
+		return wizard_ask_answers(w);
 	w->back = w->page;
 	return wizard_start(w, CLIENT_VERIFY) | wizard_go(w, PAGE_P50);
 }
@@ -382,7 +384,7 @@ static unsigned int resume(struct wizard *w)
 	if (moved_on(w))
 		return WIZARD_MOVED | WIZARD_REDRAW;
 	if (wizard_unanswered(w))
-		return wizard_go(w, PAGE_A15);
+		return wizard_ask_answers(w);
 	return wizard_start(w, CLIENT_RESUME) | wizard_go(w, PAGE_P50);
 }
 

@@ -50,6 +50,7 @@ struct wizard {
 	char *row;                   /* that has the focus */
 	struct strvec ticks;         /* S42: items that are ticked */
 	struct json_object *names;   /* S42: role -> name as typed */
+	enum page answers_for;       /* A15: where it leads to, with a run */
 	char *typed_for;             /* S45: id of the question */
 	char *notice;
 	struct strvec text;          /* WIZARD_SHOW_TEXT */
@@ -102,6 +103,9 @@ const char *wizard_title_of(const struct wizard *w, const struct step *s);
 bool wizard_undoable_to_end(const struct wizard *w, int from, int *last);
 /* questions of the plan that have no answer and need one */
 int wizard_unanswered(const struct wizard *w);
+/* to them, and back to this page: an engine does not begin without them, nor
+   does one that only looks */
+unsigned int wizard_ask_answers(struct wizard *w);
 bool wizard_ask_is(const struct wizard *w, const char *prefix);
 const struct step *wizard_asked_step(const struct wizard *w);
 /* "12:04" of an event's or a record's time */

@@ -402,6 +402,17 @@ static unsigned int take_answer(struct wizard *w, const char *id,
 	return WIZARD_NOTHING;
 }
 
+static unsigned int after_answers(struct wizard *w)
+{
+	return wizard_go(w, w->run ? w->answers_for : PAGE_W10);
+}
+
+unsigned int wizard_ask_answers(struct wizard *w)
+{
+	w->answers_for = w->page;
+	return wizard_go(w, PAGE_A15);
+}
+
 static unsigned int answered(struct wizard *w)
 {
 	for (size_t i = 0; i < w->s.plan->answer_n; i++) {
@@ -412,7 +423,7 @@ static unsigned int answered(struct wizard *w)
 					  _("'%s' still needs an answer"),
 					  a->id);
 	}
-	return wizard_go(w, w->run ? PAGE_R70 : PAGE_W10);
+	return after_answers(w);
 }
 
 /* --- what they do --- */
@@ -427,7 +438,7 @@ unsigned int act_plan(struct wizard *w, const char *id, const char *value)
 		if (!strcmp(id, "answered"))
 			return answered(w);
 		if (!strcmp(id, "back"))
-			return wizard_go(w, w->run ? PAGE_R70 : PAGE_W10);
+			return after_answers(w);
 		return WIZARD_NOTHING;
 	}
 	if (!strcmp(id, "start")) {

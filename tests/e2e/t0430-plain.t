@@ -162,6 +162,54 @@ expect Choice>
 type 1
 TXT
 
+make
+touch "$tmp/go"
+run_is 6 'a batch run that was told yes stops' "$UPSHIFT" run "$plan" --root "$root" \
+	--batch --yes --set mail=a@b --stop-after dirs
+talk 6 'who goes on is asked before each step' "$UPSHIFT" --plain --root "$root" <<'TXT'
+expect asks you again before it starts
+expect Choice>
+type 1
+expect Screen S40
+expect waits
+expect Choice>
+type 4
+TXT
+
+# --- secrets are asked again, for the way back too ---
+make
+touch "$tmp/go"
+sed 's/id = "mail";.*; } );/id = "pw"; prompt = "Password"; secret = true; } );/' \
+	"$plan" >"$tmp/secret.plan"
+printf 'pw = "hush";\n' >"$tmp/answers"
+chmod 600 "$tmp/answers"
+run_is 0 'a plan with a secret' "$UPSHIFT" run "$tmp/secret.plan" --root "$root" \
+	--batch --yes --answers "$tmp/answers"
+talk 0 'it is asked before the preview' "$UPSHIFT" rollback --plain --root "$root" <<'TXT'
+expect Screen K80
+expect Choice>
+type 3
+expect Screen A15
+expect Answer>
+type hush
+expect Choice>
+type 2
+expect Screen K80
+expect Choice>
+type 3
+expect Screen K81
+expect RESTORED
+expect Choice>
+type 1
+expect Words>
+type roll back to start
+expect Screen D90
+expect Choice>
+type q
+TXT
+same 'the data is as it was'
+unlike "$out" 'hush' 'and the secret was not seen'
+
 # --- a failure ---
 make
 touch "$tmp/go" "$tmp/bad"

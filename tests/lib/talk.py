@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 
-LIMIT_S = 60
+LIMIT_S = int(os.environ.get("TALK_LIMIT", "60"))
 
 
 class Talk:
