@@ -205,6 +205,15 @@ like "$out" 'upshift rollback start' 'it can be tried again'
 echo b >"$root/keep/b"
 run_is 0 'and then goes through' back
 status_is rolled-back 'at last'
+fresh
+plan baseline "$W" 'verify_rollback = ( { kind = "command"; id = "B1"; run = ["ls", "keep"]; as_before = true; }, { kind = "timing"; id = "B2"; run = ["true"]; } );'
+run_is 0 'a run that notes how a command answers before it' up baseline
+run_is 0 'a rollback behind which it answers so' back
+unlike "$out" 'was not measured' 'and was measured before'
+run_is 0 'once more' up baseline
+: >"$root/keep/other"
+run_is 5 'behind another it answers otherwise' back
+like "$err" 'does not answer as before' 'which is told'
 
 # --- 6 ---
 
