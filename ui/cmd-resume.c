@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "front.h"
 #include "frontend.h"
+#include "if-needed.h"
 #include "session.h"
 #include "text.h"
 
@@ -163,6 +164,28 @@ static int exec_rollback(const struct options *o,
 	if (!ret)
 		ret = engine_rollback(j.e, j.s.run, point);
 	return job_end(&j, ret);
+}
+
+int rollback_by_variable(const struct options *o,
+			 const struct step_ops *const *kinds, const char *name)
+{
+	struct error err = ERROR_INIT;
+	struct job j;
+	int ret = job_begin(&j, o, kinds, true);
+
+	if (ret)
+		return job_end(&j, ret);
+	/* looked at without the lock, it may have been rolled back since */
+	if (j.s.run->state == RUN_ROLLED_BACK && !run_is_open(j.s.run))
+		return job_end(&j, 0);
+	if (run_record_decision(j.s.run, "variable", name, "rollback",
+				&err) < 0) {
+		say_error(&err);
+		ret = error_code_exit(err.code);
+		error_release(&err);
+		return job_end(&j, ret);
+	}
+	return job_end(&j, engine_rollback(j.e, j.s.run, "start"));
 }
 
 static int exec_verify(const struct options *o,

@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "front.h"
 #include "frontend.h"
+#include "if-needed.h"
 #include "session.h"
 #include "text.h"
 
@@ -192,6 +193,11 @@ static int exec_run(const struct options *o,
 	struct session s;
 	int ret;
 
+	if (o->if_needed && !o->write_answers) {
+		ret = if_needed(o, kinds);
+		if (ret)
+			return ret == -1 ? 0 : ret;
+	}
 	if (!o->batch && !o->dry_run && !o->write_answers) {
 		if (front_is_wanted(o))
 			return front_run(o, kinds, false);
@@ -252,7 +258,7 @@ static int exec_check(const struct options *o,
 
 const struct command cmd_run = {
 	.name = "run",
-	.usage = "[PLAN] [--batch] [--yes] [--dry-run] [--if-needed] "
+	.usage = "[PLAN] [--batch] [--yes] [--dry-run] [--if-needed [--again]] "
 		"[--set NAME=VALUE] [--vars FILE] [--answers FILE] "
 		"[--confirm WORDS] [--skip STEP] [--stop-after STEP] "
 		"[--approve ROLE:NAME] "

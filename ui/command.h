@@ -24,7 +24,7 @@ struct options {
 	const char *stop_after, *run_step, *level, *log_file, *lang,
 		*bundle;
 	struct strvec set, confirm, skip, approve;
-	bool batch, yes, dry_run, if_needed, json, shorter, preview, plain;
+	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool list, read_only, expired, quiet, verbose;
 	bool on_failure_given;
 	enum plan_on_failure on_failure;

@@ -18,7 +18,7 @@ enum opt {
 	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
 	OPT_SHORT, OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
-	OPT_INTERVAL,
+	OPT_INTERVAL, OPT_AGAIN,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -44,6 +44,7 @@ static const struct option longs[] = {
 	{ "yes", no_argument, NULL, 'y' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "if-needed", no_argument, NULL, OPT_IF_NEEDED },
+	{ "again", no_argument, NULL, OPT_AGAIN },
 	{ "preview", no_argument, NULL, OPT_PREVIEW },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "expired", no_argument, NULL, OPT_EXPIRED },
@@ -156,6 +157,9 @@ static int take_flag(struct options *o, int c)
 		return 0;
 	case OPT_IF_NEEDED:
 		o->if_needed = true;
+		return 0;
+	case OPT_AGAIN:
+		o->again = true;
 		return 0;
 	case OPT_PREVIEW:
 		o->preview = true;
