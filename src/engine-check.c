@@ -196,9 +196,8 @@ int engine_check_exit(const struct engine *e)
 }
 
 /* Nothing was changed: the run is over, so that the next one may begin. */
-static int close_run(struct engine *e)
+static int close_run(struct engine *e, int exit)
 {
-	int exit = engine_check_exit(e);
 	struct json_object *x;
 
 	if (!e->run || !e->run->writable || engine_has_changed(e) ||
@@ -210,8 +209,9 @@ static int close_run(struct engine *e)
 	if (e->err.msg)
 		json_object_object_add(x, "message",
 				       json_object_new_string(e->err.msg));
-	json_object_object_add(x, "code", json_object_new_string(
-		error_code_name(e->err.code)));
+	/* stopped by the user: there is no error */
+	if (error_is_set(&e->err))
+		json_set_str(x, "code", error_code_name(e->err.code));
 	/* if it cannot be recorded the run stays open, which is safe too */
 	(void)run_record_state(e->run, RUN_CLOSED, x, NULL);
 	return exit;
@@ -282,9 +282,9 @@ int engine_phase_check(struct engine *e)
 	if (failed && e->err.code == ERR_JOURNAL)
 		return error_code_exit(ERR_JOURNAL);
 	if (failed)
-		return close_run(e);
+		return close_run(e, engine_check_exit(e));
 	if (again == -ECANCELED) {
-		(void)close_run(e);
+		(void)close_run(e, EXIT_STOPPED);
 		return EXIT_STOPPED;
 	}
 	if (again < 0) {

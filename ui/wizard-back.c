@@ -183,6 +183,8 @@ void page_k81(struct wizard *w, struct sheet *s)
 		"present state is saved as a point of its own, so this "
 		"rollback can be undone as well."));
 	if (w->s.plan->verify_rollback_n)
+		sheet_blank(s);
+	if (w->s.plan->verify_rollback_n)
 		sheet_fact(s, _("Then"), ngettext("%lu check runs",
 			   "%lu checks run",
 			   (unsigned long)w->s.plan->verify_rollback_n),

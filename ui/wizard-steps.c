@@ -215,7 +215,8 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 	_cleanup_free_ char *done = NULL, *total = NULL, *rate = NULL;
 	struct sheet_item *it = right(sheet_add(s, SHEET_BAR));
 
-	it->percent = p->given ? p->percent : -1;
+	/* it is not over: what it does next may not be counted */
+	it->percent = p->given ? MIN(p->percent, 99) : -1;
 	if (!p->given)
 		return;
 	done = bytes ? wizard_bytes(p->done) : wizard_count(p->done);

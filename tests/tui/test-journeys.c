@@ -191,6 +191,29 @@ static void t_to_the_end(void **state)
 	world_end(&x);
 }
 
+/* "Stop here" before the backup: the run is over, not broken off */
+static void t_stop_before(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state, "echo made > new/made\n");
+	start(&x, "run");
+	pty_wait(&x.p, "> [ Start checks ]");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Start the backup ]");
+	pty_keys(&x.p, TAB TAB);
+	pty_wait(&x.p, "> [ Stop here ]");
+	pty_keys(&x.p, ENTER);
+	assert_int_equal(ended(&x), 6);
+	assert_true(pty_has(&x.p, "nothing was changed"));
+	pty_release(&x.p);
+	start(&x, "run");
+	pty_wait(&x.p, "[W10]");
+	pty_keys(&x.p, "q");
+	finish(&x, 6);
+	world_end(&x);
+}
+
 static void t_stop_resume(void **state)
 {
 	struct world x;
@@ -534,6 +557,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(t_to_the_end),
+		with_scratch(t_stop_before),
 		with_scratch(t_stop_resume),
 		with_scratch(t_fail_retry),
 		with_scratch(t_fail_roll_back),

@@ -30,11 +30,18 @@ static const char plan_text[] =
 	"checks = ( { id = \"C01\"; kind = \"exists\"; paths = [\"data\"]; } );\n"
 	"steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = [\"new\"]; },\n"
 	" { id = \"conf\"; kind = \"write\"; path = \"data/b\"; text = \"two\\n\"; },\n"
-	" { id = \"tool\"; kind = \"run\"; run = [\"sh\", \"-c\",\n"
-	"   \"echo one line; echo another; echo made > new/made\"];\n"
+	" { id = \"tool\"; kind = \"run\"; run = [\"sh\", \"step.sh\"];\n"
 	"   creates = [\"new/made\"]; },\n"
+	" { id = \"no-way-back\"; kind = \"run\"; run = [\"touch\", \"dropped\"];\n"
+	"   optional = true; },\n"
 	" { id = \"last\"; kind = \"write\"; path = \"new/last\"; text = \"end\\n\"; } );\n"
 	"verify = ( { id = \"V01\"; kind = \"exists\"; paths = [\"new/last\"]; } );\n";
+
+/* every other time it fails */
+static const char step_text[] =
+	"echo one line; echo another\n"
+	"[ -e ../odd ] && { rm ../odd; exit 3; }\n"
+	"touch ../odd; echo made >new/made\n";
 
 /* those that lead somewhere come more often */
 static const char *const keys[] = {
@@ -90,6 +97,7 @@ static void put_root(struct world *x)
 	put_dir(x->s->fd, "root/data/sub");
 	put_file(x->s->fd, "root/data/a", "one\n");
 	put_file(x->s->fd, "root/data/sub/c", "three\n");
+	put_file(x->s->fd, "root/step.sh", step_text);
 	put_file(x->s->fd, "acme.plan", plan_text);
 }
 
@@ -328,10 +336,11 @@ static void world_end(struct world *x)
 static void in_batch(struct world *x)
 {
 	_cleanup_free_ char *cmd = xasprintf("'%s' run '%s' --root '%s' "
-		"--batch --yes >batch.txt 2>&1", getenv("UPSHIFT"), x->plan,
+		"--batch --yes --skip no-way-back >batch.txt 2>&1", getenv("UPSHIFT"), x->plan,
 		x->root);
 
-	assert_int_equal(system(cmd), 0);
+	/* with a step that was skipped */
+	assert_int_equal(WEXITSTATUS(system(cmd)), 3);
 }
 
 static void t_finished(void **state)
@@ -401,12 +410,15 @@ static void t_new(void **state)
 		/* nobody touches what no step declares */
 		assert_true(there(x.s->fd, "root/data/a"));
 		assert_true(there(x.s->fd, "root/data/sub/c"));
+		/* and the words of one step are never typed */
+		assert_false(there(x.s->fd, "root/dropped"));
 		if (i % 8 == 7)
 			(void)has_left(&x);
 		if (i % 1000 == 999)
 			close_screen(&x);
 	}
 	report(&x, n);
+	assert_true(strvec_has(&x.seen, "W10"));
 	world_end(&x);
 }
 
