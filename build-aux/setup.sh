@@ -7,7 +7,8 @@
 # What it takes to build and run.
 PACKAGES_BUILD='autoconf automake autopoint gettext gcc libc6-dev make
 pkg-config libconfig-dev libjson-c-dev libarchive-dev libzstd-dev
-libxxhash-dev libssl-dev libsqlite3-dev libjq-dev libncurses-dev'
+libxxhash-dev libssl-dev libsqlite3-dev libjq-dev libncurses-dev
+libpq-dev'
 # What the tests need besides.
 PACKAGES_TEST='libcmocka-dev libvterm-dev perl strace shellcheck codespell acl attr zstd
 libarchive-tools sqlite3 man-db groff-base util-linux procps diffutils python3'

@@ -53,6 +53,7 @@ struct store {
 };
 
 extern const struct store_ops store_sqlite_ops;
+extern const struct store_ops store_pg_ops;
 
 /* where the options say 0 */
 #define STORE_CONNECT_MS 10000

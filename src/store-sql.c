@@ -166,7 +166,8 @@ static int make_range(struct store *s, const struct store_mark *m,
 			"pos text NOT NULL, nrows bigint, nbatch int, "
 			"done int, PRIMARY KEY (step, part))", NULL, NULL,
 			err);
-	if (ret < 0)
+	/* of two at once one may be told that the table is there */
+	if (ret < 0 && store_columns(s, RANGES, &cols, NULL) <= 0)
 		return ret;
 	store_batch_clear(&args, 5);
 	add_text(&args, m->step);

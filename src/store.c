@@ -20,7 +20,11 @@ static const struct {
 	const struct store_ops *ops;
 } kinds[] = {
 	{ "sqlite", &store_sqlite_ops },
+#ifdef HAVE_PG
+	{ "pg", &store_pg_ops },
+#else
 	{ "pg", NULL },
+#endif
 	{ "json", NULL },
 	{ "jsonl", NULL },
 };

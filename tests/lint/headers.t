@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$top_srcdir" || exit 99
 
-flags=$(pkg-config --cflags json-c libconfig libarchive libzstd 2>/dev/null)
+flags=$(pkg-config --cflags json-c libconfig libarchive libzstd libpq 2>/dev/null)
 for h in $(find src steps ui -name '*.h' | sort); do
 	# shellcheck disable=SC2086 # list of words
 	problems=$(${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror \

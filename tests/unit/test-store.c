@@ -151,6 +151,27 @@ static void test_kinds(_unused_ void **state)
 	assert_int_equal(store_open("", &o, &s, &err), -EINVAL);
 }
 
+/* what was left out at configure is told from what is none */
+static void test_left_out(_unused_ void **state)
+{
+	static const char *const urls[] = {
+		"json:a.json", "jsonl:a.jsonl",
+#ifndef HAVE_PG
+		"pg:host=/nowhere",
+#endif
+	};
+	struct store_options o = { .root_fd = AT_FDCWD };
+	struct store *s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+
+		assert_int_equal(store_open(urls[i], &o, &s, &err),
+				 -EOPNOTSUPP);
+		assert_int_equal(error_code_exit(err.code), 69);
+	}
+}
+
 static void test_classes(_unused_ void **state)
 {
 	assert_int_equal(store_class(0), STORE_CLASS_NONE);
@@ -169,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_md5),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_classes),
 	};
 

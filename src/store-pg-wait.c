@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The conversation with a server.
+ * Source: https://www.postgresql.org/docs/15/libpq-async.html,
+ * /libpq-copy.html, /errcodes-appendix.html
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "store-pg-internal.h"
+
+#define SLICE_MS 50
+/* what a server may take to say that it timed out */
+#define GRACE_MS 5000
+#define COPY_CHUNK 65536
+
+static bool starts(const char *state, const char *prefix)
+{
+	return !strncmp(state, prefix, strlen(prefix));
+}
+
+/* no SQLSTATE at all is libpq speaking: the connection */
+static int errno_of(const struct pg_store *p, const char *state)
+{
+	if (!strcmp(state, "53100"))
+		return -ENOSPC;
+	if (!strcmp(state, "25006"))
+		return p->read_only ? -EROFS : -ECONNRESET;
+	if (!*state || starts(state, "08") || starts(state, "57P") ||
+	    starts(state, "58"))
+		return -ECONNRESET;
+	if (starts(state, "40") || !strcmp(state, "55P03") ||
+	    !strcmp(state, "55006"))
+		return -EAGAIN;
+	if (!strcmp(state, "57014") || starts(state, "53") ||
+	    starts(state, "54"))
+		return -E2BIG;
+	/* 21000: a key twice among the rows, which is fine one by one */
+	if (!strcmp(state, "21000") || starts(state, "22") ||
+	    starts(state, "23") || !strcmp(state, "P0001"))
+		return -EBADMSG;
+	return !strcmp(state, "42501") ? -EACCES : -EINVAL;
+}
+
+/* one line, and the password is not in it whatever libpq says */
+static void add_message(const struct pg_store *p, const char *text,
+			struct strbuf *out)
+{
+	const char *pass = p->c ? PQpass(p->c) : NULL;
+	size_t n = pass ? strlen(pass) : 0;
+
+	while (*text) {
+		if (n && !strncmp(text, pass, n)) {
+			strbuf_addstr(out, "***");
+			text += n;
+			continue;
+		}
+		strbuf_addch(out, *text == '\n' ? ' ' : *text);
+		text++;
+	}
+	while (out->len && out->buf[out->len - 1] == ' ')
+		strbuf_set_len(out, out->len - 1);
+}
+
+/* r NULL: what the connection says */
+static int failed(struct pg_store *p, const PGresult *r, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+	const char *primary = r ? PQresultErrorField(r,
+					PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	int ret;
+
+	if (p->clock.cancelled)
+		return error_set(err, ERR_CANCELLED, -ECANCELED,
+				 _("%s: cancelled"), p->s.name);
+	(void)snprintf(p->s.sqlstate, sizeof(p->s.sqlstate), "%s",
+		       state ? state : "");
+	ret = errno_of(p, p->s.sqlstate);
+	if (ret == -ECONNRESET)
+		p->dead = true;
+	/* the detail would have the values of the row in it */
+	add_message(p, primary ? primary : r ? PQresultErrorMessage(r) :
+		    PQerrorMessage(p->c), &text);
+	if (p->clock.late)
+		return error_set(err, ERR_STORE, -ECONNRESET,
+				 _("%s: the server does not answer"),
+				 p->s.name);
+	return error_set(err, ERR_STORE, ret, "%s: %s", p->s.name,
+			 text.len ? text.buf : _("the connection was lost"));
+}
+
+/* until the socket is ready, or the clock says stop; false: given up */
+static bool wait_for(struct pg_store *p, short events)
+{
+	struct pollfd fd = { .fd = PQsocket(p->c), .events = events };
+	int n;
+
+	do {
+		if (fd.fd < 0 || store_clock_stop(&p->clock)) {
+			p->dead = true;
+			return false;
+		}
+		n = poll(&fd, 1, SLICE_MS);
+	} while (n == 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		p->dead = true;
+	return n > 0;
+}
+
+static bool flushed(struct pg_store *p)
+{
+	int n;
+
+	while ((n = PQflush(p->c)) == 1)
+		/* it may not read on before we take what it said */
+		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
+			return false;
+	return n == 0;
+}
+
+/* the next result; false: given up. *r NULL behind the last */
+static bool next_result(struct pg_store *p, PGresult **r)
+{
+	while (PQisBusy(p->c))
+		if (!wait_for(p, POLLIN) || !PQconsumeInput(p->c))
+			return false;
+	*r = PQgetResult(p->c);
+	return true;
+}
+
+static enum store_type type_of(Oid oid)
+{
+	switch (oid) {
+	case 20: case 21: case 23: case 26: return STORE_INT;
+	case 700: case 701: case 1700: return STORE_NUM;
+	case 16: return STORE_BOOL;
+	case 114: case 3802: return STORE_JSON;
+	case 17: return STORE_BYTES;
+	default: return STORE_TEXT;
+	}
+}
+
+static void add_row(struct store_batch *b, const PGresult *r)
+{
+	for (int i = 0; i < PQnfields(r); i++)
+		store_batch_add(b, type_of(PQftype(r, i)),
+				PQgetisnull(r, 0, i) ? NULL :
+				PQgetvalue(r, 0, i),
+				(size_t)PQgetlength(r, 0, i));
+}
+
+struct taking {
+	const struct store_shape *shape;
+	uint32_t limit;
+	struct store_batch *b;
+	uint32_t rows;
+	int changed;
+};
+
+static int take(struct pg_store *p, struct taking *t, const PGresult *r,
+		struct error *err)
+{
+	switch (PQresultStatus(r)) {
+	case PGRES_SINGLE_TUPLE:
+		if (++t->rows > t->limit)
+			return error_set(err, ERR_STORE, -E2BIG,
+				_("%s: a statement gave more than %u rows"),
+				p->s.name, t->limit);
+		if (!t->b)
+			return 0;
+		if (!t->shape && t->rows == 1)
+			store_batch_clear(t->b, (uint32_t)PQnfields(r));
+		add_row(t->b, r);
+		return t->shape ? store_check_key(&p->s, t->shape, t->b, err) :
+		       0;
+	case PGRES_TUPLES_OK:
+		t->changed = -1;
+		return 0;
+	case PGRES_COMMAND_OK:
+		t->changed = atoi(PQcmdTuples((PGresult *)r));
+		/* COMMIT of a transaction that had failed */
+		if (!strcmp(PQcmdStatus((PGresult *)r), "ROLLBACK"))
+			t->changed = -2;
+		return 0;
+	case PGRES_EMPTY_QUERY:
+		return error_set(err, ERR_STORE, -EINVAL,
+				 _("%s: an empty statement"), p->s.name);
+	case PGRES_FATAL_ERROR:
+		return failed(p, r, err);
+	default:
+		p->dead = true; /* COPY without an end */
+		return error_set(err, ERR_STORE, -EINVAL,
+			_("%s: a statement that cannot be had here"),
+			p->s.name);
+	}
+}
+
+/* all results; the first failure counts, and the rest is read for order */
+static int take_all(struct pg_store *p, struct taking *t, struct error *err)
+{
+	PGresult *r;
+	int ret = 0;
+
+	for (;;) {
+		if (!next_result(p, &r))
+			return ret < 0 ? ret : failed(p, NULL, err);
+		if (!r)
+			break;
+		if (ret == 0)
+			ret = take(p, t, r, err);
+		PQclear(r);
+		if (p->dead)
+			return ret;
+	}
+	return ret;
+}
+
+static int gone(struct pg_store *p, struct error *err)
+{
+	return error_set(err, ERR_STORE, -ECONNRESET,
+			 _("%s: the connection was lost"), p->s.name);
+}
+
+static int bad_zero(struct pg_store *p, struct error *err)
+{
+	(void)snprintf(p->s.sqlstate, sizeof(p->s.sqlstate), "22021");
+	return error_set(err, ERR_STORE, -EBADMSG,
+		_("%s: a text with a zero byte cannot be stored"), p->s.name);
+}
+
+static int send_sql(struct pg_store *p, const char *sql,
+		    const struct store_batch *args, struct error *err)
+{
+	_cleanup_strvec_ struct strvec v = STRVEC_INIT;
+	uint32_t n = args ? args->ncol * args->nrow : 0;
+	int sent;
+
+	if (p->dead)
+		return gone(p, err);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct store_cell *c = &args->cell[i];
+		const char *text = store_batch_text(args, c);
+
+		if (text && memchr(text, 0, (size_t)c->len))
+			return bad_zero(p, err);
+		strvec_take(&v, text ? xstrndup(text, (size_t)c->len) : NULL);
+	}
+	store_clock_start(&p->clock, p->statement_ms + GRACE_MS);
+	sent = PQsendQueryParams(p->c, sql, (int)n, NULL,
+				 (const char *const *)v.v, NULL, NULL, 0);
+	if (!sent || !flushed(p))
+		return failed(p, NULL, err);
+	return 0;
+}
+
+int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
+	   const struct store_shape *shape, uint32_t limit,
+	   struct store_batch *b, struct error *err)
+{
+	struct taking t = { .shape = shape, .limit = limit, .b = b };
+	int ret = send_sql(p, sql, args, err);
+
+	if (ret < 0)
+		return ret;
+	(void)PQsetSingleRowMode(p->c); /* a result in one piece is fine */
+	ret = take_all(p, &t, err);
+	if (ret < 0)
+		return ret;
+	if (t.changed == -2 && strcmp(sql, "ROLLBACK"))
+		return error_set(err, ERR_STORE, -EIO,
+			_("%s: the transaction had failed and was rolled back"),
+			p->s.name);
+	return t.changed < 0 ? (int)t.rows : t.changed;
+}
+
+static int add_copy_cell(struct strbuf *sb, const struct store_batch *b,
+			 const struct store_cell *c)
+{
+	const char *text = store_batch_text(b, c);
+
+	if (!text) {
+		strbuf_addstr(sb, "\\N");
+		return 0;
+	}
+	for (int32_t i = 0; i < c->len; i++) {
+		switch (text[i]) {
+		case '\0': return -EBADMSG;
+		case '\\': strbuf_addstr(sb, "\\\\"); break;
+		case '\n': strbuf_addstr(sb, "\\n"); break;
+		case '\r': strbuf_addstr(sb, "\\r"); break;
+		case '\t': strbuf_addstr(sb, "\\t"); break;
+		default: strbuf_addch(sb, text[i]);
+		}
+	}
+	return 0;
+}
+
+static bool send_copy(struct pg_store *p, const struct strbuf *sb)
+{
+	int n;
+
+	while ((n = PQputCopyData(p->c, sb->buf, (int)sb->len)) == 0)
+		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
+			return false;
+	return n == 1 && flushed(p);
+}
+
+/* rows up to the first that cannot be sent; its errno, or 0 */
+static int copy_rows(struct pg_store *p, const struct store_batch *b,
+		     uint32_t from, uint32_t to)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	for (uint32_t row = from; row < to; row++) {
+		for (uint32_t i = 0; i < b->ncol; i++) {
+			if (i)
+				strbuf_addch(&sb, '\t');
+			if (add_copy_cell(&sb, b, store_batch_cell(b, row, i)))
+				return -EBADMSG;
+		}
+		strbuf_addch(&sb, '\n');
+		if (sb.len >= COPY_CHUNK || row + 1 == to) {
+			if (!send_copy(p, &sb))
+				return -ECONNRESET;
+			strbuf_clear(&sb);
+		}
+	}
+	return 0;
+}
+
+int pg_copy_in(struct pg_store *p, const char *sql,
+	       const struct store_batch *b, uint32_t from, uint32_t n,
+	       struct error *err)
+{
+	struct taking t = { .limit = 0 };
+	PGresult *r = NULL;
+	int ret = send_sql(p, sql, NULL, err), end, sent;
+
+	if (ret < 0)
+		return ret;
+	if (!next_result(p, &r))
+		return failed(p, NULL, err);
+	if (PQresultStatus(r) != PGRES_COPY_IN) {
+		ret = take(p, &t, r, err);
+		PQclear(r);
+		(void)take_all(p, &t, NULL);
+		return ret;
+	}
+	PQclear(r);
+	ret = copy_rows(p, b, from, from + n);
+	if (ret == -ECONNRESET)
+		return failed(p, NULL, err);
+	while ((end = PQputCopyEnd(p->c, ret ? "zero byte" : NULL)) == 0)
+		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
+			return failed(p, NULL, err);
+	if (end < 0 || !flushed(p))
+		return failed(p, NULL, err);
+	sent = take_all(p, &t, ret ? NULL : err);
+	if (ret && !p->dead)
+		return bad_zero(p, err);
+	return sent < 0 ? sent : t.changed;
+}
+
+/* in the clear only where nobody is on the way: sockets */
+static bool is_safe(PGconn *c)
+{
+	PQconninfoOption *v = PQconninfo(c);
+	bool full = false, local = true;
+
+	for (PQconninfoOption *i = v; i && i->keyword; i++) {
+		const char *val = i->val;
+
+		if (!val || !*val)
+			continue;
+		if (!strcmp(i->keyword, "sslmode"))
+			full = !strcmp(val, "verify-full");
+		if (!strcmp(i->keyword, "hostaddr"))
+			local = false;
+		if (!strcmp(i->keyword, "host"))
+			for (const char *h = val; h; h = strchr(h, ',')) {
+				h += *h == ',';
+				local = local && (*h == '/' || *h == '@');
+			}
+	}
+	PQconninfoFree(v);
+	return full || local;
+}
+
+static int poll_connection(struct pg_store *p)
+{
+	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
+
+	while (st != PGRES_POLLING_OK) {
+		if (st == PGRES_POLLING_FAILED ||
+		    !wait_for(p, st == PGRES_POLLING_READING ? POLLIN :
+			      POLLOUT))
+			return -ECONNRESET;
+		st = PQconnectPoll(p->c);
+	}
+	return PQsetnonblocking(p->c, 1) ? -ECONNRESET : 0;
+}
+
+/* libpq would print what the server remarks */
+static void hush(_unused_ void *ctx, _unused_ const char *text)
+{
+}
+
+static int start(struct pg_store *p, const char *conninfo,
+		 struct error *err)
+{
+	/* the later ones win, so the plan's stand before what must be */
+	const char *const keys[] = { "fallback_application_name",
+		"keepalives_idle", "keepalives_interval", "keepalives_count",
+		"tcp_user_timeout", "dbname", "client_encoding", NULL };
+	const char *const values[] = { "upshift", "10", "5", "3", "30000",
+		conninfo, "UTF8", NULL };
+	PQconninfoOption *v = PQconninfoParse(conninfo, NULL);
+
+	/* libpq's reason would quote what may be a password */
+	if (!v)
+		return error_set(err, ERR_PLAN_VALUE, -EINVAL,
+			_("behind 'pg:' there is neither a URI nor a list of "
+			  "KEYWORD=VALUE"));
+	PQconninfoFree(v);
+	p->c = PQconnectStartParams(keys, values, 1);
+	if (!p->c)
+		die("out of memory");
+	(void)PQsetNoticeProcessor(p->c, hush, NULL);
+	free(p->s.name);
+	p->s.name = xasprintf("pg:%s/%s", PQhost(p->c) ? PQhost(p->c) : "",
+			      PQdb(p->c) ? PQdb(p->c) : "");
+	return 0;
+}
+
+int pg_connect(struct pg_store *p, const char *conninfo,
+	       const struct store_options *o, struct error *err)
+{
+	int ret = start(p, conninfo, err);
+
+	if (ret < 0)
+		return ret;
+	/* nothing was sent so far */
+	if (PQstatus(p->c) != CONNECTION_BAD && !o->allow_plaintext &&
+	    !is_safe(p->c)) {
+		p->dead = true;
+		return error_set(err, ERR_PLAN_VALUE, -EINVAL,
+			_("%s: over the network it takes sslmode=verify-full"),
+			p->s.name);
+	}
+	store_clock_start(&p->clock, o->connect_ms ? o->connect_ms :
+			  STORE_CONNECT_MS);
+	if (PQstatus(p->c) == CONNECTION_BAD || poll_connection(p) < 0)
+		return failed(p, NULL, err);
+	return 0;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PostgreSQL, and engines that speak its protocol: no advisory locks, no
+ * temporary tables, COPY inside of a transaction only. Settings of the session
+ * make the text of cells; nothing else relies on them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "store-pg-internal.h"
+
+#define ROWS_A_STATEMENT 1000
+#define PARAMETERS 60000
+
+static int pg_exec(struct store *s, const char *sql,
+		   const struct store_batch *args, struct store_batch *b,
+		   struct error *err)
+{
+	return pg_run((struct pg_store *)s, sql, args, NULL, STORE_EXEC_ROWS,
+		      b, err);
+}
+
+static int run(struct store *s, const char *sql, struct error *err)
+{
+	int ret = pg_exec(s, sql, NULL, NULL, err);
+
+	return MIN(ret, 0);
+}
+
+static int pg_begin(struct store *s, bool write, struct error *err)
+{
+	/* several scans of one reader see one state */
+	return run(s, write ? "BEGIN" :
+		   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}
+
+static int pg_commit(struct store *s, struct error *err)
+{
+	return run(s, "COMMIT", err);
+}
+
+static void pg_abort(struct store *s)
+{
+	struct pg_store *p = (struct pg_store *)s;
+	char state[sizeof(s->sqlstate)];
+
+	memcpy(state, s->sqlstate, sizeof(state));
+	/* what it does not answer, the server rolls back on its own */
+	if (!p->dead && PQtransactionStatus(p->c) != PQTRANS_IDLE &&
+	    run(s, "ROLLBACK", NULL) < 0)
+		p->dead = true;
+	memcpy(s->sqlstate, state, sizeof(state));
+}
+
+static int pg_scan(struct store *s, const struct store_shape *shape,
+		   const char *after, const char *upto, uint32_t limit,
+		   struct store_batch *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int ret = store_sql_range(s, shape, after, upto, &args, err);
+
+	if (ret < 0)
+		return ret;
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_reads(&sql, shape, 0, shape->ncol);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, shape->set);
+	store_sql_where(&sql, shape, after, upto);
+	strbuf_addstr(&sql, " ORDER BY ");
+	/* NULL keys first, where the first scan sees them */
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		strbuf_addstr(&sql, i ? ", " : "");
+		store_sql_reads(&sql, shape, i, i + 1);
+		if (!after)
+			strbuf_addstr(&sql, " NULLS FIRST");
+	}
+	strbuf_addf(&sql, " LIMIT %u", limit);
+	return pg_run((struct pg_store *)s, sql.buf, &args, shape, limit, b,
+		      err);
+}
+
+/* head, then ($1, $2), ($3, $4), ..., then tail: n cells of each row */
+static int run_rows(struct store *s, const struct strbuf *head,
+		    const char *tail, const struct store_batch *b,
+		    uint32_t from, uint32_t to, uint32_t n, struct error *err)
+{
+	uint32_t most = MIN(ROWS_A_STATEMENT, MAX(PARAMETERS / n, 1));
+	int changed = 0, ret;
+
+	while (from < to) {
+		_cleanup_store_batch_ struct store_batch args =
+			STORE_BATCH_INIT;
+		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+		uint32_t rows = MIN(to - from, most);
+
+		strbuf_add(&sql, head->buf, head->len);
+		store_batch_clear(&args, n);
+		for (uint32_t i = 0; i < rows * n; i++) {
+			const struct store_cell *c = store_batch_cell(b,
+				from + i / n, i % n);
+			const char *p = store_batch_text(b, c);
+
+			store_batch_add(&args, c->type, p,
+					p ? (size_t)c->len : 0);
+			strbuf_addf(&sql, "%s$%u%s", i % n ? ", " :
+				    i ? ", (" : "(", i + 1,
+				    i % n == n - 1 ? ")" : "");
+		}
+		strbuf_addstr(&sql, tail);
+		ret = pg_exec(s, sql.buf, &args, NULL, err);
+		if (ret < 0)
+			return ret;
+		changed += ret;
+		from += rows;
+	}
+	return changed;
+}
+
+static int pg_put(struct store *s, const struct store_shape *shape,
+		  const struct store_batch *b, uint32_t from, uint32_t n,
+		  enum store_conflict how, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf tail = STRBUF_INIT;
+
+	strbuf_addstr(&sql, how == STORE_ERROR ? "COPY " : "INSERT INTO ");
+	store_sql_set(&sql, shape->set);
+	strbuf_addstr(&sql, " (");
+	store_sql_names(&sql, shape, 0, shape->ncol);
+	if (how == STORE_ERROR) {
+		strbuf_addstr(&sql, ") FROM STDIN");
+		return pg_copy_in((struct pg_store *)s, sql.buf, b, from, n,
+				  err);
+	}
+	strbuf_addstr(&sql, ") VALUES ");
+	store_sql_conflict(&tail, shape, how);
+	return run_rows(s, &sql, tail.buf, b, from, from + n, shape->ncol,
+			err);
+}
+
+static int pg_del(struct store *s, const struct store_shape *shape,
+		  const struct store_batch *b, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addstr(&sql, "DELETE FROM ");
+	store_sql_set(&sql, shape->set);
+	strbuf_addstr(&sql, " WHERE (");
+	store_sql_names(&sql, shape, 0, shape->nkey);
+	strbuf_addstr(&sql, ") IN (");
+	return run_rows(s, &sql, ")", b, 0, b->nrow, shape->nkey, err);
+}
+
+static int pg_columns(struct store *s, const char *set,
+		      struct store_batch *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+
+	store_sql_set(&name, set);
+	store_batch_clear(&args, 1);
+	store_batch_add(&args, STORE_TEXT, name.buf, name.len);
+	return pg_exec(s, "SELECT a.attname, format_type(a.atttypid, "
+		"a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), "
+		"coalesce((SELECT u.n FROM unnest(i.indkey::int2[]) WITH "
+		"ORDINALITY AS u(k, n) WHERE u.k = a.attnum), 0) "
+		"FROM pg_attribute a LEFT JOIN pg_attrdef d ON "
+		"d.adrelid = a.attrelid AND d.adnum = a.attnum "
+		"LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND "
+		"i.indisprimary WHERE a.attrelid = to_regclass($1) AND "
+		"a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' "
+		"ORDER BY a.attnum", &args, b, err);
+}
+
+static void pg_close(struct store *s)
+{
+	struct pg_store *p = (struct pg_store *)s;
+
+	PQfinish(p->c);
+	free(p);
+}
+
+static int set_up(struct pg_store *p, struct error *err)
+{
+	/* the text of cells (see store.h) */
+	static const char *const must[] = {
+		"SET datestyle = 'ISO'", "SET timezone = 'UTC'",
+		"SET bytea_output = 'hex'", "SET extra_float_digits = 1",
+	};
+	/* some of the engines do not know them */
+	static const char *const may[] = {
+		"SET intervalstyle = 'iso_8601'",
+		"SET client_connection_check_interval = '1s'",
+	};
+	char sql[64];
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(must); i++)
+		ret = run(&p->s, must[i], err);
+	(void)snprintf(sql, sizeof(sql), "SET statement_timeout = %u",
+		       p->statement_ms);
+	if (ret == 0)
+		ret = run(&p->s, sql, err);
+	(void)snprintf(sql, sizeof(sql), "SET lock_timeout = %u", p->lock_ms);
+	if (ret == 0)
+		ret = run(&p->s, sql, err);
+	if (ret == 0 && p->read_only)
+		ret = run(&p->s, "SET default_transaction_read_only = on", err);
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(may); i++)
+		if (run(&p->s, may[i], NULL) < 0 && p->dead)
+			ret = run(&p->s, may[i], err);
+	p->s.sqlstate[0] = '\0';
+	return ret;
+}
+
+static int pg_open(const char *rest, const struct store_options *o,
+		   struct store **ret, struct error *err)
+{
+	_cleanup_free_ char *uri = NULL;
+	struct pg_store *p = xcalloc(1, sizeof(*p));
+	int r;
+
+	if (!strncmp(rest, "//", 2))
+		rest = uri = xasprintf("postgresql:%s", rest);
+	p->s.ops = &store_pg_ops;
+	p->s.name = xstrdup("pg");
+	p->lock_ms = o->lock_ms ? o->lock_ms : STORE_LOCK_MS;
+	p->statement_ms = o->statement_ms ? o->statement_ms :
+			  STORE_STATEMENT_MS;
+	p->read_only = o->read_only;
+	store_clock_init(&p->clock, o);
+	r = pg_connect(p, rest, o, err);
+	if (r == 0)
+		r = set_up(p, err);
+	if (r < 0) {
+		store_close(&p->s);
+		return r;
+	}
+	*ret = &p->s;
+	return 0;
+}
+
+const struct store_ops store_pg_ops = {
+	.scheme = "pg",
+	.open = pg_open,
+	.close = pg_close,
+	.begin = pg_begin,
+	.commit = pg_commit,
+	.abort = pg_abort,
+	.scan = pg_scan,
+	.put = pg_put,
+	.del = pg_del,
+	.mark = store_sql_mark,
+	.marks = store_sql_marks,
+	.columns = pg_columns,
+	.exec = pg_exec,
+	.split = store_sql_split,
+};

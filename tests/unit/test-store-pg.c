@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* Stores in PostgreSQL, against a real server. */
+#include "pg-server.h"
+
+#include "store.h"
+
+static struct pg_server server;
+static bool has_server;
+
+static const char *const cols[] = { "a", "b", "v" };
+static const struct store_shape one = { "t", 3, 1, cols, NULL, NULL };
+static const struct store_shape two = { "t", 3, 2, cols, NULL, NULL };
+
+static struct store *opened(void)
+{
+	struct store_options o = { .root_fd = AT_FDCWD, .lock_ms = 50 };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct store *s = NULL;
+
+	if (!has_server)
+		skip();
+	if (store_open(server.url, &o, &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	return s;
+}
+
+static int sql(struct store *s, const char *text)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	int ret = store_exec(s, text, NULL, NULL, &err);
+
+	if (ret < 0)
+		fail_msg("%s: %s", text, err.msg);
+	return ret;
+}
+
+static struct store *with_rows(int n)
+{
+	struct store *s = opened();
+	_cleanup_free_ char *insert = xasprintf("INSERT INTO t SELECT i, 'k' "
+		"|| i, 'v' || i FROM generate_series(1, %d) i", n);
+
+	sql(s, "DROP TABLE IF EXISTS t");
+	sql(s, "DROP TABLE IF EXISTS _upshift_range");
+	sql(s, "CREATE TABLE t (a int PRIMARY KEY, b text NOT NULL, v text "
+	    "DEFAULT 'x')");
+	sql(s, insert);
+	return s;
+}
+
+static char *shown(const struct store_batch *b)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	for (size_t i = 0; i < b->ncell; i++) {
+		const char *p = store_batch_text(b, &b->cell[i]);
+
+		if (i)
+			strbuf_addch(&sb, i % b->ncol ? ' ' : '|');
+		strbuf_add(&sb, p ? p : "~", p ? (size_t)b->cell[i].len : 1);
+	}
+	return strbuf_detach(&sb);
+}
+
+static void assert_batch(const struct store_batch *b, const char *expect)
+{
+	_cleanup_free_ char *text = shown(b);
+
+	assert_string_equal(text, expect);
+}
+
+static void assert_rows(struct store *s, const char *query, const char *expect)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	assert_true(store_exec(s, query, NULL, &b, NULL) >= 0);
+	assert_batch(&b, expect);
+}
+
+static void test_scan(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(12);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store_shape odd = one;
+
+	assert_int_equal(store_scan(s, &one, NULL, NULL, 2, &b, NULL), 2);
+	assert_batch(&b, "1 k1 v1|2 k2 v2");
+	assert_int_equal(store_scan(s, &one, "[8]", "[10]", 5, &b, NULL), 2);
+	assert_batch(&b, "9 k9 v9|10 k10 v10");
+	assert_int_equal(store_scan(s, &two, "[8,\"k8\"]", "[9,\"k9\"]", 5, &b,
+				    NULL), 1);
+	assert_batch(&b, "9 k9 v9");
+	odd.where = "a % 2 = 1 -- a comment";
+	odd.expr = (const char *const[]) { NULL, NULL, "upper(v)" };
+	assert_int_equal(store_scan(s, &odd, "[5]", NULL, 2, &b, NULL), 2);
+	assert_batch(&b, "7 k7 V7|9 k9 V9");
+	assert_int_equal(store_split(s, &one, "[2]", NULL, 4, &b, NULL), 2);
+	assert_batch(&b, "6|10");
+}
+
+static void test_bad_keys(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(3);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	static const char *const names[] = { "v", "a" };
+	struct store_shape shape = { "t", 2, 1, names, NULL, NULL };
+
+	sql(s, "UPDATE t SET v = 'same' WHERE a > 1");
+	assert_int_equal(store_scan(s, &shape, NULL, NULL, 1, &b, NULL),
+			 -EINVAL);
+	sql(s, "UPDATE t SET v = NULL WHERE a = 2");
+	assert_int_equal(store_scan(s, &shape, NULL, NULL, 1, &b, NULL),
+			 -EINVAL);
+	/* the connection goes on */
+	assert_int_equal(store_scan(s, &one, NULL, NULL, 9, &b, NULL), 3);
+}
+
+/* text of every type, and the same again from where it was put */
+static void test_values(_unused_ void **state)
+{
+	static const char *const names[] = { "k", "n", "f", "b", "j", "x",
+					     "t", "ts", "c" };
+	struct store_shape shape = { "types", 9, 1, names, NULL, NULL };
+	struct store_shape copy = { "types2", 9, 1, names, NULL, NULL };
+	_cleanup_store_ struct store *s = opened();
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store_digest d, e;
+
+	sql(s, "CREATE TABLE types (k int PRIMARY KEY, n numeric, f float8, "
+	    "b bool, j jsonb, x bytea, t text, ts timestamptz, c char(3))");
+	sql(s, "CREATE TABLE types2 (LIKE types INCLUDING ALL)");
+	sql(s, "INSERT INTO types VALUES (1, 1.50, 0.1, true, '{\"a\": [1]}', "
+	    "'\\x00ff', E'a\\\\b\\tc\\nd\\r\\\\N', '2026-01-02 03:04:05+02', "
+	    "'x'), (2, NULL, 'NaN', false, 'null', '', '', NULL, NULL), "
+	    "(3, 'NaN', 1e15, NULL, NULL, NULL, '\\N', NULL, '')");
+	assert_int_equal(store_scan(s, &shape, NULL, NULL, 1, &b, NULL), 1);
+	assert_batch(&b, "1 1.50 0.1 t {\"a\": [1]} \\x00ff a\\b\tc\nd\r\\N "
+		     "2026-01-02 01:04:05+00 x  ");
+	for (int how = STORE_ERROR; how <= STORE_REPLACE; how++) {
+		sql(s, "TRUNCATE types2");
+		assert_int_equal(store_scan(s, &shape, NULL, NULL, 9, &b,
+					    NULL), 3);
+		assert_int_equal(store_begin(s, true, NULL), 0);
+		assert_int_equal(store_put(s, &copy, &b, 0, 3, how, NULL), 3);
+		assert_int_equal(store_commit(s, NULL), 0);
+		assert_rows(s, "SELECT count(*) FROM (TABLE types EXCEPT TABLE "
+			    "types2) d", "0");
+	}
+	assert_int_equal(store_digest(s, &shape, NULL, NULL, &d, NULL), 0);
+	assert_int_equal(store_digest(s, &copy, NULL, NULL, &e, NULL), 0);
+	assert_int_equal(d.n, 3);
+	assert_true(d.sum == e.sum);
+	sql(s, "UPDATE types2 SET t = NULL WHERE k = 2");
+	assert_int_equal(store_digest(s, &copy, NULL, NULL, &e, NULL), 0);
+	assert_true(d.sum != e.sum);
+}
+
+static void add(struct store_batch *b, enum store_type type, const char *text)
+{
+	store_batch_add(b, type, text, text ? strlen(text) : 0);
+}
+
+static void test_put(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(2);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	store_batch_clear(&b, 3);
+	add(&b, STORE_INT, "2");
+	add(&b, STORE_TEXT, "new");
+	add(&b, STORE_TEXT, NULL);
+	add(&b, STORE_INT, "3");
+	add(&b, STORE_TEXT, "x");
+	add(&b, STORE_TEXT, "");
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_put(s, &one, &b, 0, 2, STORE_ERROR, NULL),
+			 -EBADMSG);
+	assert_string_equal(store_sqlstate(s), "23505");
+	/* nobody commits what failed */
+	assert_int_equal(store_commit(s, NULL), -EIO);
+	store_abort(s);
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_put(s, &one, &b, 0, 2, STORE_SKIP, NULL), 1);
+	assert_int_equal(store_put(s, &one, &b, 0, 1, STORE_REPLACE, NULL), 1);
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_rows(s, "SELECT * FROM t ORDER BY a", "1 k1 v1|2 new ~|3 x ");
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_del(s, &one, &b, NULL), 2);
+	store_abort(s);
+	assert_rows(s, "SELECT count(*) FROM t", "3");
+	/* a zero byte cannot be had in a text here, by either way */
+	store_batch_clear(&b, 3);
+	add(&b, STORE_INT, "9");
+	store_batch_add(&b, STORE_TEXT, "a\0b", 3);
+	add(&b, STORE_TEXT, "v");
+	for (int how = STORE_ERROR; how <= STORE_REPLACE; how++) {
+		assert_int_equal(store_begin(s, true, NULL), 0);
+		assert_int_equal(store_put(s, &one, &b, 0, 1, how, NULL),
+				 -EBADMSG);
+		store_abort(s);
+	}
+	assert_rows(s, "SELECT count(*) FROM t", "3");
+}
+
+/* more than a statement has parameters for, and than a socket holds */
+static void test_many(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(25000);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store_digest d, e;
+
+	sql(s, "UPDATE t SET v = repeat('long ', 40) || a");
+	assert_int_equal(store_digest(s, &one, NULL, NULL, &d, NULL), 0);
+	assert_int_equal(store_scan(s, &one, NULL, NULL, 30000, &b, NULL),
+			 25000);
+	sql(s, "DELETE FROM t");
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_put(s, &one, &b, 0, 20000, STORE_ERROR, NULL),
+			 20000);
+	assert_int_equal(store_put(s, &one, &b, 15000, 10000, STORE_REPLACE,
+				   NULL), 10000);
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_int_equal(store_digest(s, &one, NULL, NULL, &e, NULL), 0);
+	assert_int_equal(e.n, 25000);
+	assert_true(d.sum == e.sum);
+}
+
+static void test_marks(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(1);
+	_cleanup_store_ struct store *rival = opened();
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store_mark m = { .step = "copy", .part = 1, .lo = "[1]",
+				.pos = "" };
+
+	assert_int_equal(store_marks(s, "copy", &b, NULL), 0);
+	assert_int_equal(store_mark(s, &m, NULL, NULL), 0);
+	assert_int_equal(store_mark(rival, &m, NULL, NULL), 0);
+	m.pos = "[5]";
+	m.rows = 4;
+	m.done = true;
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_mark(s, &m, "", NULL), 0);
+	/* the rival waits for the row, and not for ever */
+	assert_int_equal(store_begin(rival, true, NULL), 0);
+	assert_int_equal(store_mark(rival, &m, "", NULL), -EAGAIN);
+	assert_string_equal(store_sqlstate(rival), "55P03");
+	store_abort(rival);
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_int_equal(store_begin(rival, true, NULL), 0);
+	assert_int_equal(store_mark(rival, &m, "", NULL), -ESTALE);
+	store_abort(rival);
+	assert_int_equal(store_marks(rival, "copy", &b, NULL), 1);
+	assert_batch(&b, "1 [1] ~ [5] 4 1 1");
+}
+
+static void test_serializable(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(2);
+	_cleanup_store_ struct store *rival = opened();
+
+	sql(s, "SET default_transaction_isolation = serializable");
+	sql(rival, "SET default_transaction_isolation = serializable");
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_begin(rival, true, NULL), 0);
+	assert_rows(s, "SELECT count(*) FROM t WHERE v = 'v1'", "1");
+	assert_rows(rival, "SELECT count(*) FROM t WHERE v = 'v2'", "1");
+	sql(s, "UPDATE t SET v = 'v1' WHERE a = 2");
+	sql(rival, "UPDATE t SET v = 'v2' WHERE a = 1");
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_int_equal(store_commit(rival, NULL), -EAGAIN);
+	assert_string_equal(store_sqlstate(rival), "40001");
+	store_abort(rival);
+	assert_rows(rival, "SELECT 1", "1");
+}
+
+static void test_columns(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	sql(s, "CREATE TABLE \"C\" (v text DEFAULT 'x', k2 int, k1 varchar(9), "
+	    "g int GENERATED ALWAYS AS (k2 + 1) STORED, PRIMARY KEY (k1, k2))");
+	assert_int_equal(store_columns(s, "C", &b, NULL), 3);
+	assert_batch(&b, "v text f 'x'::text 0|k2 integer t ~ 2|"
+		     "k1 character varying(9) t ~ 1");
+	assert_int_equal(store_columns(s, "public.C", &b, NULL), 3);
+	assert_int_equal(store_columns(s, "c", &b, NULL), 0);
+}
+
+static void test_exec(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(5);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	assert_int_equal(sql(s, "UPDATE t SET v = 'n' WHERE a > 3"), 2);
+	assert_int_equal(store_exec(s, "SELECT 1; SELECT 2", NULL, &b, NULL),
+			 -EINVAL);
+	assert_int_equal(store_exec(s, "", NULL, &b, NULL), -EINVAL);
+	assert_int_equal(store_exec(s, "SELECT * FROM nothing", NULL, &b,
+				    &err), -EINVAL);
+	assert_string_equal(store_sqlstate(s), "42P01");
+	assert_non_null(strstr(err.msg, "\"nothing\" does not exist"));
+	assert_int_equal(store_exec(s, "SELECT generate_series(1, 10001)", NULL,
+				    &b, NULL), -E2BIG);
+	assert_rows(s, "SELECT 1", "1");
+	assert_int_equal(store_exec(s, "COPY t TO STDOUT", NULL, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(store_exec(s, "SELECT 1", NULL, NULL, NULL),
+			 -ECONNRESET);
+}
+
+/* what a server remarks is nobody's output */
+static void test_silent(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	int fds[2], saved = dup(2);
+	char c;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(dup2(fds[1], 2), 2);
+	close(fds[1]);
+	sql(s, "DROP TABLE IF EXISTS not_there");
+	assert_int_equal(dup2(saved, 2), 2);
+	close(saved);
+	assert_int_equal(read(fds[0], &c, 1), 0);
+	close(fds[0]);
+}
+
+static int stop_now(void *ctx)
+{
+	int *n = ctx;
+
+	return --*n <= 0;
+}
+
+static void test_waits_end(_unused_ void **state)
+{
+	int left = 1000000;
+	struct store_options o = { .root_fd = AT_FDCWD, .statement_ms = 100,
+				   .tick = stop_now, .ctx = &left };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_store_ struct store *s = NULL;
+
+	if (!has_server)
+		skip();
+	assert_int_equal(store_open(server.url, &o, &s, NULL), 0);
+	assert_int_equal(store_exec(s, "SELECT pg_sleep(100)", NULL, NULL,
+				    NULL), -E2BIG);
+	assert_string_equal(store_sqlstate(s), "57014");
+	store_close(TAKE_PTR(s));
+	o.statement_ms = 0;
+	assert_int_equal(store_open(server.url, &o, &s, NULL), 0);
+	left = 2;
+	assert_int_equal(store_exec(s, "SELECT pg_sleep(100)", NULL, NULL,
+				    &err), -ECANCELED);
+	assert_int_equal(err.code, ERR_CANCELLED);
+}
+
+/* the server dies in the middle of a transaction, and comes back */
+static void test_crash(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(2);
+	struct store_options o = { .root_fd = AT_FDCWD };
+	struct store *none;
+
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	sql(s, "DELETE FROM t");
+	pg_stop(&server, SIGQUIT);
+	assert_int_equal(store_commit(s, NULL), -ECONNRESET);
+	assert_int_equal(store_class(-ECONNRESET), STORE_CLASS_RECONNECT);
+	store_abort(s);
+	assert_int_equal(store_begin(s, true, NULL), -ECONNRESET);
+	store_close(TAKE_PTR(s));
+	assert_int_equal(store_open(server.url, &o, &none, NULL), -ECONNRESET);
+	pg_start(&server);
+	s = opened();
+	assert_rows(s, "SELECT count(*) FROM t", "2");
+}
+
+static void test_read_only(_unused_ void **state)
+{
+	struct store_options o = { .root_fd = AT_FDCWD, .read_only = true };
+	_cleanup_store_ struct store *s = with_rows(2);
+
+	store_close(TAKE_PTR(s));
+	assert_int_equal(store_open(server.url, &o, &s, NULL), 0);
+	assert_int_equal(store_exec(s, "DELETE FROM t", NULL, NULL, NULL),
+			 -EROFS);
+	assert_rows(s, "SELECT count(*) FROM t", "2");
+}
+
+/* needs no server: nothing listens there, and nothing is asked */
+static void test_secrets(_unused_ void **state)
+{
+	static const char *const urls[] = {
+		"pg://u:geheim@127.0.0.1:1/d", "pg:postgresql://u:geheim@[::1/d",
+		"pg:host=127.0.0.1 port=1 password=geheim",
+		"pg:host=/nowhere password=geheim", "pg:geheim", "pg:password",
+		"pg:hostaddr=127.0.0.1 password=geheim port=geheim",
+	};
+	struct store_options o = { .root_fd = AT_FDCWD };
+	struct store *s;
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(urls); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+
+		o.allow_plaintext = i % 2;
+		assert_true(store_open(urls[i / 2], &o, &s, &err) < 0);
+		assert_non_null(err.msg);
+		if (i / 2 != 6)
+			assert_null(strstr(err.msg, "geheim"));
+	}
+}
+
+static void test_network(_unused_ void **state)
+{
+	struct store_options o = { .root_fd = AT_FDCWD };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct store *s;
+
+	assert_int_equal(store_open("pg:host=127.0.0.1 port=1 sslmode=require",
+				    &o, &s, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "verify-full"));
+	assert_int_equal(store_open("pg:host=/nowhere,127.0.0.1 port=1", &o, &s,
+				    &err), -EINVAL);
+	o.allow_plaintext = true;
+	assert_int_equal(store_open("pg:host=127.0.0.1 port=1", &o, &s, &err),
+			 -ECONNRESET);
+}
+
+static int setup(_unused_ void **state)
+{
+	has_server = pg_setup(&server);
+	if (!has_server)
+		print_message("# SKIP no PostgreSQL server is installed\n");
+	return 0;
+}
+
+static int teardown(_unused_ void **state)
+{
+	pg_teardown(&server);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_bad_keys),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_put),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_serializable),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_waits_end),
+		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_crash),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
