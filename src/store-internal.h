@@ -20,7 +20,7 @@ struct store_ops {
 	int (*commit)(struct store *s, struct error *err);
 	void (*abort)(struct store *s);
 	int (*scan)(struct store *s, const struct store_shape *shape,
-		    const char *after, const char *upto, uint32_t limit,
+		    const char *after, const char *until, uint32_t limit,
 		    struct store_batch *b, struct error *err);
 	int (*put)(struct store *s, const struct store_shape *shape,
 		   const struct store_batch *b, uint32_t from, uint32_t n,
@@ -87,12 +87,12 @@ void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
 void store_sql_reads(struct strbuf *sb, const struct store_shape *shape,
 		     uint32_t from, uint32_t to);
 /* " WHERE ..." for the condition and the range; parameters: first the columns
-   of after, then those of upto, numbered from 1; "(a, b) > ($1, $2)" */
+   of after, then those of until, numbered from 1; "(a, b) > ($1, $2)" */
 void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
-		     const char *after, const char *upto);
+		     const char *after, const char *until);
 /* the cells of both keys as one row: the arguments for it; -EINVAL */
 int store_sql_range(const struct store *s, const struct store_shape *shape,
-		    const char *after, const char *upto,
+		    const char *after, const char *until,
 		    struct store_batch *args, struct error *err);
 /* over exec and columns of the store: ops->mark, marks and split */
 int store_sql_mark(struct store *s, const struct store_mark *m,

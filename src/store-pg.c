@@ -58,12 +58,12 @@ static void pg_abort(struct store *s)
 }
 
 static int pg_scan(struct store *s, const struct store_shape *shape,
-		   const char *after, const char *upto, uint32_t limit,
+		   const char *after, const char *until, uint32_t limit,
 		   struct store_batch *b, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	int ret = store_sql_range(s, shape, after, upto, &args, err);
+	int ret = store_sql_range(s, shape, after, until, &args, err);
 
 	if (ret < 0)
 		return ret;
@@ -71,7 +71,7 @@ static int pg_scan(struct store *s, const struct store_shape *shape,
 	store_sql_reads(&sql, shape, 0, shape->ncol);
 	strbuf_addstr(&sql, " FROM ");
 	store_sql_set(&sql, shape->set);
-	store_sql_where(&sql, shape, after, upto);
+	store_sql_where(&sql, shape, after, until);
 	strbuf_addstr(&sql, " ORDER BY ");
 	/* NULL keys first, where the first scan sees them */
 	for (uint32_t i = 0; i < shape->nkey; i++) {

@@ -79,7 +79,7 @@ static void add_bound(struct strbuf *sb, const struct store_shape *shape,
 }
 
 void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
-		     const char *after, const char *upto)
+		     const char *after, const char *until)
 {
 	const char *glue = " WHERE ";
 
@@ -93,17 +93,17 @@ void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
 		add_bound(sb, shape, ">", 1);
 		glue = " AND ";
 	}
-	if (upto) {
+	if (until) {
 		strbuf_addstr(sb, glue);
 		add_bound(sb, shape, "<=", after ? shape->nkey + 1 : 1);
 	}
 }
 
 int store_sql_range(const struct store *s, const struct store_shape *shape,
-		    const char *after, const char *upto,
+		    const char *after, const char *until,
 		    struct store_batch *args, struct error *err)
 {
-	const char *const keys[] = { after, upto };
+	const char *const keys[] = { after, until };
 
 	store_batch_clear(args, shape->nkey);
 	for (int i = 0; i < 2; i++)

@@ -340,14 +340,14 @@ static void sqlite_abort(struct store *s)
 }
 
 static int sqlite_scan(struct store *s, const struct store_shape *shape,
-		       const char *after, const char *upto, uint32_t limit,
+		       const char *after, const char *until, uint32_t limit,
 		       struct store_batch *b, struct error *err)
 {
 	struct sqlite_store *q = (struct sqlite_store *)s;
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
-	int ret = store_sql_range(s, shape, after, upto, &args, err);
+	int ret = store_sql_range(s, shape, after, until, &args, err);
 
 	if (ret < 0)
 		return ret;
@@ -355,7 +355,7 @@ static int sqlite_scan(struct store *s, const struct store_shape *shape,
 	store_sql_reads(&sql, shape, 0, shape->ncol);
 	strbuf_addstr(&sql, " FROM ");
 	store_sql_set(&sql, shape->set);
-	store_sql_where(&sql, shape, after, upto);
+	store_sql_where(&sql, shape, after, until);
 	strbuf_addstr(&sql, " ORDER BY ");
 	store_sql_reads(&sql, shape, 0, shape->nkey);
 	strbuf_addf(&sql, " LIMIT %u", limit);

@@ -157,7 +157,7 @@ int store_check_key(const struct store *s, const struct store_shape *shape,
 }
 
 int store_scan(struct store *s, const struct store_shape *shape,
-	       const char *after, const char *upto, uint32_t limit,
+	       const char *after, const char *until, uint32_t limit,
 	       struct store_batch *b, struct error *err)
 {
 	int ret;
@@ -168,7 +168,7 @@ int store_scan(struct store *s, const struct store_shape *shape,
 	s->sqlstate[0] = '\0';
 	store_batch_clear(b, shape->ncol);
 	/* one more tells whether its key is the same as the last one's */
-	ret = s->ops->scan(s, shape, after, upto, limit + 1, b, err);
+	ret = s->ops->scan(s, shape, after, until, limit + 1, b, err);
 	if (ret < 0)
 		return ret;
 	if (b->nrow > limit)

@@ -211,12 +211,12 @@ int store_commit(struct store *s, struct error *err);
 void store_abort(struct store *s);
 
 /*
- * Rows after the key `after` up to and with `upto` (NULL: no bound), at most
+ * Rows after the key `after` up to and with `until` (NULL: no bound), at most
  * limit, in the order of keys; b is cleared first. Returns the number of rows;
  * fewer than limit: there are no more.
  */
 int store_scan(struct store *s, const struct store_shape *shape,
-	       const char *after, const char *upto, uint32_t limit,
+	       const char *after, const char *until, uint32_t limit,
 	       struct store_batch *b, struct error *err);
 /* Rows from .. from + n of b, whose columns are those of shape; inside a
    transaction. Returns how many were new or changed. */
