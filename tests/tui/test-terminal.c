@@ -102,7 +102,8 @@ static void resize_storm(void **state)
 	pty_resize(&p, 80, 24);
 	pty_wait(&p, "All steps: 4 of 9, about 17 min left");
 	assert_true(pty_sync(&p));
-	assert_true(pty_has(&p, "> [ >> ] 4 orders-schema"));
+	/* drawings for sizes before the last may still be on their way */
+	pty_wait(&p, "> [ >> ] 4 orders-schema");
 	(void)pty_end(&p);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What keys lead to. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -312,8 +313,8 @@ void app_key(struct app *a, const struct key *k)
 		a->dirty = true;
 		return;
 	case ACT_SUSPEND:
-		terminal_suspend(&a->term);
-		a->dirty = true;
+		/* the way of all stops: see take_signals() */
+		(void)raise(SIGTSTP);
 		return;
 	case ACT_STOP:
 		app_ask_stop(a, true);

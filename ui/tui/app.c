@@ -226,14 +226,17 @@ static void take_signals(struct app *a)
 {
 	unsigned int wake = wakeup_take();
 
+	if (wake & WAKE_SUSPEND && !(wake & WAKE_LEAVE)) {
+		terminal_suspend(&a->term);
+		/* its end was this stop's */
+		wake |= wakeup_take() & ~(unsigned int)WAKE_CONTINUE;
+	} else if (wake & WAKE_CONTINUE) {
+		terminal_continue(&a->term);
+	}
 	if (wake & WAKE_LEAVE) {
 		app_leave(a);
 		return;
 	}
-	if (wake & WAKE_SUSPEND)
-		terminal_suspend(&a->term);
-	else if (wake & WAKE_CONTINUE)
-		terminal_continue(&a->term);
 	if (wake & WAKE_STOP)
 		app_ask_stop(a, true);
 	if (wake & (WAKE_RESIZE | WAKE_CONTINUE | WAKE_SUSPEND)) {
@@ -258,6 +261,9 @@ static void take_keys(struct app *a)
 			return;
 		app_key(a, &k);
 		free(k.paste);
+		/* what is typed behind ^Z is the shell's */
+		if (k.kind == K_CTRL && k.text[0] == 'Z')
+			return;
 		/* a choice may have led to another page: the keys behind it
 		   were meant for this one */
 		if (a->dirty)

@@ -242,11 +242,12 @@ void terminal_redraw(void)
 
 static void take_again(struct terminal *t)
 {
+	/* before anything is seen: what is typed then is meant for us */
+	terminal_flush();
 	(void)refresh();
 	set_modes();
 	put_text(capability("BE"));
 	terminal_resize(t);
-	terminal_flush();
 }
 
 void terminal_suspend(struct terminal *t)
