@@ -120,6 +120,11 @@ int step_json_files(const struct json_step *m, struct step_ctx *ctx,
 		    struct strvec *out, struct error *err);
 int step_json_open(struct step_ctx *ctx, const char *path, struct stat *st,
 		   struct error *err);
+/* what has a digest in the journal: the files, or the output */
+void step_json_targets(const struct json_step *m, const struct strvec *files,
+		       struct strvec *out);
+void step_json_digest_add(struct xxh_stream *x, const char *path,
+			  const struct xxh128 *content);
 uint64_t step_json_size(struct step_ctx *ctx, const struct strvec *files);
 /* 1,234,567 */
 void step_json_number(struct strbuf *out, uint64_t v);
