@@ -50,6 +50,8 @@ struct store {
 	char *name;
 	char sqlstate[6];
 	bool in_tx, writes;
+	int (*tick)(void *ctx);  /* of the options */
+	void *tick_ctx;
 };
 
 extern const struct store_ops store_sqlite_ops;

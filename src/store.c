@@ -46,6 +46,7 @@ int store_open(const char *url, const struct store_options *o,
 	       struct store **ret, struct error *err)
 {
 	size_t n = strcspn(url, ":");
+	int r;
 
 	for (size_t i = 0; url[n] && i < ARRAY_SIZE(kinds); i++) {
 		if (strlen(kinds[i].scheme) != n ||
@@ -55,7 +56,12 @@ int store_open(const char *url, const struct store_options *o,
 			return error_set(err, ERR_TOOL, -EOPNOTSUPP,
 				_("this upshift was built without stores of "
 				  "the kind '%s'"), kinds[i].scheme);
-		return kinds[i].ops->open(url + n + 1, o, ret, err);
+		r = kinds[i].ops->open(url + n + 1, o, ret, err);
+		if (r == 0) {
+			(*ret)->tick = o->tick;
+			(*ret)->tick_ctx = o->ctx;
+		}
+		return r;
 	}
 	/* what it is instead may be a whole URL with a password */
 	return error_set(err, ERR_PLAN_VALUE, -EINVAL,

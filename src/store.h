@@ -209,6 +209,15 @@ const char *store_sqlstate(const struct store *s);
 int store_begin(struct store *s, bool write, struct error *err);
 int store_commit(struct store *s, struct error *err);
 void store_abort(struct store *s);
+/*
+ * begin, fn (which writes, and returns 0 or what failed), commit; where that
+ * is STORE_CLASS_RETRY all of it again after a random delay that grows, up to
+ * `tries` times in all. Whoever gets -EAGAIN then should do less at a time. fn
+ * must be such that it can be run again. Any failure is aborted.
+ */
+int store_transact(struct store *s,
+		   int (*fn)(void *ctx, struct store *s, struct error *err),
+		   void *ctx, unsigned int tries, struct error *err);
 
 /*
  * Rows after the key `after` up to and with `until` (NULL: no bound), at most

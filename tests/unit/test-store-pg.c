@@ -274,6 +274,44 @@ static void test_serializable(_unused_ void **state)
 	assert_rows(rival, "SELECT 1", "1");
 }
 
+struct race {
+	struct store *rival;
+	int tries, lose;
+};
+
+/* the rival changes first what this one has read, as often as it shall */
+static int racing(void *ctx, struct store *s, struct error *err)
+{
+	struct race *r = ctx;
+	int ret = store_exec(s, "SELECT count(*) FROM t", NULL, NULL, err);
+
+	if (ret >= 0 && r->tries++ < r->lose)
+		sql(r->rival, "UPDATE t SET v = v || '+' WHERE a = 1");
+	return ret < 0 ? ret :
+	       store_exec(s, "UPDATE t SET v = v || '!' WHERE a = 1", NULL,
+			  NULL, err);
+}
+
+static void test_again(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(2);
+	_cleanup_store_ struct store *rival = opened();
+	struct race r = { .rival = rival, .lose = 2 };
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	sql(s, "SET default_transaction_isolation = serializable");
+	assert_int_equal(store_transact(s, racing, &r, 3, &err), 0);
+	assert_false(error_is_set(&err));
+	assert_int_equal(r.tries, 3);
+	assert_rows(s, "SELECT v FROM t WHERE a = 1", "v1++!");
+	r = (struct race) { .rival = rival, .lose = 9 };
+	assert_int_equal(store_transact(s, racing, &r, 3, &err), -EAGAIN);
+	assert_true(error_is_set(&err));
+	assert_int_equal(r.tries, 3);
+	assert_string_equal(store_sqlstate(s), "40001");
+	assert_rows(s, "SELECT v FROM t WHERE a = 1", "v1++!+++");
+}
+
 static void test_columns(_unused_ void **state)
 {
 	_cleanup_store_ struct store *s = opened();
@@ -456,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_serializable),
+		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_silent),
