@@ -74,12 +74,9 @@ static void fail_check(struct engine *e, const struct step *s,
 static void warn_check(struct engine *e, const struct step *s,
 		       const struct check_result *r)
 {
-	_cleanup_free_ char *text = xasprintf("%s: %s", s->id,
-					      r->message.buf);
-
 	e->warnings++;
 	strvec_push(&e->warned, s->id);
-	strvec_push(&e->warned, text);
+	strvec_push(&e->warned, r->message.buf);
 }
 
 /* Whoever goes on has seen them. */

@@ -24,14 +24,24 @@
 
 /* --- reporters --- */
 
+struct ready {
+	int fd;
+	bool listens;
+};
+
 static void ready_event(void *self, const struct event *ev)
 {
-	const int *fd = self;
+	struct ready *r = self;
 
 	/* the socket is there when the first event is; a parent that has gone
 	   needs no word */
-	if (ev->type == EVENT_VERSION)
-		(void)fs_write_all(*fd, "1", 1);
+	if (ev->type == EVENT_VERSION) {
+		r->listens = true;
+		(void)fs_write_all(r->fd, "1", 1);
+	}
+	/* no run, no socket: what is wrong goes the way that is there */
+	if (ev->type == EVENT_ERROR && !r->listens && ev->error)
+		say_error(ev->error);
 }
 
 static const struct reporter_ops ready_ops = {
@@ -262,6 +272,7 @@ _noreturn_ void client_child(const struct client_spec *spec,
 	struct client_pipes p = *pipes;
 	struct event_bus bus = { .next_seq = spec->seq };
 	struct engine_spec es;
+	struct ready ready = { .fd = -1 };
 	struct options o = *spec->o;
 	struct session s;
 	struct engine *e;
@@ -278,8 +289,11 @@ _noreturn_ void client_child(const struct client_spec *spec,
 		ret = prepare_old(&s, spec);
 	if (ret)
 		_exit(ret);
-	event_bus_add(&bus, p.stream < 0 ? &ready_ops : &stream_ops,
-		      p.stream < 0 ? &p.ready : &p.stream);
+	ready.fd = p.ready;
+	if (p.stream < 0)
+		event_bus_add(&bus, &ready_ops, &ready);
+	else
+		event_bus_add(&bus, &stream_ops, &p.stream);
 	if (p.stream < 0 && log_file_add(&o, &bus))
 		_exit(73);
 	session_engine_spec(&s, &es, &bus);

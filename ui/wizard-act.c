@@ -65,8 +65,7 @@ static unsigned int any_page(struct wizard *w, const char *id)
 	return WIZARD_NOTHING;
 }
 
-/* what one may do who only watches */
-static bool may_watch(const char *id)
+bool wizard_may_watch(const char *id)
 {
 	static const char *const harmless[] = {
 		"back", "details", "exit", "leave", "log", "notes", "quit",
@@ -118,7 +117,7 @@ unsigned int wizard_act(struct wizard *w, const char *id, const char *row,
 {
 	unsigned int ret;
 
-	if (w->read_only && !may_watch(id))
+	if (w->read_only && !wizard_may_watch(id))
 		return wizard_say(w, WIZARD_REFUSED, "%s",
 			_("you are watching; you cannot act from here"));
 	ret = page_act(w, id, row, value);

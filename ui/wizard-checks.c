@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What is looked at before anything changes, and the backup. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/i18n.h"
@@ -266,6 +268,10 @@ static unsigned int use_folder(struct wizard *w, const char *value)
 	if (*value != '/')
 		return wizard_say(w, WIZARD_REFUSED,
 				  _("'%s' does not begin with '/'"), value);
+	if (access(value, W_OK | X_OK) < 0)
+		return wizard_say(w, WIZARD_REFUSED, _("'%s' is no folder that "
+				  "you may write to: %s"), value,
+				  strerror(errno));
 	free(w->backup_dir);
 	w->backup_dir = xstrdup(value);
 	w->o.backup_dir = w->backup_dir;

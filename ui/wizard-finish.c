@@ -98,6 +98,21 @@ static double span(const char *from, const char *to)
 		(double)(b.tv_nsec - a.tv_nsec) / 1e9;
 }
 
+/* the furthest point that can still be reached */
+static void way_back(struct wizard *w, struct sheet *s)
+{
+	struct run_goal *g;
+	size_t n = run_goals(w->run, w->s.plan, &g), at = n;
+
+	for (size_t i = 0; i < n; i++)
+		if (g[i].available && *g[i].name != 'R')
+			at = i;
+	if (at < n)
+		sheet_fact(s, _("Go back"), "upshift rollback %s --root %s",
+			   g[at].name, w->run->sd->root);
+	run_goals_free(g, n);
+}
+
 static void finish_facts(struct wizard *w, struct sheet *s)
 {
 	const struct run *r = w->run;
@@ -138,9 +153,8 @@ static void finish_facts(struct wizard *w, struct sheet *s)
 	if (went_back(w) && r->rollback_r)
 		sheet_fact(s, _("Undo this"), "upshift rollback %s --root %s",
 			   r->rollback_r, r->sd->root);
-	else if (r->backup.done && !r->backup.pruned)
-		sheet_fact(s, _("Go back"), "upshift rollback start --root %s",
-			   r->sd->root);
+	else
+		way_back(w, s);
 	sheet_fact(s, _("Log"), "%s/runs/%s/log.jsonl", r->sd->path, r->id);
 	sheet_fact(s, _("Report"), "upshift report %s --root %s", r->id,
 		   r->sd->root);

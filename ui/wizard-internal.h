@@ -116,6 +116,10 @@ char *wizard_time(double s);        /* "6 min" */
 char *wizard_elapsed(double s);     /* "02:50" */
 enum sheet_mark wizard_step_mark(const struct wizard *w, size_t i);
 
+/* --- wizard-act.c --- */
+/* what one may do who only watches */
+bool wizard_may_watch(const char *id);
+
 /* --- wizard-sheet.c --- */
 void sheet_status(struct sheet *s, const char *text);
 /* the rest of a page that wants typed words; enter, esc: what the keys do */

@@ -219,6 +219,11 @@ static void watch_status(const struct wizard *w, struct sheet *s)
 		xstrdup(_("You are watching; you cannot act from here."));
 
 	sheet_status(s, text);
+	/* what the other one may choose is shown, and not for us */
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].type == SHEET_CHOICE &&
+		    !wizard_may_watch(s->items[i].id))
+			s->items[i].enabled = false;
 }
 
 void wizard_sheet(struct wizard *w, struct sheet *s)

@@ -292,6 +292,8 @@ static void all_steps(struct wizard *w, struct sheet *s)
 	struct sheet_item *it;
 	unsigned long done = 0;
 
+	if (!w->m.step_n)
+		return;
 	for (size_t i = 0; i < w->m.step_n; i++)
 		done += w->m.steps[i].state == EVENT_VERIFIED ||
 			w->m.steps[i].state == EVENT_SKIPPED;

@@ -289,7 +289,9 @@ static unsigned int engine_ended(struct wizard *w)
 	case INTENT_NONE:
 		break;
 	}
-	ret |= wizard_go(w, wizard_rest_page(w));
+	/* the folder was refused: there is another try */
+	ret |= wizard_go(w, before && !w->run && w->backup_dir ? PAGE_C25 :
+			 wizard_rest_page(w));
 	if (before && *report)
 		ret |= say_report(w, report);
 	return ret;

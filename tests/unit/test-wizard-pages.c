@@ -103,7 +103,7 @@ static void t_answers(void **state)
 
 static void t_other_folder(void **state)
 {
-	_cleanup_free_ char *dir = NULL, *archive = NULL;
+	_cleanup_free_ char *dir = NULL, *archive = NULL, *inside = NULL;
 	struct world x;
 
 	world_init(&x, *state);
@@ -115,6 +115,13 @@ static void t_other_folder(void **state)
 	act(&x, "other-folder");
 	assert_int_equal(wizard_page(x.w), PAGE_C25);
 	assert_true(wizard_act(x.w, "folder", NULL, "here") & WIZARD_REFUSED);
+	assert_true(wizard_act(x.w, "folder", NULL, "/nowhere/at/all") &
+		    WIZARD_REFUSED);
+	/* in the data: the engine says so, and one may try again */
+	inside = xasprintf("%s/data", x.root);
+	(void)wizard_act(x.w, "folder", NULL, inside);
+	while (!wizard_notice(x.w) || wizard_page(x.w) != PAGE_C25)
+		turn(&x);
 	(void)wizard_act(x.w, "folder", NULL, dir);
 	until_offered(&x, "go-on");
 	act(&x, "go-on");
