@@ -108,6 +108,8 @@ static void init_locale(void)
 #ifdef ENABLE_NLS
 	(void)bindtextdomain(PACKAGE, dir && *dir ? dir : LOCALEDIR);
 	(void)textdomain(PACKAGE);
+	/* JSON and the screens take nothing else */
+	(void)bind_textdomain_codeset(PACKAGE, "UTF-8");
 #endif
 }
 
