@@ -10,7 +10,9 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/xalloc.h"
+#include "completion.h"
 #include "report.h"
 #include "session.h"
 #include "status-text.h"
@@ -123,6 +125,35 @@ static int exec_list(const struct options *o,
 
 /* --- report --- */
 
+/* JSON by the name of the file, or by --json; else text */
+static int write_completion(struct session *s)
+{
+	const char *path = s->o->completion;
+	_cleanup_json_ struct json_object *o = completion_json(s->run);
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	_cleanup_free_ char *parent = path_dirname(path);
+	_cleanup_close_ int dir = fs_open(AT_FDCWD, parent,
+					  O_RDONLY | O_DIRECTORY, 0);
+	struct error err = ERROR_INIT;
+	size_t len = strlen(path);
+	int ret;
+
+	if (s->o->json || (len > 5 && !strcmp(path + len - 5, ".json"))) {
+		json_print(o, &sb);
+		strbuf_addch(&sb, '\n');
+	} else {
+		completion_text(o, &sb);
+	}
+	ret = dir < 0 ? dir : fs_write_file(dir, path_basename(path), sb.buf,
+					    sb.len, 0600);
+	if (ret >= 0)
+		return 0;
+	(void)error_errno(&err, ERR_IO, ret, _("cannot write '%s'"), path);
+	say_error(&err);
+	error_release(&err);
+	return 73;
+}
+
 static int exec_report(const struct options *o,
 		       const struct step_ops *const *kinds)
 {
@@ -135,7 +166,9 @@ static int exec_report(const struct options *o,
 		mine.run_id = o->args.v[0];
 	session_init(&s, &mine, kinds);
 	ret = session_open_run(&s, false);
-	if (!ret) {
+	if (!ret && o->completion) {
+		ret = write_completion(&s);
+	} else if (!ret) {
 		report_markdown(s.run, NULL, &sb);
 		print_text(&sb);
 	}
@@ -257,7 +290,7 @@ const struct command cmd_list = {
 
 const struct command cmd_report = {
 	.name = "report",
-	.usage = "[RUN]",
+	.usage = "[RUN] [--completion FILE]",
 	.summary = N_("a run as Markdown"),
 	.max_args = 1,
 	.exec = exec_report,

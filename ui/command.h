@@ -22,7 +22,7 @@ struct options {
 	const char *root, *state_dir, *backup_dir, *run_id;
 	const char *vars_file, *answers_file, *write_answers;
 	const char *stop_after, *run_step, *level, *log_file, *lang,
-		*bundle;
+		*bundle, *completion;
 	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool list, read_only, expired, quiet, verbose;

@@ -18,7 +18,7 @@ enum opt {
 	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
 	OPT_SHORT, OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
-	OPT_INTERVAL, OPT_AGAIN,
+	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -51,6 +51,7 @@ static const struct option longs[] = {
 	{ "plain", no_argument, NULL, OPT_PLAIN },
 	{ "lang", required_argument, NULL, OPT_LANG },
 	{ "bundle", required_argument, NULL, OPT_BUNDLE },
+	{ "completion", required_argument, NULL, OPT_COMPLETION },
 	{ "list", no_argument, NULL, OPT_LIST },
 	{ "log-file", required_argument, NULL, OPT_LOG_FILE },
 	{ "progress-interval", required_argument, NULL, OPT_INTERVAL },
@@ -248,6 +249,9 @@ static int take_value(struct options *o, int c, const char *arg)
 		return 0;
 	case OPT_LEVEL:
 		o->level = arg;
+		return 0;
+	case OPT_COMPLETION:
+		o->completion = arg;
 		return 0;
 	case OPT_BUNDLE:
 		o->bundle = arg;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COMPLETION_H
+#define COMPLETION_H
+/*
+ * completion - the record that a run is done, for those who sign it off
+ *
+ * Result, counts, data loss, the backup and whether it is whole now, whether
+ * the way back was ever gone, and the verifications as PASS or FAIL. Made from
+ * the journal; the archive is read once, to compare its digest. What nobody
+ * tried or counted is said to be so, and never taken for good.
+ *
+ * An object with the keys plan, from, to, run, root, result, started, finished,
+ * steps {id, state}, counts {step, what, before, after, quarantined},
+ * data_loss {counts that shrank, checks that failed}, data_loss_known {was
+ * anything counted or verified},
+ * backup {made, path, bytes, items, integrity}, rollback {tested, run, time},
+ * verification {id, result, message}.
+ */
+struct error;
+struct json_object;
+struct run;
+struct strbuf;
+
+struct json_object *completion_json(struct run *r);
+/* the same as lines of text, in the user's language */
+void completion_text(struct json_object *record, struct strbuf *out);
+
+#endif
