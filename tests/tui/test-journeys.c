@@ -476,6 +476,68 @@ static void t_helper_to_the_words(void **state)
 	world_end(&x);
 }
 
+/* a locale that is not installed, as SSH sends it; the catalogue is there */
+static void speak(struct world *x, const char *lang)
+{
+	const char *top = getenv("top_srcdir");
+	_cleanup_free_ char *mo = xasprintf("%s/po/%s.gmo", top ? top : ".",
+					    lang);
+	_cleanup_free_ char *real = realpath(mo, NULL);
+	_cleanup_free_ char *dir = xasprintf("%s/locale", x->s->dir);
+	_cleanup_free_ char *sub = xasprintf("locale/%s", lang);
+	_cleanup_free_ char *messages = xasprintf("%s/LC_MESSAGES", sub);
+	_cleanup_free_ char *name = xasprintf("%s/upshift.mo", messages);
+
+	if (!real)
+		skip();
+	put_dir(x->s->fd, "locale");
+	put_dir(x->s->fd, sub);
+	put_dir(x->s->fd, messages);
+	assert_int_equal(symlinkat(real, x->s->fd, name), 0);
+	assert_int_equal(setenv("UPSHIFT_LOCALE_DIR", dir, 1), 0);
+}
+
+static void walk_in(void **state, const char *lang, const char *locale,
+		    const char *start_text, const char *backup_text,
+		    const char *over_text)
+{
+	struct pty_setup how = { .locale = locale };
+	struct world x;
+
+	world_init(&x, *state, "echo made > new/made\n");
+	speak(&x, lang);
+	start_at(&x, &x.p, "run", NULL, &how);
+	pty_wait(&x.p, "[W10]");
+	pty_wait(&x.p, start_text);
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, backup_text);
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "[S40]");
+	pty_keys(&x.p, TAB);
+	pty_sync(&x.p);
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "[D90]");
+	pty_wait(&x.p, over_text);
+	pty_sync(&x.p);
+	/* letters are the same in all languages */
+	pty_keys(&x.p, "q");
+	finish(&x, 0);
+	assert_int_equal(unsetenv("UPSHIFT_LOCALE_DIR"), 0);
+	world_end(&x);
+}
+
+static void t_german(void **state)
+{
+	walk_in(state, "de", "de_DE.UTF-8", "> [ Prüfungen starten ]",
+		"> [ Sicherung starten ]", "Acme ist jetzt auf 2.");
+}
+
+static void t_japanese(void **state)
+{
+	walk_in(state, "ja", "ja_JP.UTF-8", "> [ チェックを開始 ]",
+		"> [ バックアップを開始 ]", "アップグレード完了: Acme");
+}
+
 /* what was typed ahead for one question is no answer to the next */
 static void t_type_ahead(void **state)
 {
@@ -570,6 +632,8 @@ int main(void)
 		with_scratch(t_control_c),
 		with_scratch(t_helper_watches),
 		with_scratch(t_helper_to_the_words),
+		with_scratch(t_german),
+		with_scratch(t_japanese),
 		with_scratch(t_type_ahead),
 		with_scratch(t_silent_step),
 	};
