@@ -200,8 +200,7 @@ static void add_step(const struct run *r, const struct plan *plan, size_t i,
 	cell(out, st->id);
 	cell(out, text);
 	cell(out, step_state_name(st->state));
-	/* as the journal has it: milliseconds */
-	if (st->elapsed_s >= 0.001)
+	if (st->elapsed_s > 0)
 		strbuf_addf(out, " %.1f s |", st->elapsed_s);
 	else
 		strbuf_addstr(out, " |");

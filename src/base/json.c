@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -89,10 +90,12 @@ void json_set_double(struct json_object *o, const char *key, double v)
 	/* JSON has no word for these */
 	if (!isfinite(v))
 		return;
-	/* thousandths are enough for times, ratios and rates */
+	/* thousandths are enough for times, ratios and rates; what is read
+	 * from the object is what is read from the file later */
 	(void)snprintf(text, sizeof(text), fabs(v) < 1e15 ? "%.3f" : "%.17g",
 		       v);
-	json_object_object_add(o, key, json_object_new_double_s(v, text));
+	json_object_object_add(
+		o, key, json_object_new_double_s(strtod(text, NULL), text));
 }
 
 void json_set_bool(struct json_object *o, const char *key, bool v)

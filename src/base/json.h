@@ -37,7 +37,7 @@ void json_print(struct json_object *o, struct strbuf *out);
 /* text; what is not UTF-8 in it is escaped for the eye (see strbuf.h) */
 void json_set_str(struct json_object *o, const char *key, const char *v);
 void json_set_int(struct json_object *o, const char *key, int64_t v);
-/* to a thousandth */
+/* to a thousandth, in the object as in its text */
 void json_set_double(struct json_object *o, const char *key, double v);
 void json_set_bool(struct json_object *o, const char *key, bool v);
 /* bytes, see above */

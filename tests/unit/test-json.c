@@ -113,8 +113,8 @@ static void getters(void **state)
 /* What is printed must be read by any parser, whatever goes in. */
 static void numbers_stay_json(void **state)
 {
-	static const double v[] = { 0, 0.1, -2.5, 1e12, 1e28, 1e300, -1e300,
-		(double)NAN, (double)INFINITY };
+	static const double v[] = { 0, 0.1, -2.5, 0.0007, 1e12, 1e28, 1e300,
+		-1e300, (double)NAN, (double)INFINITY };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
@@ -131,6 +131,9 @@ static void numbers_stay_json(void **state)
 		if (isfinite(v[i]))
 			assert_true(fabs(d - v[i]) <= fabs(v[i]) * 1e-12 +
 				    0.0005);
+		/* the writer sees what a later reader sees */
+		if (isfinite(v[i]))
+			assert_true(d == json_get_double(o, "d", -1));
 		else
 			assert_true(d == -1);
 	}
