@@ -27,7 +27,9 @@ CRASHES = (70, 134, 139, -6, -11)
 HERE = os.path.dirname(os.path.abspath(__file__))
 UPSHIFT = os.environ.get("UPSHIFT") or os.path.join(
     HERE, "..", "..", "build", "upshift")
-TREE = os.path.join(HERE, "..", "lib", "tree.py")
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.dont_write_bytecode = True
+import tree as names  # noqa: E402
 PLAN = """plan = 1;
 name = "sweep"; title = "Sweep"; from = "1"; to = "2";
 backup: { include = ["keep"]; };
@@ -79,12 +81,11 @@ def make(root):
 
 
 def tree(root, times=True):
-    out = subprocess.run([sys.executable, TREE, root, ".upshift"],
-                         capture_output=True, text=True, check=True).stdout
+    out = names.lines(root, ".upshift")
     if times:
-        return out
+        return "\n".join(out)
     lines = []
-    for line in out.splitlines():
+    for line in out:
         f = line.split(" ")
         # times differ, and so does an archive that holds its manifest
         if f[0] == "new/logs.tar.zst":

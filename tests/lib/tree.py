@@ -39,9 +39,10 @@ def line(root, rel, groups):
     return " ".join(out)
 
 
-def main():
-    root = os.fsencode(sys.argv[1])
-    skip = {os.fsencode(s) for s in sys.argv[2:]}
+def lines(root, *skip):
+    """The lines of the tree below root, but for the names to skip."""
+    root = os.fsencode(root)
+    skip = {os.fsencode(s) for s in skip}
     names = [b"."]
     for top, dirs, files in os.walk(root):
         rel = os.path.relpath(top, root)
@@ -57,8 +58,9 @@ def main():
             if r not in skip:
                 names.append(r)
     groups = {}
-    for rel in sorted(names):
-        print(line(root, rel, groups))
+    return [line(root, rel, groups) for rel in sorted(names)]
 
 
-main()
+if __name__ == "__main__":
+    for text in lines(*sys.argv[1:]):
+        print(text)
