@@ -32,70 +32,36 @@
 #include "manifest.h"
 #include "step-copy.h"
 #include "step-files.h"
+#include "step-pair.h"
 #include "step-saved.h"
 #include "steps.h"
-
-struct move_step {
-	char *from, *to;
-};
-
-static int move_parse(struct step *s, struct plan_node *n)
-{
-	struct move_step *m = xcalloc(1, sizeof(*m));
-	bool from, to;
-
-	s->priv = m;
-	/* both are asked for, or the other would be an unknown key */
-	from = plan_node_path(n, "from", true, &m->from);
-	to = plan_node_path(n, "to", true, &m->to);
-	if (from && to &&
-	    (path_is_below(m->to, m->from) || path_is_below(m->from, m->to)))
-		plan_node_problem(n, "to",
-			_("'from' and 'to' lie within each other"));
-	return plan_node_failed(n) ? -EINVAL : 0;
-}
 
 static int move_effects(const struct step *s, struct step_ctx *ctx,
 			struct effects *out, struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 
 	effects_add(out, EFFECT_REMOVE, 0, m->from);
-	effects_add(out, EFFECT_CREATE, 0, m->to);
-	return ctx ? effects_add_parents(out, step_root_fd(ctx), m->to, err) :
-		0;
+	return step_pair_creates(s, ctx, out, err);
 }
 
 static int move_check(const struct step *s, struct step_ctx *ctx,
 		      struct check_result *r, struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 	_cleanup_free_ char *from = escape_bytes(m->from);
-	_cleanup_free_ char *to = escape_bytes(m->to);
-	struct stat st;
-	int ret = step_files_stat(ctx, m->from, &st, err);
-	int taken = ret < 0 ? ret : step_files_stat(ctx, m->to, &st, err);
+	int ret = step_pair_check(s, ctx, r, err);
 
-	if (taken < 0)
-		return taken;
-	if (!ret) {
-		check_result_set(r, CHECK_FAIL, _("'%s' does not exist"),
-				 from);
-		r->code = ERR_STEP_MISSING;
-	} else if (taken) {
-		check_result_set(r, CHECK_FAIL, _("'%s' is there already"),
-				 to);
-		r->code = ERR_STEP_EXISTS;
-	} else {
-		check_result_set(r, CHECK_OK, _("'%s' can be moved"), from);
-	}
+	if (ret <= 0)
+		return ret;
+	check_result_set(r, CHECK_OK, _("'%s' can be moved"), from);
 	return 0;
 }
 
 static int move_preview(const struct step *s, struct step_ctx *ctx,
 			struct preview *p, struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 	_cleanup_free_ char *from = escape_bytes(m->from);
 	_cleanup_free_ char *to = escape_bytes(m->to);
 
@@ -114,7 +80,7 @@ enum move_at {
 	MOVE_ELSEWHERE,   /* from is gone, and to is nothing we know */
 };
 
-static int where(const struct move_step *m, struct step_ctx *ctx,
+static int where(const struct step_pair *m, struct step_ctx *ctx,
 		 enum move_at *ret, struct error *err)
 {
 	struct stat st;
@@ -138,7 +104,7 @@ static int where(const struct move_step *m, struct step_ctx *ctx,
 static int move_probe(const struct step *s, struct step_ctx *ctx,
 		      enum step_probe *ret, struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 	enum move_at at;
 	int touched, r = where(m, ctx, &at, err);
 
@@ -195,7 +161,7 @@ static int rename_path(struct step_ctx *ctx, const char *from, const char *to)
 	return ret < 0 ? ret : fs_sync_dir(odir, ".");
 }
 
-static int fail_move(const struct move_step *m, int ret, struct error *err)
+static int fail_move(const struct step_pair *m, int ret, struct error *err)
 {
 	_cleanup_free_ char *from = escape_bytes(m->from);
 	_cleanup_free_ char *to = escape_bytes(m->to);
@@ -219,7 +185,7 @@ static int finish_across(struct step_ctx *ctx, struct error *err)
 	return ret < 0 ? ret : step_saved_remove(ctx, err);
 }
 
-static int move_across(const struct move_step *m, struct step_ctx *ctx,
+static int move_across(const struct step_pair *m, struct step_ctx *ctx,
 		       struct error *err)
 {
 	struct stat st;
@@ -238,7 +204,7 @@ static int move_across(const struct move_step *m, struct step_ctx *ctx,
 	return ret < 0 ? ret : finish_across(ctx, err);
 }
 
-static int move_fresh(const struct move_step *m, struct step_ctx *ctx,
+static int move_fresh(const struct step_pair *m, struct step_ctx *ctx,
 		      struct error *err)
 {
 	struct stat st;
@@ -262,7 +228,7 @@ static int move_fresh(const struct move_step *m, struct step_ctx *ctx,
 static int move_apply(const struct step *s, struct step_ctx *ctx,
 		      struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 	enum move_at at;
 	int ret = where(m, ctx, &at, err);
 
@@ -304,7 +270,7 @@ static int compare_item(void *ctx, const struct item *it, struct error *err)
 }
 
 /* Does at hold what the pre-image has for from, by metadata? 1, 0, -errno */
-static int as_saved(const struct move_step *m, struct step_ctx *ctx,
+static int as_saved(const struct step_pair *m, struct step_ctx *ctx,
 		    const char *at, struct error *err)
 {
 	struct compare c = { .ctx = ctx, .from = m->from, .at = at };
@@ -319,7 +285,7 @@ static int as_saved(const struct move_step *m, struct step_ctx *ctx,
 }
 
 /* one rename, if what was moved is at old, as it was, and the other is free */
-static int rename_back(const struct move_step *m, struct step_ctx *ctx,
+static int rename_back(const struct step_pair *m, struct step_ctx *ctx,
 		       const char *old, const char *new_name,
 		       struct error *err)
 {
@@ -356,7 +322,7 @@ static int rename_back(const struct move_step *m, struct step_ctx *ctx,
 static int move_undo(const struct step *s, struct step_ctx *ctx,
 		     struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 
 	return rename_back(m, ctx, m->to, m->from, err);
 }
@@ -365,7 +331,7 @@ static int move_undo(const struct step *s, struct step_ctx *ctx,
 static int move_redo(const struct step *s, struct step_ctx *ctx,
 		     struct error *err)
 {
-	const struct move_step *m = s->priv;
+	const struct step_pair *m = s->priv;
 	enum move_at at;
 	int ret = where(m, ctx, &at, err);
 
@@ -377,22 +343,10 @@ static int move_redo(const struct step *s, struct step_ctx *ctx,
 	return ret < 0 ? ret : rename_back(m, ctx, m->from, m->to, err);
 }
 
-static void move_release(struct step *s)
-{
-	struct move_step *m = s->priv;
-
-	if (!m)
-		return;
-	free(m->from);
-	free(m->to);
-	free(m);
-	s->priv = NULL;
-}
-
 const struct step_ops move_ops = {
 	.name = "move",
 	.flags = STEP_RESUMES,
-	.parse = move_parse,
+	.parse = step_pair_parse,
 	.effects = move_effects,
 	.check = move_check,
 	.preview = move_preview,
@@ -400,5 +354,5 @@ const struct step_ops move_ops = {
 	.apply = move_apply,
 	.undo = move_undo,
 	.redo = move_redo,
-	.release = move_release,
+	.release = step_pair_release,
 };

@@ -2,7 +2,7 @@
 /* Stores in PostgreSQL, against a real server. */
 #include "pg-server.h"
 
-#include "store.h"
+#include "store-rows.h"
 
 static struct pg_server server;
 static bool has_server;
@@ -46,35 +46,6 @@ static struct store *with_rows(int n)
 	    "DEFAULT 'x')");
 	sql(s, insert);
 	return s;
-}
-
-static char *shown(const struct store_batch *b)
-{
-	struct strbuf sb = STRBUF_INIT;
-
-	for (size_t i = 0; i < b->ncell; i++) {
-		const char *p = store_batch_text(b, &b->cell[i]);
-
-		if (i)
-			strbuf_addch(&sb, i % b->ncol ? ' ' : '|');
-		strbuf_add(&sb, p ? p : "~", p ? (size_t)b->cell[i].len : 1);
-	}
-	return strbuf_detach(&sb);
-}
-
-static void assert_batch(const struct store_batch *b, const char *expect)
-{
-	_cleanup_free_ char *text = shown(b);
-
-	assert_string_equal(text, expect);
-}
-
-static void assert_rows(struct store *s, const char *query, const char *expect)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-
-	assert_true(store_exec(s, query, NULL, &b, NULL) >= 0);
-	assert_batch(&b, expect);
 }
 
 static void test_scan(_unused_ void **state)

@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 #include <signal.h>
 
-#include "store.h"
+#include "store-rows.h"
 
 static const char *const cols[] = { "a", "b", "v" };
 static const struct store_shape one = { "t", 3, 1, cols, NULL, NULL };
@@ -44,36 +44,6 @@ static struct store *with_rows(struct scratch *t, int n)
 	    "v TEXT DEFAULT 'x')");
 	sql(s, t, insert);
 	return s;
-}
-
-/* cells with a space between two, rows with a '|'; NULL as ~ */
-static char *shown(const struct store_batch *b)
-{
-	struct strbuf sb = STRBUF_INIT;
-
-	for (size_t i = 0; i < b->ncell; i++) {
-		const char *p = store_batch_text(b, &b->cell[i]);
-
-		if (i)
-			strbuf_addch(&sb, i % b->ncol ? ' ' : '|');
-		strbuf_add(&sb, p ? p : "~", p ? (size_t)b->cell[i].len : 1);
-	}
-	return strbuf_detach(&sb);
-}
-
-static void assert_batch(const struct store_batch *b, const char *expect)
-{
-	_cleanup_free_ char *text = shown(b);
-
-	assert_string_equal(text, expect);
-}
-
-static void assert_rows(struct store *s, const char *query, const char *expect)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-
-	assert_true(store_exec(s, query, NULL, &b, NULL) >= 0);
-	assert_batch(&b, expect);
 }
 
 static void test_scan(void **state)
