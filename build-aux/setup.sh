@@ -11,7 +11,7 @@ libxxhash-dev libssl-dev libsqlite3-dev libjq-dev libncurses-dev
 libpq-dev'
 # What the tests need besides.
 PACKAGES_TEST='libcmocka-dev libvterm-dev perl strace shellcheck codespell acl attr zstd
-libarchive-tools sqlite3 man-db groff-base util-linux procps diffutils python3'
+libarchive-tools sqlite3 postgresql-15 man-db groff-base util-linux procps diffutils python3'
 # What the sample data and a run use.
 PACKAGES_RUN='attr'
 
