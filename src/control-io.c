@@ -175,7 +175,7 @@ static void serve_viewers(struct control *c, const struct pollfd *p)
 static bool serve(struct control *c, int timeout_ms)
 {
 	struct pollfd p[2 + VIEWERS_MAX];
-	bool go_on = true;
+	bool go_on;
 	size_t i, n;
 
 	if (c->accept_after_ns && clock_mono_ns() >= c->accept_after_ns)
@@ -197,9 +197,9 @@ static bool serve(struct control *c, int timeout_ms)
 	if (poll(p, (nfds_t)(2 + n), timeout_ms) < 0)
 		return errno == EINTR || errno == EAGAIN;
 	serve_viewers(c, p + 2);
-	if (p[0].revents)
-		go_on = distribute(c);
-	if (p[1].revents)
+	/* in each round: a wake-up that was lost must not be waited for */
+	go_on = distribute(c);
+	if (p[1].revents & POLLIN)
 		accept_one(c);
 	heartbeat(c);
 	return go_on;

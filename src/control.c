@@ -263,6 +263,9 @@ void control_stop(struct control *c)
 	c->stopping = true;
 	pthread_mutex_unlock(&c->mutex);
 	wake(c);
+	/* wakes poll() too: with one bell alone a thread that missed it would
+	   be waited for for ever */
+	(void)shutdown(c->listen_fd, SHUT_RDWR);
 	pthread_join(c->thread, NULL);
 	/* the next engine unlinks it if we cannot */
 	(void)fs_unlink(c->state_fd, CONTROL_NAME, 0);

@@ -29,6 +29,7 @@ if strace -qq -o /dev/null true 2>/dev/null; then
 	sweep rollback strace:renameat2 7 1 'strace: killed at renames of a rollback'
 	sweep rollback strace:utimensat 5 1 'strace: killed at times'
 	sweep run strace:write:ENOSPC 61 5 'strace: no room at write'
+	sweep rollback strace:write:ENOSPC 1 -4 'strace: no room for the last words'
 	sweep run strace:fsync:EIO 31 3 'strace: fsync fails'
 else
 	skip 'strace cannot trace here' 'strace sweeps'

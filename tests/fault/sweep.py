@@ -9,6 +9,7 @@ WHAT   kill, kill-after, or an errno name (ENOSPC, EIO), by the program's own
        of the engine's thread (children are not traced, so it is never a child
        that dies instead)
 EVERY  take every n-th point (1: all)
+FIRST  begin with this point (below 0: counted from the last)
 
 Each point: a fresh small tree, the program with UPSHIFT_TEST_FAULT at the n-th
 changing call of that phase, then
@@ -23,7 +24,8 @@ import subprocess
 import sys
 import tempfile
 
-CRASHES = (70, 134, 139, -6, -11)
+HANGS = -14
+CRASHES = (70, 134, 139, -6, -11, HANGS)
 HERE = os.path.dirname(os.path.abspath(__file__))
 UPSHIFT = os.environ.get("UPSHIFT") or os.path.join(
     HERE, "..", "..", "build", "upshift")
@@ -117,9 +119,13 @@ class World:
                     "-e", "inject=%s:%s:when=%s" % (f[1], how, f[2])] + argv
         elif fault:
             env["UPSHIFT_TEST_FAULT"] = fault
-        p = subprocess.run(argv,
-                           stdin=subprocess.DEVNULL, capture_output=True,
-                           text=True, env=env, timeout=120)
+        try:
+            p = subprocess.run(argv, stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, env=env,
+                               timeout=120)
+        except subprocess.TimeoutExpired:
+            self.last = "%s does not end" % " ".join(args)
+            return HANGS
         self.last = "%s -> %d\n%s%s" % (" ".join(args), p.returncode,
                                         p.stdout[-1500:], p.stderr[-1500:])
         return p.returncode
@@ -298,6 +304,8 @@ def main():
     unbroken = {"tree": tree(w.root, False)}
     shutil.rmtree(base, ignore_errors=True)
     points, total = 0, count_points(phase, what)
+    if first < 0:
+        first = max(1, total + 1 + first)
     for n in range(first, total + 1, every):
         one(phase, fault_at(what, n), unbroken, problems)
         points += 1
