@@ -215,6 +215,34 @@ int json_number_cmp(const char *ap, size_t an, const char *bp, size_t bn)
 	return a.negative ? -r : r;
 }
 
+bool json_number_valid(const char *p, size_t n)
+{
+	size_t i = n && p[0] == '-', digits = i;
+
+	while (i < n && p[i] >= '0' && p[i] <= '9')
+		i++;
+	if (i == digits || (p[digits] == '0' && i > digits + 1))
+		return false;
+	if (i < n && p[i] == '.') {
+		digits = ++i;
+		while (i < n && p[i] >= '0' && p[i] <= '9')
+			i++;
+		if (i == digits)
+			return false;
+	}
+	if (i < n && (p[i] == 'e' || p[i] == 'E')) {
+		i++;
+		if (i < n && (p[i] == '+' || p[i] == '-'))
+			i++;
+		digits = i;
+		while (i < n && p[i] >= '0' && p[i] <= '9')
+			i++;
+		if (i == digits)
+			return false;
+	}
+	return i == n;
+}
+
 bool json_number_fits_double(const char *p, size_t n)
 {
 	_cleanup_free_ char *text = NULL;

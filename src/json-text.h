@@ -26,6 +26,8 @@ void json_text_encode(const char *text, size_t n, struct strbuf *out);
 /* a half of a surrogate pair among the escapes? */
 bool json_text_has_lone(const char *token, size_t n);
 
+/* is it a number as JSON writes them? */
+bool json_number_valid(const char *p, size_t n);
 /* <0, 0, >0 */
 int json_number_cmp(const char *a, size_t an, const char *b, size_t bn);
 /* would it come back from a double, written with as many digits as it takes? */

@@ -58,34 +58,6 @@ void store_batch_drop_row(struct store_batch *b)
 	b->n = b->cell[b->ncell].off;
 }
 
-static bool is_json_number(const char *p, size_t n)
-{
-	size_t i = n && p[0] == '-', digits = i;
-
-	while (i < n && p[i] >= '0' && p[i] <= '9')
-		i++;
-	if (i == digits || (p[digits] == '0' && i > digits + 1))
-		return false;
-	if (i < n && p[i] == '.') {
-		digits = ++i;
-		while (i < n && p[i] >= '0' && p[i] <= '9')
-			i++;
-		if (i == digits)
-			return false;
-	}
-	if (i < n && (p[i] == 'e' || p[i] == 'E')) {
-		i++;
-		if (i < n && (p[i] == '+' || p[i] == '-'))
-			i++;
-		digits = i;
-		while (i < n && p[i] >= '0' && p[i] <= '9')
-			i++;
-		if (i == digits)
-			return false;
-	}
-	return i == n;
-}
-
 /* ["b6162"]: the letter of the type, and hex of the text */
 static void add_tagged(struct strbuf *out, char tag, const char *p, size_t n)
 {
@@ -107,7 +79,7 @@ static void add_key_cell(struct strbuf *out, const struct store_cell *c,
 	else if (c->type == STORE_TEXT && utf8_valid(p, n) && !memchr(p, 0, n))
 		json_text_encode(p, n, out);
 	else if ((c->type == STORE_INT || c->type == STORE_NUM) &&
-		 is_json_number(p, n))
+		 json_number_valid(p, n))
 		strbuf_add(out, p, n);
 	else if (c->type == STORE_BOOL && n == 1)
 		strbuf_addstr(out, *p == 't' ? "true" : "false");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -251,4 +252,25 @@ int store_sql_split(struct store *s, const struct store_shape *shape,
 	strbuf_addf(&sql, ") AS upshift_t WHERE upshift_n %% %" PRIu64
 		    " = 0 ORDER BY upshift_n", every);
 	return s->ops->exec(s, sql.buf, &args, b, err);
+}
+
+int store_sql_count(struct store *s, const struct store_shape *shape,
+		    uint64_t *ret, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	char text[24] = "0";
+	int r;
+
+	strbuf_addstr(&sql, "SELECT count(*) FROM ");
+	store_sql_set(&sql, shape->set);
+	store_sql_where(&sql, shape, NULL, NULL);
+	r = s->ops->exec(s, sql.buf, NULL, &b, err);
+	if (r < 0)
+		return r;
+	if (b.nrow == 1 && b.cell[0].len > 0)
+		(void)snprintf(text, sizeof(text), "%.*s", b.cell[0].len,
+			       b.buf + b.cell[0].off);
+	*ret = strtoull(text, NULL, 10);
+	return 0;
 }

@@ -324,6 +324,23 @@ int store_digest(struct store *s, const struct store_shape *shape,
 	return digest_by_scan(s, shape, lo, hi, ret, err);
 }
 
+int store_count(struct store *s, const struct store_shape *shape,
+		uint64_t *ret, struct error *err)
+{
+	struct store_digest d;
+	int r;
+
+	check_shape(shape);
+	if (s->ops->exec) {
+		s->sqlstate[0] = '\0';
+		return store_sql_count(s, shape, ret, err);
+	}
+	r = store_digest(s, shape, NULL, NULL, &d, err);
+	if (r >= 0)
+		*ret = d.n;
+	return r;
+}
+
 void store_clock_init(struct store_clock *c, const struct store_options *o)
 {
 	memset(c, 0, sizeof(*c));

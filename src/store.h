@@ -247,6 +247,9 @@ int store_mark(struct store *s, const struct store_mark *m, const char *old,
    1). Returns their number. */
 int store_marks(struct store *s, const char *step, struct store_batch *b,
 		struct error *err);
+/* How many rows the shape has: counted by the store, or by reading them. */
+int store_count(struct store *s, const struct store_shape *shape,
+		uint64_t *ret, struct error *err);
 /* The columns of a set in order: name, declared type, t or f for NOT NULL,
    default as SQL, place in the primary key (from 1; 0 none); generated ones,
    which nobody can write, are left out. Returns their number; 0: there is no

@@ -26,7 +26,7 @@ static int open_again(int dirfd, const char *path, int flags)
 
 int fs_open(int dirfd, const char *path, int flags, mode_t mode)
 {
-	if (flags & (O_CREAT | O_TRUNC))
+	if (flags & (O_CREAT | O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE)
 		return CHANGING(FAULT_OPEN, openat(dirfd, path,
 						   flags | O_CLOEXEC, mode));
 	if (fs_may_be_quiet(flags)) {

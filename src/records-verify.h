@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RECORDS_VERIFY_H
+#define RECORDS_VERIFY_H
+/*
+ * records-verify - do two stores hold the same records?
+ *
+ * Rows of the one shape are compared with rows of the other: the columns of
+ * both stand for each other by their place, the first nkey of them are the
+ * key. It works over store.h alone, so any two stores will do.
+ *
+ *	basic		the rows are counted
+ *	standard	a digest of each segment of about 20,000 rows from both
+ *			sides; a segment that differs is cut again by 16, and
+ *			what still differs is read and compared cell by cell
+ *	rigorous	and 10,000 rows, chosen at random, are compared cell by
+ *			cell; differences are looked at once more after a pause,
+ *			for what is only on its way
+ *	forensic	every row cell by cell; each part is told to audit()
+ *
+ * A digest only filters: the verdict is always a comparison of cells. Where
+ * most segments differ, or one side has none of the rows, nothing is cut any
+ * more: both sides are read to the end and merged. A table that has nothing in
+ * common with the other is read less than three times.
+ *
+ * Order: segments are ranges of keys, and two databases may order texts
+ * differently (collations). That needs no probe: equal digests over ranges
+ * prove equal sets whatever the order, and rows are read anyway where they
+ * differ. There keys must come in the order that C gives them (numbers by
+ * value, all else by bytes) and lie between the bounds; if they do not, what
+ * was found is dropped (again()) and the rows are compared in buckets by a
+ * hash of their key, which needs no order: one reading for the digests of the
+ * buckets, one for the rows of those that differ. The latter wait in a
+ * temporary file without a name in the scratch directory if they are more than
+ * a few MiB; memory does not grow with the table.
+ *
+ * Each side is seen in one transaction, that is in one state; the second look
+ * has one of its own.
+ *
+ * Kinds: missing (in old alone), extra (in new alone), different, and
+ * equivalent: the text of a cell is another, the value by its type is not
+ * (1.50 and 1.5, blanks in JSON, 1 for true).
+ *
+ * Errors are those of the stores, and -ECANCELED. Nothing is written to them.
+ * One thread.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct store;
+struct store_batch;
+struct store_shape;
+
+enum records_level {
+	RECORDS_BASIC, RECORDS_STANDARD, RECORDS_RIGOROUS, RECORDS_FORENSIC,
+};
+const char *records_level_name(enum records_level level);
+
+enum records_kind {
+	RECORDS_MISSING, RECORDS_DIFFERENT, RECORDS_EXTRA, RECORDS_EQUIVALENT,
+	RECORDS_KIND_COUNT,
+};
+const char *records_kind_name(enum records_kind kind);
+
+/* One difference; valid until the callback returns. */
+struct records_found {
+	enum records_kind kind;
+	const char *key;         /* a JSON array */
+	const uint32_t *col;     /* which columns; none: the whole row */
+	uint32_t ncol;
+};
+
+/* One part of a forensic comparison. */
+struct records_part {
+	const char *lo, *hi;     /* keys; NULL: open, or a part by hash */
+	uint64_t rows[2];
+	uint64_t digest[2];      /* as store_digest(), over what was read */
+	uint64_t found;          /* differences so far, in all */
+};
+
+struct records_side {
+	struct store *store;
+	const struct store_shape *shape;
+};
+
+struct records_spec {
+	struct records_side old, now;
+	enum records_level level;
+	uint32_t segment;        /* rows; 0: 20,000 */
+	uint32_t sample;         /* rows; 0: 10,000 */
+	double pause_s;          /* before the second look; < 0: none */
+	uint64_t seed;           /* of the choice; 0: at random */
+	int scratch_fd;          /* a directory; AT_FDCWD: the current one */
+	/* any may be NULL but found */
+	int (*found)(void *ctx, const struct records_found *f,
+		     struct error *err);
+	/* what was told does not count: it begins anew */
+	int (*again)(void *ctx, struct error *err);
+	int (*audit)(void *ctx, const struct records_part *part,
+		     struct error *err);
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	bool (*cancelled)(void *ctx);
+	void *ctx;
+};
+
+struct records_result {
+	uint64_t rows[2];        /* as counted */
+	uint64_t n[RECORDS_KIND_COUNT];
+	uint64_t read[2];        /* rows that went by, digests included */
+	uint64_t digests;        /* pairs of them */
+	uint64_t sampled;        /* compared cell by cell, at random */
+	uint64_t settled;        /* differences that were gone after the pause */
+	bool by_hash;            /* the orders of the keys are not the same */
+};
+/* missing, different and extra */
+uint64_t records_bad(const struct records_result *r);
+
+int records_verify(const struct records_spec *spec,
+		   struct records_result *ret, struct error *err);
+
+/*
+ * Results of queries, row by row: 0 if they have the same cells by value, else
+ * the number (from 1) of the first row that is another.
+ */
+uint32_t records_same(const struct store_batch *a, const struct store_batch *b);
+
+#endif
