@@ -99,7 +99,7 @@ static int add_digest(struct hashing *h, int side,
 {
 	struct bucket *b = &h->bucket[bucket];
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	uint64_t sum = records_row_digest(&c->b, c->at, &text);
+	uint64_t sum = store_row_digest(&c->b, c->at, &text);
 
 	(void)err;
 	b->n[side]++;

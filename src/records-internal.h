@@ -63,9 +63,6 @@ void records_key_text(const struct store_batch *b, uint32_t row,
 int records_row_cmp(const struct store_batch *a, uint32_t ra,
 		    const struct store_batch *b, uint32_t rb, uint32_t ncol,
 		    uint32_t *cols, uint32_t *ret_n);
-/* of a row's text, as in store_digest() */
-uint64_t records_row_digest(const struct store_batch *b, uint32_t row,
-			    struct strbuf *scratch);
 
 /* --- records-cursor.c: the rows of a range, in the order of the store --- */
 struct records_cursor {

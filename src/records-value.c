@@ -5,7 +5,6 @@
 #include "json-text.h"
 #include "json-tree.h"
 #include "records-internal.h"
-#include "store-internal.h"
 
 struct text {
 	const char *p;           /* NULL: NULL */
@@ -188,21 +187,4 @@ uint32_t records_same(const struct store_batch *a, const struct store_batch *b)
 	}
 	free(cols);
 	return same && a->nrow == b->nrow ? 0 : row + 1;
-}
-
-uint64_t records_row_digest(const struct store_batch *b, uint32_t row,
-			    struct strbuf *scratch)
-{
-	strbuf_clear(scratch);
-	for (uint32_t i = 0; i < b->ncol; i++) {
-		struct text t = text_at(b, row, i);
-
-		if (i)
-			strbuf_addch(scratch, '\x1f');
-		if (t.p)
-			strbuf_add(scratch, t.p, t.n);
-		else
-			strbuf_addch(scratch, '\x1e');
-	}
-	return store_md5_half(scratch->buf, scratch->len);
 }

@@ -269,26 +269,21 @@ int store_split(struct store *s, const struct store_shape *shape,
 	return s->ops->split(s, shape, lo, hi, every, b, err);
 }
 
-static void digest_rows(const struct store_batch *b, struct strbuf *text,
-			struct store_digest *d)
+uint64_t store_row_digest(const struct store_batch *b, uint32_t row,
+			  struct strbuf *text)
 {
-	for (uint32_t row = 0; row < b->nrow; row++) {
-		strbuf_clear(text);
-		for (uint32_t i = 0; i < b->ncol; i++) {
-			const struct store_cell *c =
-				store_batch_cell(b, row, i);
+	strbuf_clear(text);
+	for (uint32_t i = 0; i < b->ncol; i++) {
+		const struct store_cell *c = store_batch_cell(b, row, i);
 
-			if (i)
-				strbuf_addch(text, '\x1f');
-			if (c->len < 0)
-				strbuf_addch(text, '\x1e');
-			else
-				strbuf_add(text, b->buf + c->off,
-					   (size_t)c->len);
-		}
-		d->n++;
-		d->sum ^= store_md5_half(text->buf, text->len);
+		if (i)
+			strbuf_addch(text, '\x1f');
+		if (c->len < 0)
+			strbuf_addch(text, '\x1e');
+		else
+			strbuf_add(text, b->buf + c->off, (size_t)c->len);
 	}
+	return store_md5_half(text->buf, text->len);
 }
 
 static int digest_by_scan(struct store *s, const struct store_shape *shape,
@@ -305,7 +300,9 @@ static int digest_by_scan(struct store *s, const struct store_shape *shape,
 			       DIGEST_ROWS, &b, err);
 		if (n < 0)
 			return n;
-		digest_rows(&b, &text, ret);
+		for (uint32_t row = 0; row < b.nrow; row++)
+			ret->sum ^= store_row_digest(&b, row, &text);
+		ret->n += (uint64_t)n;
 		if (n)
 			store_key(&b, b.nrow - 1, shape->nkey, &key);
 	} while (n == DIGEST_ROWS);

@@ -279,5 +279,8 @@ int store_split(struct store *s, const struct store_shape *shape,
 int store_digest(struct store *s, const struct store_shape *shape,
 		 const char *lo, const char *hi, struct store_digest *ret,
 		 struct error *err);
+/* of one row; text is room for it, and holds it then */
+uint64_t store_row_digest(const struct store_batch *b, uint32_t row,
+			  struct strbuf *text);
 
 #endif
