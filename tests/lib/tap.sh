@@ -12,6 +12,15 @@
 # $tmp is a private directory, removed at the end; HOME and XDG_STATE_HOME
 # point into it, so that no test touches the user's own.
 
+# Behind nohup or in the background of a script some signals are ignored, and a
+# shell cannot change that for what it starts.
+if [ -z "${TAP_SIGNALS:-}" ] &&
+   env --default-signal=HUP,INT,QUIT true 2>/dev/null; then
+	TAP_SIGNALS=default
+	export TAP_SIGNALS
+	exec env --default-signal=HUP,INT,QUIT sh "$0" "$@"
+fi
+
 LC_ALL=C
 export LC_ALL
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"

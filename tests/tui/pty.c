@@ -123,6 +123,10 @@ static void child(const struct pty *p, const char *code,
 	if (events != 3)
 		(void)dup2(events, 3);
 	(void)fcntl(3, F_SETFD, 0);
+	/* as on a terminal, though a test may run behind nohup */
+	(void)signal(SIGINT, SIG_DFL);
+	(void)signal(SIGQUIT, SIG_DFL);
+	(void)signal(SIGHUP, SIG_DFL);
 	set_environment(p, s);
 	if (s->argv) {
 		(void)execv(s->argv[0], (char *const *)s->argv);

@@ -66,6 +66,10 @@ void talk_open(struct talk *t, struct wizard *w, bool tty)
 	t->pid = fork();
 	assert_true(t->pid >= 0);
 	if (!t->pid) {
+		/* as on a terminal, though a test may run behind nohup */
+		(void)signal(SIGINT, SIG_DFL);
+		(void)signal(SIGQUIT, SIG_DFL);
+		(void)signal(SIGHUP, SIG_DFL);
 		close(in[1]);
 		close(ticks[1]);
 		if (!tty)
