@@ -29,8 +29,31 @@ void effects_release(struct effects *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		free(e->v[i].path);
+	for (size_t i = 0; i < e->set_n; i++) {
+		free(e->sets[i].store);
+		free(e->sets[i].set);
+	}
 	free(e->v);
+	free(e->sets);
 	memset(e, 0, sizeof(*e));
+}
+
+void effects_add_set(struct effects *e, enum effect_type type,
+		     const char *store, const char *set)
+{
+	for (size_t i = 0; i < e->set_n; i++) {
+		struct effect_set *s = &e->sets[i];
+
+		if (strcmp(s->store, store) || strcmp(s->set, set))
+			continue;
+		if (type > s->type)
+			s->type = type;
+		return;
+	}
+	VEC_GROW(e->sets, e->set_n, e->set_cap);
+	e->sets[e->set_n].type = type;
+	e->sets[e->set_n].store = xstrdup(store);
+	e->sets[e->set_n++].set = xstrdup(set);
 }
 
 void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
@@ -128,6 +151,9 @@ int effects_resolve(const struct effects *e, int root_fd, const char *skip,
 				    f->flags & ~(unsigned int)EFFECT_PATTERN,
 				    found.v[k]);
 	}
+	for (size_t i = 0; i < e->set_n; i++)
+		effects_add_set(ret, e->sets[i].type, e->sets[i].store,
+				e->sets[i].set);
 	ret->outside |= e->outside;
 	unite(ret);
 	effects_index(ret);
@@ -157,6 +183,9 @@ static bool clash(const struct effect *a, const struct effect *b)
 	bool pb = b->flags & EFFECT_PATTERN && glob_has_magic(b->path);
 
 	if (a->type == EFFECT_READ || b->type == EFFECT_READ)
+		return false;
+	/* each has its own records in it, in the order of the plan */
+	if (a->flags & b->flags & EFFECT_STORE)
 		return false;
 	/* parent and child is no conflict */
 	if (!pa && !pb)
@@ -269,7 +298,25 @@ struct json_object *effects_to_json(const struct effects *e)
 			json_set_bool(o, "self", true);
 		json_object_array_add(a, o);
 	}
+	for (size_t i = 0; i < e->set_n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_set_str(o, "store", e->sets[i].store);
+		json_set_bytes(o, "set", e->sets[i].set);
+		json_set_str(o, "type", effect_type_name(e->sets[i].type));
+		json_object_array_add(a, o);
+	}
 	return a;
+}
+
+static int type_parse(const char *name, enum effect_type *ret)
+{
+	for (size_t t = 0; t < ARRAY_SIZE(type_names); t++)
+		if (!strcmp(name, type_names[t])) {
+			*ret = (enum effect_type)t;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 int effects_from_json(struct json_object *o, struct effects *ret)
@@ -280,17 +327,19 @@ int effects_from_json(struct json_object *o, struct effects *ret)
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *x = json_object_array_get_idx(o, i);
 		_cleanup_free_ char *path = json_get_bytes(x, "path");
-		const char *type = json_get_str(x, "type", "");
-		bool known = false;
+		_cleanup_free_ char *set = json_get_bytes(x, "set");
+		const char *store = json_get_str(x, "store", NULL);
+		enum effect_type type;
 
-		for (size_t t = 0; path && t < ARRAY_SIZE(type_names); t++)
-			if (!strcmp(type, type_names[t])) {
-				effects_add(ret, (enum effect_type)t,
-					json_get_bool(x, "self", false) ?
-					EFFECT_SELF : 0, path);
-				known = true;
-			}
-		if (!known)
+		if (type_parse(json_get_str(x, "type", ""), &type) < 0)
+			return -EINVAL;
+		if (path)
+			effects_add(ret, type,
+				    json_get_bool(x, "self", false) ?
+				    EFFECT_SELF : 0, path);
+		else if (store && set)
+			effects_add_set(ret, type, store, set);
+		else
 			return -EINVAL;
 	}
 	effects_index(ret);

@@ -31,6 +31,8 @@ enum effect_flags {
 	EFFECT_SELF = 1u << 0,
 	/* a pattern that matches nothing is fine and gives nothing */
 	EFFECT_PATTERN = 1u << 1,
+	/* the file of a store: steps may share it (step_effects() adds it) */
+	EFFECT_STORE = 1u << 2,
 };
 
 struct effect {
@@ -39,9 +41,19 @@ struct effect {
 	char *path;
 };
 
+/* records in a store of the plan; set "": all of it */
+struct effect_set {
+	enum effect_type type;
+	char *store, *set;
+};
+
 struct effects {
 	struct effect *v;
 	size_t n, cap;
+	/* not outside by themselves: the kind's undo or the backup of the
+	   database brings them back */
+	struct effect_set *sets;
+	size_t set_n, set_cap;
 	/* touches the world outside files: nothing here can undo it */
 	bool outside;
 	/* sorted, without patterns: effects_cover() need not try them all */
@@ -54,6 +66,10 @@ struct effects {
 void effects_release(struct effects *e);
 void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
 		 const char *path);
+/* a set of a store; where the data of that store are a file, step_effects()
+   adds the file */
+void effects_add_set(struct effects *e, enum effect_type type,
+		     const char *store, const char *set);
 /* EFFECT_CREATE | EFFECT_SELF for every parent of path that is not there */
 int effects_add_parents(struct effects *e, int root_fd, const char *path,
 			struct error *err);
@@ -69,7 +85,8 @@ void effects_index(struct effects *e);
 /* writes (create, change, remove) that cover path? */
 bool effects_cover(const struct effects *e, const char *path);
 const char *effect_type_name(enum effect_type t);
-/* [{"path":..., "type":"create", "self":true}] for the journal */
+/* [{"path":..., "type":"create", "self":true}, {"store":..., "set":...,
+   "type":...}] for the journal */
 struct json_object *effects_to_json(const struct effects *e);
 int effects_from_json(struct json_object *o, struct effects *ret);
 

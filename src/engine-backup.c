@@ -31,7 +31,7 @@ int engine_step_effects(struct engine *e, const struct step *s,
 	if (!s->ops->effects)
 		return 0;
 	step_ctx_init(&c, e, s, PHASE_STEPS);
-	r = s->ops->effects(s, &c, &declared, err);
+	r = step_effects(s, e->plan, &c, &declared, err);
 	if (r >= 0)
 		r = effects_resolve(&declared, e->sd->root_fd, e->sd->skip,
 				    ret, err);

@@ -147,7 +147,7 @@ void check_effects(const struct plan *p, bool conflicts,
 
 		if (!s->ops->effects)
 			continue;
-		if (s->ops->effects(s, NULL, &all[i], &err) < 0)
+		if (step_effects(s, p, NULL, &all[i], &err) < 0)
 			plan_problem_add(problems, s->line,
 					 _("step '%s': %s"), s->id,
 					 err.msg ? err.msg : "");

@@ -180,18 +180,27 @@ static enum ref_state resolve_answer(const struct plan_answer *a,
 	return ref_missing(scope, a->id, ret);
 }
 
-static enum ref_state resolve_env(const struct plan_scope *scope,
+static bool is_store_env(const struct plan *p, const char *ref)
+{
+	return str_starts(ref, "env:") &&
+	       strvec_has(&p->store_env, ref + strlen("env:"));
+}
+
+static enum ref_state resolve_env(const struct plan *p,
+				  const struct plan_scope *scope,
 				  const char *ref, char **ret)
 {
 	const char *name = ref + strlen("env:"), *v;
+	/* not in the journal, so it comes from here on resume as well */
+	bool secret = is_store_env(p, ref);
 
 	if (!env_name_valid(name))
 		return REF_UNKNOWN;
-	v = scope && scope->env ? json_get_str(scope->env, name, NULL) :
-		getenv(name);
+	v = scope && scope->env && !secret ?
+		json_get_str(scope->env, name, NULL) : getenv(name);
 	if (!v)
 		return ref_missing(scope, ref, ret);
-	if (scope && scope->env_used)
+	if (scope && scope->env_used && !secret)
 		json_set_str(scope->env_used, name, v);
 	return ref_value(v, ret);
 }
@@ -226,7 +235,7 @@ static enum ref_state resolve(const struct plan *p,
 		return v ? ref_value(v, ret) : ref_missing(scope, name, ret);
 	}
 	if (str_starts(name, "env:"))
-		return resolve_env(scope, name, ret);
+		return resolve_env(p, scope, name, ret);
 	if (str_starts(name, "run."))
 		return resolve_run(scope, name, ret);
 	v = p->vars ? json_get_str(p->vars, name, NULL) : NULL;
@@ -373,6 +382,13 @@ static char *fill(void *ctx, const char *name)
 				_("'%s': the secret answer '%s' would be seen "
 				  "by others here; commands have it as "
 				  "$UPSHIFT_VAR_%s"), f->key, name, name);
+		f->failed = true;
+	}
+	if (is_public(f->use) && is_store_env(l->plan, name)) {
+		node_problem_at(f->n, f->line,
+				_("'%s': '${%s}' stands in the URL of a store "
+				  "and may hold a password, which would be "
+				  "seen by others here"), f->key, name);
 		f->failed = true;
 	}
 	return v ? v : xstrdup("");

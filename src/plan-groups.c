@@ -194,6 +194,60 @@ void load_app(struct plan_load *l, struct plan_node *top)
 					     "or 'running'"));
 }
 
+/* --- defaults --- */
+
+bool plan_node_workers(struct plan_node *n, const char *key, int *ret)
+{
+	static const char *const words[] = { "auto", NULL };
+	const struct plan_value *v = node_get(n, key, 0);
+	int64_t num;
+	int w;
+
+	if (v && v->type == VALUE_STRING) {
+		if (!plan_node_word(n, key, false, words, &w))
+			return false;
+		*ret = PLAN_WORKERS_AUTO;
+		return true;
+	}
+	if (!plan_node_int(n, key, false, 1, PLAN_WORKERS_MAX, &num))
+		return false;
+	*ret = (int)num;
+	return true;
+}
+
+bool plan_node_level(struct plan_node *n, const char *key,
+		     enum plan_level *ret)
+{
+	static const char *const words[] = {
+		"basic", "standard", "rigorous", "forensic", NULL
+	};
+	int w;
+
+	if (!plan_node_word(n, key, false, words, &w))
+		return false;
+	*ret = (enum plan_level)(PLAN_BASIC + w);
+	return true;
+}
+
+void load_defaults(struct plan_load *l, struct plan_node *top)
+{
+	struct plan_defaults *d = &l->plan->defaults;
+	struct plan_node *n;
+	int64_t num;
+
+	d->retries = -1;
+	if (!plan_node_count(top, "defaults"))
+		return;
+	n = plan_node_child(top, "defaults", 0);
+	if (plan_node_int(n, "batch", false, 1, PLAN_BATCH_MAX, &num))
+		d->batch = (uint32_t)num;
+	(void)plan_node_workers(n, "workers", &d->workers);
+	if (plan_node_int(n, "retries", false, 0, 1000, &num))
+		d->retries = (int)num;
+	(void)plan_node_duration(n, "timeout", &d->timeout_s);
+	(void)plan_node_level(n, "level", &d->level);
+}
+
 /* --- backup --- */
 
 void load_backup(struct plan_load *l, struct plan_node *top)

@@ -59,6 +59,7 @@ struct plan_load {
 	struct plan_id *ids;        /* of all steps and checks */
 	size_t id_n, id_cap;
 	struct strvec step_ids;     /* of the steps so far, failed ones too */
+	struct strvec bad_stores;   /* that were refused */
 };
 
 enum node_key_flags {
@@ -139,6 +140,7 @@ enum expand_use {
 	USE_ARGUMENT,               /* no secrets, ${step.started} stays */
 	USE_ENV,                    /* ${step.started} stays */
 	USE_VAR,                    /* no secrets */
+	USE_STORE,                  /* a URL: secrets are fine, nobody sees it */
 	USE_RAW,                    /* stays as it is: names are checked */
 };
 /*
@@ -208,6 +210,13 @@ void load_vars(struct plan_load *l, struct plan_node *top);
 void load_app(struct plan_load *l, struct plan_node *top);
 void load_backup(struct plan_load *l, struct plan_node *top);
 void load_changes(struct plan_load *l, struct plan_node *top);
+
+void load_defaults(struct plan_load *l, struct plan_node *top);
+
+/* --- plan-store.c --- */
+/* the names of what is secret in the environment; before anything is filled in */
+void load_store_env(struct plan_load *l, struct plan_node *top);
+void load_stores(struct plan_load *l, struct plan_node *top);
 
 /* --- plan-check.c --- */
 /* conflicts: not if some steps could not be read, as chains would be broken */

@@ -213,6 +213,7 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 	if (!check_format(top))
 		return ERR_PLAN;
 	l->plan->vars = json_object_new_object();
+	load_store_env(l, top);
 	load_root(l, top);
 	load_answers(l, top);
 	load_vars(l, top);
@@ -223,6 +224,8 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 	load_changes(l, top);
 	load_backup(l, top);
 	load_app(l, top);
+	load_stores(l, top);
+	load_defaults(l, top);
 	whole = load_steps(l, top);
 	node_finish(top);
 	before = l->problems->n;
@@ -260,6 +263,7 @@ static void load_release(struct plan_load *l)
 		free(l->ids[i].id);
 	free(l->ids);
 	strvec_release(&l->step_ids);
+	strvec_release(&l->bad_stores);
 	free(l->home);
 	free(l->root);
 }

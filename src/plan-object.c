@@ -106,6 +106,17 @@ static void free_files(struct plan *p)
 	free(p->files);
 }
 
+static void free_stores(struct plan *p)
+{
+	for (size_t i = 0; i < p->store_n; i++) {
+		free(p->stores[i].name);
+		free(p->stores[i].url);
+		free(p->stores[i].path);
+	}
+	free(p->stores);
+	strvec_release(&p->store_env);
+}
+
 static void free_strings(struct plan *p)
 {
 	free(p->path);
@@ -131,6 +142,7 @@ void plan_free(struct plan *p)
 	free_steps(p->verify, p->verify_n);
 	free_steps(p->verify_rollback, p->verify_rollback_n);
 	free_answers(p);
+	free_stores(p);
 	free_files(p);
 	free_strings(p);
 	plan_text_release(&p->title);

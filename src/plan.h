@@ -81,6 +81,51 @@ struct plan_app {
 	double downtime_s;
 };
 
+/* A store that steps name; opened by step_store(). */
+enum plan_store_kind {
+	PLAN_STORE_UNKNOWN, /* lint alone: the URL is not known yet */
+	PLAN_STORE_PG, PLAN_STORE_SQLITE, PLAN_STORE_JSON, PLAN_STORE_JSONL,
+};
+
+struct plan_store {
+	char *name;
+	char *url;          /* of store_open(); may hold a password: for no
+			       message, journal or file */
+	int line;
+	enum plan_store_kind kind;
+	char *path;         /* of its file, below the root; NULL: a server */
+	bool allow_plaintext;
+};
+
+/* "STORE:SET", "STORE:SELECT ...", or "STORE" alone */
+struct plan_set {
+	const struct plan_store *store;
+	char *set;          /* or the query; "" for the store as a whole */
+	bool query;
+};
+enum plan_set_flags {
+	PLAN_SET_QUERY = 1u << 0,   /* a query is fine, where a kind has them */
+	PLAN_SET_WHOLE = 1u << 1,   /* a database without a table is fine */
+};
+void plan_set_release(struct plan_set *set);
+
+/* What steps on stores do where they say nothing themselves; 0: not given. */
+enum plan_level {
+	PLAN_LEVEL_NONE, PLAN_BASIC, PLAN_STANDARD, PLAN_RIGOROUS,
+	PLAN_FORENSIC,
+};
+#define PLAN_WORKERS_AUTO (-1)
+#define PLAN_WORKERS_MAX 64
+#define PLAN_BATCH_MAX 200000
+
+struct plan_defaults {
+	uint32_t batch;             /* rows; 0: adaptive */
+	int workers;                /* or PLAN_WORKERS_AUTO */
+	int retries;                /* < 0: not given */
+	double timeout_s;           /* of one statement */
+	enum plan_level level;
+};
+
 struct plan_file {          /* a file that the plan names beside itself */
 	char *name;         /* as in the plan */
 	char *data;
@@ -114,6 +159,10 @@ struct plan {
 	struct strvec include, exclude;
 	char *backup_dir;
 	double keep_s;               /* backup.keep_days, in seconds; < 0: not given */
+	struct plan_store *stores;
+	size_t store_n;
+	struct strvec store_env;     /* environment variables in their URLs */
+	struct plan_defaults defaults;
 	struct step **checks;
 	size_t check_n;
 	struct step **steps;
@@ -169,6 +218,11 @@ const char *plan_root_refused(const char *path, const char *home);
 struct step *plan_find_step(const struct plan *p, const char *id);
 /* does the answer fit its pattern? (an empty one only if it is not required) */
 bool plan_answer_fits(const struct plan_answer *a, const char *text);
+/* NULL: there is none of that name */
+const struct plan_store *plan_find_store(const struct plan *p,
+					 const char *name);
+/* adds every password in the URLs, for redaction */
+void plan_store_secrets(const struct plan *p, struct strvec *ret);
 const struct plan_file *plan_find_file(const struct plan *p, const char *name);
 /* index in steps, or -1 */
 int plan_step_index(const struct plan *p, const char *id);
@@ -242,6 +296,19 @@ bool plan_node_regex(struct plan_node *n, const char *key, bool required,
 /* a file beside the plan, read and kept in plan->files; borrowed */
 bool plan_node_file(struct plan_node *n, const char *key, bool required,
 		    const struct plan_file **ret);
+/* the name of a store; borrowed from the plan */
+bool plan_node_store(struct plan_node *n, const char *key, bool required,
+		     const struct plan_store **ret);
+/* a set in a store; the caller releases ret */
+bool plan_node_set(struct plan_node *n, const char *key, bool required,
+		   unsigned int flags, struct plan_set *ret);
+/* the same for a text of a list of the key */
+bool plan_node_set_text(struct plan_node *n, const char *key, const char *text,
+			unsigned int flags, struct plan_set *ret);
+/* a number, or "auto": PLAN_WORKERS_AUTO */
+bool plan_node_workers(struct plan_node *n, const char *key, int *ret);
+bool plan_node_level(struct plan_node *n, const char *key,
+		     enum plan_level *ret);
 /* children of a list of groups: count, and each in turn (owned by n) */
 size_t plan_node_count(struct plan_node *n, const char *key);
 struct plan_node *plan_node_child(struct plan_node *n, const char *key,

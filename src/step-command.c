@@ -27,9 +27,14 @@ struct running {
 	struct redact redact[2];     /* of each stream: a key may span lines */
 };
 
-/* what a command must not tell: the answers that are secret */
+/* what a command must not tell: secret answers, passwords of stores */
 static void know_secrets(const struct engine *e, struct redact *r)
 {
+	_cleanup_strvec_ struct strvec words = STRVEC_INIT;
+
+	plan_store_secrets(e->plan, &words);
+	for (size_t i = 0; i < words.n; i++)
+		redact_add_value(r, words.v[i]);
 	for (size_t i = 0; i < e->plan->answer_n; i++) {
 		const struct plan_answer *a = &e->plan->answers[i];
 		const char *v = e->scope ? json_get_str(e->scope->answers,

@@ -35,7 +35,7 @@ static const char *waits_for(const struct step *s, struct step_ctx *ctx)
 		const struct step *other = plan->steps[i];
 
 		if (!other->ops->effects ||
-		    other->ops->effects(other, NULL, &e, NULL) < 0)
+		    step_effects(other, plan, NULL, &e, NULL) < 0)
 			continue;
 		for (size_t k = 0; k < m->paths.n; k++)
 			if (effects_cover(&e, m->paths.v[k]))

@@ -146,6 +146,13 @@ struct step {
 };
 
 void step_free(struct step *s);
+/*
+ * What the step declares (ops->effects, which must be there), and the files of
+ * the stores that it writes: the database with what SQLite keeps beside it, so
+ * that they are saved and come back as files do.
+ */
+int step_effects(const struct step *s, const struct plan *p,
+		 struct step_ctx *c, struct effects *out, struct error *err);
 bool step_undoable(const struct step *s);
 /*
  * A check and a step may share a name (json): check tells which one is meant
@@ -238,6 +245,18 @@ struct step_command {
 struct child_result;
 int step_command(struct step_ctx *c, const struct step_command *cmd,
 		 struct child_result *ret, struct error *err);
+/*
+ * Opens a store of the plan; the caller closes it. While it waits the step can
+ * be cancelled. In a check or a dry run it is read_only whatever is asked for.
+ * A database that is not there is made where it may be written. timeout_s: of
+ * one statement; 0: what the plan says for all.
+ */
+struct store;
+int step_store(struct step_ctx *c, const char *name, bool read_only,
+	       struct store **ret, struct error *err);
+int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
+		       double timeout_s, struct store **ret,
+		       struct error *err);
 /* packs paths into a tar.zst with manifest inside, as the backup does, at
    stage_fd/name; durable, read back and compared */
 int step_pack(struct step_ctx *c, const struct strvec *paths, int stage_fd,

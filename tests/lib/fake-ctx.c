@@ -256,7 +256,7 @@ int fake_begin(struct step_ctx *c)
 
 	error_release(&c->err);
 	effects_release(&c->effects);
-	ret = c->step->ops->effects(c->step, c, &declared, &c->err);
+	ret = step_effects(c->step, c->plan, c, &declared, &c->err);
 	if (ret >= 0)
 		ret = effects_resolve(&declared, c->root_fd, NULL,
 				      &c->effects, &c->err);

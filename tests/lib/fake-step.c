@@ -15,6 +15,7 @@
 #include "fake-ctx.h"
 #include "step-keep.h"
 #include "manifest.h"
+#include "store.h"
 
 /* --- context functions --- */
 
@@ -140,6 +141,27 @@ int step_make_parents(struct step_ctx *c, const char *rel, struct error *err)
 	int ret = fs_mkdirs(c->root_fd, dir, 0755, NULL);
 
 	return ret < 0 ? error_errno(err, ERR_STEP, ret, "parents") : 0;
+}
+
+int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
+		       double timeout_s, struct store **ret, struct error *err)
+{
+	const struct plan_store *s = plan_find_store(c->plan, name);
+	struct store_options o = {
+		.root_fd = c->root_fd, .read_only = read_only,
+		.create = !read_only,
+		.allow_plaintext = s && s->allow_plaintext,
+		.statement_ms = (unsigned int)(timeout_s * 1000),
+	};
+
+	return s ? store_open(s->url, &o, ret, err) :
+	       error_set(err, ERR_PLAN_VALUE, -EINVAL, "no store");
+}
+
+int step_store(struct step_ctx *c, const char *name, bool read_only,
+	       struct store **ret, struct error *err)
+{
+	return step_store_timeout(c, name, read_only, 0, ret, err);
 }
 
 int step_set_fact(struct step_ctx *c, const char *key, struct json_object *v,

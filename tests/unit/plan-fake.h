@@ -39,6 +39,9 @@ struct fake {
 	struct strvec paths, argv, env, list, pairs;
 	char *path, *string, *raw, *regex;
 	const struct plan_file *file;
+	struct plan_set set;
+	const struct plan_store *store;
+	int workers;
 	mode_t mode;
 	double timeout, ratio;
 	uint64_t size;
@@ -62,6 +65,7 @@ static inline void fake_release(struct step *s)
 	free(f->raw);
 	free(f->regex);
 	free(f->part_name);
+	plan_set_release(&f->set);
 	free(f);
 }
 
@@ -82,6 +86,11 @@ static inline int fake_parse(struct step *s, struct plan_node *n)
 	plan_node_pairs(n, "keys", &f->pairs);
 	plan_node_list(n, "list", false, &f->list);
 	plan_node_file(n, "source", false, &f->file);
+	plan_node_store(n, "store", false, &f->store);
+	plan_node_set(n, "to", false, 0, &f->set);
+	if (plan_node_has(n, "query"))
+		plan_node_set(n, "query", false, PLAN_SET_QUERY, &f->set);
+	plan_node_workers(n, "workers", &f->workers);
 	plan_node_duration(n, "timeout", &f->timeout);
 	plan_node_double(n, "ratio", false, 0, &f->ratio);
 	plan_node_size(n, "size", &f->size);
@@ -117,6 +126,11 @@ static inline int fake_effects(const struct step *s, struct step_ctx *ctx,
 		effects_add(out, EFFECT_CHANGE, EFFECT_PATTERN, f->paths.v[i]);
 	if (f->path)
 		effects_add(out, EFFECT_CREATE, 0, f->path);
+	if (f->set.store)
+		effects_add_set(out, EFFECT_CHANGE, f->set.store->name,
+				f->set.set);
+	if (f->store)
+		effects_add_set(out, EFFECT_READ, f->store->name, "");
 	return 0;
 }
 

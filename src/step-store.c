@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* A store of the plan, opened for a step. */
+#include <errno.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "engine-internal.h"
+#include "store.h"
+
+static int tick(void *ctx)
+{
+	return step_cancelled(ctx);
+}
+
+/* steps alone write, and not when nothing may change */
+static bool must_read(const struct step_ctx *c)
+{
+	return c->e->dry || !c->e->run || !c->step ||
+	       (c->step->ops->flags & STEP_IS_CHECK) ||
+	       (c->phase != PHASE_STEPS && c->phase != PHASE_ROLLBACK);
+}
+
+int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
+		       double timeout_s, struct store **ret, struct error *err)
+{
+	const struct plan_store *s = plan_find_store(c->e->plan, name);
+	struct store_options o = {
+		.root_fd = step_root_fd(c), .tick = tick, .ctx = c,
+		.read_only = read_only || must_read(c),
+	};
+	int r = 0;
+
+	if (!s)
+		return error_set(err, ERR_PLAN_VALUE, -EINVAL,
+				 _("unknown store '%s'"), name);
+	if (timeout_s <= 0)
+		timeout_s = c->e->plan->defaults.timeout_s;
+	o.allow_plaintext = s->allow_plaintext;
+	o.create = !o.read_only;
+	o.statement_ms = (unsigned int)(MIN(timeout_s, 1e6) * 1000);
+	if (o.create && s->path)
+		r = step_make_parents(c, s->path, err);
+	if (r >= 0)
+		r = store_open(s->url, &o, ret, err);
+	if (r < 0)
+		error_prefix(err, _("store '%s'"), name);
+	return r;
+}
+
+int step_store(struct step_ctx *c, const char *name, bool read_only,
+	       struct store **ret, struct error *err)
+{
+	return step_store_timeout(c, name, read_only, 0, ret, err);
+}

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# PostgreSQL servers of a test's own; source it behind tap.sh.
+#
+#   pg_need                 skips the whole test where no server is installed
+#   pg_start NAME [SET=VAL]...
+#                           makes and starts a server, or starts it again; on
+#                           a socket alone, as a user without rights
+#   pg_stop NAME [SIGNAL]   INT: at once, in order (default); KILL: a crash
+#   pg_url NAME [DBNAME]    "pg:..." for a plan
+#   pg_conn NAME [DBNAME]   the same for libpq
+#   pg_sql NAME [OPTION]... psql, unaligned, no headings; reads stdin or -c
+#
+# SET=VAL without blanks, e.g. default_transaction_isolation=serializable.
+#
+# Servers end with the test, by their process ids.
+
+pg_base=
+
+pg_bin=$(find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null |
+	sort -V | tail -n 1)
+pg_bin=${pg_bin%/initdb}
+
+pg_need()
+{
+	[ -n "$pg_bin" ] || skip_all "no PostgreSQL server is installed"
+	command -v setpriv >/dev/null || skip_all "no setpriv"
+	# short: the name of a socket has 107 bytes
+	pg_base=$(mktemp -d /tmp/upshift-pg.XXXXXX) || exit 99
+	[ "$(id -u)" != 0 ] || chown nobody "$pg_base" || exit 99
+	trap 'pg_cleanup; tap_cleanup' EXIT
+}
+
+# in the place of this shell: as nobody if we are root; ends with our parent
+pg_exec()
+{
+	cd / || exit 99
+	if [ "$(id -u)" = 0 ]; then
+		exec setpriv --reuid nobody --regid nogroup --clear-groups \
+			--pdeathsig QUIT "$@"
+	fi
+	exec setpriv --pdeathsig QUIT "$@"
+}
+
+pg_make()
+{
+	(pg_exec mkdir "$1" "$1/sock") &&
+		(pg_exec "$pg_bin/initdb" -D "$1/data" -A trust -U upshift \
+			-N -E UTF8 --no-locale >/dev/null) || exit 99
+}
+
+pg_start()
+{
+	pg_dir=$pg_base/$1
+	shift
+	pg_sets=
+	for pg_set; do
+		pg_sets="$pg_sets -c $pg_set"
+	done
+	[ -d "$pg_dir" ] || pg_make "$pg_dir"
+	# a new one: what a crash left behind still writes to the old one
+	rm -f "$pg_dir/fifo"
+	(pg_exec mkfifo "$pg_dir/fifo") || exit 99
+	# shellcheck disable=SC2086 # words
+	(pg_exec "$pg_bin/postgres" -D "$pg_dir/data" -k "$pg_dir/sock" \
+		-c listen_addresses= -c log_min_messages=log -c fsync=off \
+		-c max_connections=40 -c shared_buffers=16MB $pg_sets \
+		>"$pg_dir/fifo" 2>&1) &
+	echo $! >"$pg_dir.pid"
+	exec 9<"$pg_dir/fifo"
+	pg_up=
+	while [ -z "$pg_up" ] && IFS= read -r pg_line <&9; do
+		printf '%s\n' "$pg_line" >>"$pg_dir.log"
+		case $pg_line in
+		*"ready to accept connections"*) pg_up=1 ;;
+		esac
+	done
+	# it must not block on a log that nobody reads
+	cat <&9 >>"$pg_dir.log" &
+	exec 9<&-
+	if [ -z "$pg_up" ]; then
+		diag "PostgreSQL did not start: $(tail -n 5 "$pg_dir.log")"
+		exit 99
+	fi
+}
+
+pg_stop()
+{
+	pg_pid=$(cat "$pg_base/$1.pid" 2>/dev/null) || return 0
+	rm -f "$pg_base/$1.pid"
+	kill -s "${2:-INT}" "$pg_pid" 2>/dev/null
+	wait "$pg_pid" 2>/dev/null
+	# what a crash leaves; its processes end by themselves
+	[ "${2:-INT}" != KILL ] || rm -f "$pg_base/$1/data/postmaster.pid"
+	return 0
+}
+
+pg_conn()
+{
+	printf 'host=%s/%s/sock user=upshift dbname=%s' "$pg_base" "$1" \
+		"${2:-postgres}"
+}
+
+pg_url()
+{
+	printf 'pg:%s' "$(pg_conn "$@")"
+}
+
+pg_sql()
+{
+	pg_name=$1
+	shift
+	"$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 \
+		-d "$(pg_conn "$pg_name")" "$@"
+}
+
+pg_cleanup()
+{
+	[ -n "$pg_base" ] || return 0
+	for pg_file in "$pg_base"/*.pid; do
+		[ -e "$pg_file" ] || continue
+		pg_file=${pg_file##*/}
+		pg_stop "${pg_file%.pid}"
+	done
+	rm -rf "$pg_base"
+}
