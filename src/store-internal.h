@@ -9,6 +9,7 @@
  * moving mark happen inside of a transaction that writes, the mark that makes
  * a range known outside; batches have as many columns as the shape.
  */
+#include "store-sql.h"
 #include "store.h"
 
 struct store_ops {
@@ -79,12 +80,6 @@ bool store_clock_stop(struct store_clock *c);
 int store_check_key(const struct store *s, const struct store_shape *shape,
 		    const struct store_batch *b, struct error *err);
 
-/* SQL that is the same in all dialects; appended */
-void store_sql_name(struct strbuf *sb, const char *name);
-void store_sql_set(struct strbuf *sb, const char *set);
-/* names of the columns from .. to, a comma between two */
-void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
-		     uint32_t from, uint32_t to);
 /* the same as they are read */
 void store_sql_reads(struct strbuf *sb, const struct store_shape *shape,
 		     uint32_t from, uint32_t to);

@@ -12,8 +12,7 @@
 #define LONGEST_MS 10000u
 #define SLICE_MS 20u
 
-/* anywhere below a limit that doubles, so that two do not meet again */
-static unsigned int delay_ms(unsigned int lost)
+unsigned int store_delay_ms(unsigned int lost)
 {
 	unsigned int most = lost < 8 ? FIRST_MS << lost : LONGEST_MS;
 	uint32_t r;
@@ -57,7 +56,7 @@ int store_transact(struct store *s,
 				error_move(err, &now);
 			return ret;
 		}
-		if (!nap(s, delay_ms(lost)))
+		if (!nap(s, store_delay_ms(lost)))
 			return error_set(err, ERR_CANCELLED, -ECANCELED,
 					 _("%s: cancelled"), store_name(s));
 	}

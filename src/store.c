@@ -83,6 +83,11 @@ const char *store_name(const struct store *s)
 	return s->name;
 }
 
+const char *store_scheme(const struct store *s)
+{
+	return s->ops->scheme;
+}
+
 const char *store_sqlstate(const struct store *s)
 {
 	return s->sqlstate;

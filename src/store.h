@@ -203,6 +203,8 @@ static inline void store_closep(struct store **s)
 #define _cleanup_store_ _cleanup_(store_closep)
 /* for messages: the URL without what is secret */
 const char *store_name(const struct store *s);
+/* "sqlite", "pg", "json" or "jsonl" */
+const char *store_scheme(const struct store *s);
 const char *store_sqlstate(const struct store *s);
 
 /* write: obtains the right to write at once, where there is one */
@@ -218,6 +220,10 @@ void store_abort(struct store *s);
 int store_transact(struct store *s,
 		   int (*fn)(void *ctx, struct store *s, struct error *err),
 		   void *ctx, unsigned int tries, struct error *err);
+
+/* How long to wait before what was lost `lost` times is tried again: anywhere
+   below a limit that doubles up to 10 s, so that two do not meet again. */
+unsigned int store_delay_ms(unsigned int lost);
 
 /*
  * Rows after the key `after` up to and with `until` (NULL: no bound), at most
