@@ -79,6 +79,37 @@ static inline const unsigned char *json_plain_end(const unsigned char *p,
 	return p;
 }
 
+/* RFC 3629, table in section 4; NULL: no character */
+static inline const unsigned char *json_character_end(const unsigned char *p,
+						      const unsigned char *end)
+{
+	unsigned char c = *p, lo = 0x80, hi = 0xbf;
+	int left;
+
+	if (c >= 0xc2 && c <= 0xdf) {
+		left = 1;
+	} else if (c >= 0xe0 && c <= 0xef) {
+		left = 2;
+		lo = c == 0xe0 ? 0xa0 : 0x80;
+		hi = c == 0xed ? 0x9f : 0xbf;
+	} else if (c >= 0xf0 && c <= 0xf4) {
+		left = 3;
+		lo = c == 0xf0 ? 0x90 : 0x80;
+		hi = c == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		return NULL;
+	}
+	if (end - p <= left)
+		return NULL;
+	for (p++; left; p++, left--) {
+		if (*p < lo || *p > hi)
+			return NULL;
+		lo = 0x80;
+		hi = 0xbf;
+	}
+	return p;
+}
+
 /* behind the white space at p */
 static inline const unsigned char *json_space_end(const unsigned char *p,
 						  const unsigned char *end)

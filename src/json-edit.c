@@ -17,11 +17,9 @@ static void mark(struct json_tree *t, uint32_t i, unsigned int flags)
 		t->v[i].flags |= JSON_DIRTY;
 }
 
-int json_edit_replace(struct json_tree *t, uint32_t i, const char *json,
-		      size_t n, bool layout)
+int json_edit_replace_node(struct json_tree *t, uint32_t i, uint32_t d,
+			   bool layout)
 {
-	uint32_t d = json_tree_graft(t, json, n);
-
 	if (!d)
 		return -EINVAL;
 	i = json_now(t, i);
@@ -33,6 +31,13 @@ int json_edit_replace(struct json_tree *t, uint32_t i, const char *json,
 	return 0;
 }
 
+int json_edit_replace(struct json_tree *t, uint32_t i, const char *json,
+		      size_t n, bool layout)
+{
+	return json_edit_replace_node(t, i, json_tree_graft(t, json, n),
+				      layout);
+}
+
 void json_edit_remove(struct json_tree *t, uint32_t i)
 {
 	if (i == JSON_ROOT || !t->v[i].parent)
@@ -41,11 +46,8 @@ void json_edit_remove(struct json_tree *t, uint32_t i)
 	mark(t, t->v[i].parent, JSON_STRUCT);
 }
 
-int json_edit_rename(struct json_tree *t, uint32_t i, const char *key,
-		     size_t n)
+int json_edit_rename_node(struct json_tree *t, uint32_t i, uint32_t d)
 {
-	uint32_t d = json_tree_graft(t, key, n);
-
 	if (!d || t->v[d].type != JSON_T_STRING)
 		return -EINVAL;
 	t->v[i].name = d;
@@ -53,6 +55,12 @@ int json_edit_rename(struct json_tree *t, uint32_t i, const char *key,
 	t->v[i].flags |= JSON_RENAMED;
 	mark(t, t->v[i].parent, 0);
 	return 0;
+}
+
+int json_edit_rename(struct json_tree *t, uint32_t i, const char *key,
+		     size_t n)
+{
+	return json_edit_rename_node(t, i, json_tree_graft(t, key, n));
 }
 
 /* behind the sibling prev, or in front of all (0) */
@@ -73,15 +81,10 @@ static void link_node(struct json_tree *t, uint32_t up, uint32_t prev,
 	mark(t, up, JSON_STRUCT);
 }
 
-int json_edit_member(struct json_tree *t, uint32_t obj, const char *key,
-		     size_t key_len, const char *json, size_t n, bool layout)
+int json_edit_member_node(struct json_tree *t, uint32_t obj, uint32_t k,
+			  uint32_t d, bool layout)
 {
-	uint32_t k = json_tree_graft(t, key, key_len), d;
-
-	if (!k || t->v[k].type != JSON_T_STRING)
-		return -EINVAL;
-	d = json_tree_graft(t, json, n);
-	if (!d)
+	if (!k || !d || t->v[k].type != JSON_T_STRING)
 		return -EINVAL;
 	obj = json_now(t, obj);
 	t->v[d].key = t->v[k].begin;
@@ -91,10 +94,19 @@ int json_edit_member(struct json_tree *t, uint32_t obj, const char *key,
 	return 0;
 }
 
-int json_edit_element(struct json_tree *t, uint32_t arr, uint64_t index,
-		      const char *json, size_t n, bool layout)
+int json_edit_member(struct json_tree *t, uint32_t obj, const char *key,
+		     size_t key_len, const char *json, size_t n, bool layout)
 {
-	uint32_t d = json_tree_graft(t, json, n), prev = 0;
+	uint32_t k = json_tree_graft(t, key, key_len);
+
+	return json_edit_member_node(t, obj, k, json_tree_graft(t, json, n),
+				     layout);
+}
+
+int json_edit_element_node(struct json_tree *t, uint32_t arr, uint64_t index,
+			   uint32_t d, bool layout)
+{
+	uint32_t prev = 0;
 
 	if (!d)
 		return -EINVAL;
@@ -108,6 +120,13 @@ int json_edit_element(struct json_tree *t, uint32_t arr, uint64_t index,
 		prev = t->v[arr].last;
 	link_node(t, arr, prev, d);
 	return 0;
+}
+
+int json_edit_element(struct json_tree *t, uint32_t arr, uint64_t index,
+		      const char *json, size_t n, bool layout)
+{
+	return json_edit_element_node(t, arr, index,
+				      json_tree_graft(t, json, n), layout);
 }
 
 /* --- splices --- */

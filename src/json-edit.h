@@ -21,7 +21,9 @@
  * line of its own. Values with members of their own are laid out alike.
  *
  * The texts that are handed in are JSON texts (keys: string tokens) and
- * copied; -EINVAL if they are none. -EFBIG if there is no room.
+ * copied; -EINVAL if they are none, or if there is no room. What is put in
+ * again and again is better grafted (json-tree.h: without another parse) and
+ * handed in as a node; no node (0) is -EINVAL too.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,17 +59,24 @@ void json_splices_invert(const struct json_splices *s, const char *original,
 /* layout: the text is written as its neighbours are; else as it stands */
 int json_edit_replace(struct json_tree *t, uint32_t i, const char *json,
 		      size_t n, bool layout);
+int json_edit_replace_node(struct json_tree *t, uint32_t i, uint32_t value,
+			   bool layout);
 /* not the root */
 void json_edit_remove(struct json_tree *t, uint32_t i);
 int json_edit_rename(struct json_tree *t, uint32_t i, const char *key,
 		     size_t n);
+int json_edit_rename_node(struct json_tree *t, uint32_t i, uint32_t key);
 /* a member behind the last one; it must not be there */
 int json_edit_member(struct json_tree *t, uint32_t obj, const char *key,
 		     size_t key_len, const char *json, size_t n, bool layout);
+int json_edit_member_node(struct json_tree *t, uint32_t obj, uint32_t key,
+			  uint32_t value, bool layout);
 /* an element ahead of the one at index, or behind the last; index is at most
    the number of elements */
 int json_edit_element(struct json_tree *t, uint32_t arr, uint64_t index,
 		      const char *json, size_t n, bool layout);
+int json_edit_element_node(struct json_tree *t, uint32_t arr, uint64_t index,
+			   uint32_t value, bool layout);
 /* the text of a value as it is now; appends */
 void json_edit_text(const struct json_tree *t, uint32_t i, struct strbuf *out);
 

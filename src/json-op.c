@@ -95,20 +95,24 @@ static uint64_t index_of(const char *part)
 	return v;
 }
 
+static uint32_t step_down(const struct json_tree *t, uint32_t node,
+			  const char *part, bool *twice)
+{
+	switch (json_type_of(t, node)) {
+	case JSON_T_OBJECT:
+		return member(t, node, part, twice);
+	case JSON_T_ARRAY:
+		return json_element(t, node, index_of(part));
+	default:
+		return 0;
+	}
+}
+
 uint32_t json_op_find(const struct json_tree *t, uint32_t node,
 		      const struct strvec *parts, size_t n, bool *twice)
 {
 	for (size_t i = 0; node && i < n; i++)
-		switch (json_type_of(t, node)) {
-		case JSON_T_OBJECT:
-			node = member(t, node, parts->v[i], twice);
-			break;
-		case JSON_T_ARRAY:
-			node = json_element(t, node, index_of(parts->v[i]));
-			break;
-		default:
-			return 0;
-		}
+		node = step_down(t, node, parts->v[i], twice);
 	return node;
 }
 
@@ -142,6 +146,17 @@ static int find_there(struct run *r, const struct strvec *parts, uint32_t *ret)
 	return c < 0 || *ret ? c : refuse(r, N_("there is no such value"));
 }
 
+/* what is there, and what it stands in; parts are one at least */
+static int find_both(struct run *r, const struct strvec *parts, uint32_t *up,
+		     uint32_t *ret)
+{
+	bool twice = false;
+
+	*up = json_op_find(r->t, r->node, parts, parts->n - 1, &twice);
+	*ret = *up ? step_down(r->t, *up, parts->v[parts->n - 1], &twice) : 0;
+	return twice ? refuse(r, N_("the name is there twice")) : 0;
+}
+
 static bool same(struct run *r, uint32_t i, const struct json_literal *v)
 {
 	return json_equal(r->t, i, &v->tree, JSON_ROOT);
@@ -155,18 +170,41 @@ static int edited(struct run *r, int ret)
 	return ret < 0 ? refuse(r, N_("the value becomes too large")) : 0;
 }
 
-static int put_member(struct run *r, uint32_t obj, const char *name,
-		      const char *json, size_t n, bool layout)
-{
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+/* what is put in: a text, or a value of the plan, which is laid out */
+struct put {
+	const char *json;
+	size_t n;
+	const struct json_literal *value;
+};
 
-	json_text_encode(name, strlen(name), &key);
-	return edited(r, json_edit_member(r->t, obj, key.buf, key.len, json, n,
-					  layout));
+static uint32_t graft(struct run *r, const struct put *w)
+{
+	return w->value ? json_tree_graft_tree(r->t, &w->value->tree) :
+		json_tree_graft(r->t, w->json, w->n);
+}
+
+static int put_member(struct run *r, uint32_t obj, const char *name,
+		      const struct put *w)
+{
+	uint32_t key = json_tree_graft_string(r->t, name, strlen(name));
+
+	return edited(r, json_edit_member_node(r->t, obj, key, graft(r, w),
+					       w->value));
+}
+
+static int put_there(struct run *r, uint32_t i, const struct put *w)
+{
+	return edited(r, json_edit_replace_node(r->t, i, graft(r, w),
+						w->value));
+}
+
+static int put_value(struct run *r, uint32_t i, const struct json_literal *v)
+{
+	return put_there(r, i, &(struct put) { .value = v });
 }
 
 static int put_element(struct run *r, uint32_t arr, const char *part,
-		       const char *json, size_t n, bool layout)
+		       const struct put *w)
 {
 	uint64_t count = json_count(r->t, arr);
 	uint64_t at = strcmp(part, "-") ? index_of(part) : count;
@@ -177,12 +215,12 @@ static int put_element(struct run *r, uint32_t arr, const char *part,
 	if (at > count)
 		return refuse(r, N_("the index is behind the end of the "
 				    "array"));
-	return edited(r, json_edit_element(r->t, arr, at, json, n, layout));
+	return edited(r, json_edit_element_node(r->t, arr, at, graft(r, w),
+						w->value));
 }
 
-/* RFC 6902, 4.1; value: the same as json, or NULL */
-static int put(struct run *r, const char *json, size_t n,
-	       const struct json_literal *value)
+/* RFC 6902, 4.1 */
+static int put(struct run *r, const struct put *w)
 {
 	const struct strvec *parts = &r->op->path_parts;
 	const char *last;
@@ -193,7 +231,7 @@ static int put(struct run *r, const char *json, size_t n,
 		return ret;
 	last = parts->n ? parts->v[parts->n - 1] : NULL;
 	if (last && up && json_type_of(r->t, up) == JSON_T_ARRAY)
-		return put_element(r, up, last, json, n, value);
+		return put_element(r, up, last, w);
 	if (last && (!up || json_type_of(r->t, up) != JSON_T_OBJECT))
 		return refuse(r, N_("there is nothing to put it into"));
 	if (last) {
@@ -201,27 +239,25 @@ static int put(struct run *r, const char *json, size_t n,
 		if (ret < 0)
 			return ret;
 		if (!i)
-			return put_member(r, up, last, json, n, value);
+			return put_member(r, up, last, w);
 	}
-	if (value && same(r, i, value))
+	if (w->value && same(r, i, w->value))
 		return 0;
-	return edited(r, json_edit_replace(r->t, i, json, n, value));
+	return put_there(r, i, w);
 }
 
 static int do_default(struct run *r)
 {
 	const struct strvec *parts = &r->op->path_parts;
 	uint32_t up, i;
-	int ret = find(r, parts, parts->n - 1, &up);
+	int ret = find_both(r, parts, &up, &i);
 
-	if (ret >= 0)
-		ret = find(r, parts, parts->n, &i);
 	if (ret < 0 || i)
 		return ret;
 	if (!up || json_type_of(r->t, up) != JSON_T_OBJECT)
 		return refuse(r, N_("there is nothing to put it into"));
-	return put_member(r, up, parts->v[parts->n - 1], r->op->value.text,
-			  r->op->value.len, true);
+	return put_member(r, up, parts->v[parts->n - 1],
+			  &(struct put) { .value = &r->op->value });
 }
 
 static int do_remove(struct run *r, uint32_t i)
@@ -260,30 +296,34 @@ static int do_move(struct run *r)
 	json_edit_text(r->t, i, &text);
 	if (op->type == JSON_OP_MOVE)
 		ret = do_remove(r, i);
-	return ret < 0 ? ret : put(r, text.buf, text.len, NULL);
+	return ret < 0 ? ret :
+		put(r, &(struct put) { .json = text.buf, .n = text.len });
 }
 
 static int do_rename(struct run *r)
 {
 	const struct json_op *op = r->op;
-	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-	size_t n = strlen(op->to);
-	bool twice = false;
+	_cleanup_strbuf_ struct strbuf decoded = STRBUF_INIT;
+	const char *name = op->to + 1;
+	size_t n = strlen(op->to) - 2;
 	uint32_t i, up;
-	int ret = find_there(r, &op->from_parts, &i);
+	int ret = find_both(r, &op->from_parts, &up, &i);
 
-	if (ret >= 0)
-		ret = find(r, &op->from_parts, op->from_parts.n - 1, &up);
-	if (ret < 0)
-		return ret;
+	if (ret < 0 || !i)
+		return ret < 0 ? ret : refuse(r, N_("there is no such value"));
 	if (json_type_of(r->t, up) != JSON_T_OBJECT)
 		return refuse(r, N_("an element of an array has no name"));
-	json_text_decode(op->to, n, &name);
-	if (json_key_is(r->t, i, name.buf, name.len))
+	if (memchr(name, '\\', n)) {
+		json_text_decode(op->to, n + 2, &decoded);
+		name = decoded.buf;
+		n = decoded.len;
+	}
+	if (json_key_is(r->t, i, name, n))
 		return 0;
-	if (member(r->t, up, name.buf, &twice))
+	if (json_member(r->t, up, name, n))
 		return refuse(r, N_("the new name is there already"));
-	return edited(r, json_edit_rename(r->t, i, op->to, n));
+	return edited(r, json_edit_rename_node(r->t, i,
+				json_tree_graft_string(r->t, name, n)));
 }
 
 static int do_map(struct run *r, uint32_t i)
@@ -300,7 +340,7 @@ static int do_map(struct run *r, uint32_t i)
 		to = &op->value;
 	if (!to || same(r, i, to))
 		return 0;
-	return edited(r, json_edit_replace(r->t, i, to->text, to->len, true));
+	return put_value(r, i, to);
 }
 
 static int do_convert(struct run *r, uint32_t i)
@@ -405,8 +445,7 @@ static int on_value(struct run *r)
 	case JSON_OP_REPLACE:
 		if (same(r, i, &r->op->value))
 			return 0;
-		return edited(r, json_edit_replace(r->t, i, r->op->value.text,
-						   r->op->value.len, true));
+		return put_value(r, i, &r->op->value);
 	case JSON_OP_TEST:
 		return same(r, i, &r->op->value) ? 0 :
 			refuse(r, N_("the value is another one"));
@@ -423,8 +462,7 @@ static int apply_one(struct run *r)
 {
 	switch (r->op->type) {
 	case JSON_OP_ADD:
-		return put(r, r->op->value.text, r->op->value.len,
-			   &r->op->value);
+		return put(r, &(struct put) { .value = &r->op->value });
 	case JSON_OP_DEFAULT:
 		return do_default(r);
 	case JSON_OP_MOVE:

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "json-bytes.h"
 
 /* --- strings --- */
 
@@ -97,28 +98,42 @@ bool json_text_has_lone(const char *token, size_t n)
 	return false;
 }
 
+static const char *plain_end(const char *p, const char *end)
+{
+	return (const char *)json_plain_end((const unsigned char *)p,
+					    (const unsigned char *)end);
+}
+
 void json_text_encode(const char *text, size_t n, struct strbuf *out)
 {
 	static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
 
 	strbuf_addch(out, '"');
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
-		const char *named = c ? strchr(from, c) : NULL;
+	for (const char *p = text, *end = text + n; p < end; p++) {
+		const char *plain = plain_end(p, end), *named;
+		unsigned char c;
 
-		if (named)
-			strbuf_addf(out, "\\%c", to[named - from]);
-		else if (c < 0x20)
+		strbuf_add(out, p, (size_t)(plain - p));
+		p = plain;
+		if (p == end)
+			break;
+		c = (unsigned char)*p;
+		named = c ? strchr(from, c) : NULL;
+		if (named) {
+			strbuf_addch(out, '\\');
+			strbuf_addch(out, to[named - from]);
+		} else if (c < 0x20) {
 			strbuf_addf(out, "\\u%04x", c);
-		else if (c == 0xed && n - i >= 3 &&
-			 (unsigned char)text[i + 1] >= 0xa0) {
+		} else if (c == 0xed && end - p >= 3 &&
+			   (unsigned char)p[1] >= 0xa0) {
 			/* half a pair, as the decoder writes it */
 			strbuf_addf(out, "\\u%04x", 0xd000u |
-				    ((unsigned char)text[i + 1] & 0x3fu) << 6 |
-				    ((unsigned char)text[i + 2] & 0x3fu));
-			i += 2;
-		} else
+				    ((unsigned char)p[1] & 0x3fu) << 6 |
+				    ((unsigned char)p[2] & 0x3fu));
+			p += 2;
+		} else {
 			strbuf_addch(out, (char)c);
+		}
 	}
 	strbuf_addch(out, '"');
 }

@@ -57,7 +57,7 @@ void strbuf_set_len(struct strbuf *sb, size_t len)
 	sb->buf[len] = '\0';
 }
 
-void strbuf_add(struct strbuf *sb, const void *p, size_t n)
+void strbuf_add_slow(struct strbuf *sb, const void *p, size_t n)
 {
 	if (!n)
 		return;
@@ -69,11 +69,6 @@ void strbuf_add(struct strbuf *sb, const void *p, size_t n)
 void strbuf_addstr(struct strbuf *sb, const char *s)
 {
 	strbuf_add(sb, s, strlen(s));
-}
-
-void strbuf_addch(struct strbuf *sb, char c)
-{
-	strbuf_add(sb, &c, 1);
 }
 
 void strbuf_add_utf8(struct strbuf *sb, uint32_t c)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/compiler.h"
 
@@ -33,9 +34,25 @@ void strbuf_clear(struct strbuf *sb);
 void strbuf_grow(struct strbuf *sb, size_t extra);
 /* shorten to len; or declare bytes written into grown room */
 void strbuf_set_len(struct strbuf *sb, size_t len);
-void strbuf_add(struct strbuf *sb, const void *p, size_t n);
+void strbuf_add_slow(struct strbuf *sb, const void *p, size_t n);
+static inline void strbuf_add(struct strbuf *sb, const void *p, size_t n)
+{
+	if (!n)
+		return;
+	/* room for the NUL too */
+	if (n >= sb->cap - sb->len) {
+		strbuf_add_slow(sb, p, n);
+		return;
+	}
+	memcpy(sb->buf + sb->len, p, n);
+	sb->len += n;
+	sb->buf[sb->len] = '\0';
+}
 void strbuf_addstr(struct strbuf *sb, const char *s);
-void strbuf_addch(struct strbuf *sb, char c);
+static inline void strbuf_addch(struct strbuf *sb, char c)
+{
+	strbuf_add(sb, &c, 1);
+}
 /* c as UTF-8; a surrogate gives three bytes too, which are none */
 void strbuf_add_utf8(struct strbuf *sb, uint32_t c);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) _printf_(2, 3);
