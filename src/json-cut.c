@@ -6,12 +6,7 @@
 
 #include "base/xalloc.h"
 #include "json-bytes.h"
-
-#define BLOCK 64
-
-struct masks {
-	uint64_t quote, back, open, close, comma;
-};
+#include "json-cut-internal.h"
 
 void json_cut_init(struct json_cut *c)
 {
@@ -32,10 +27,10 @@ static inline uint64_t mask16(__m128i v, char c, int at)
 	return (uint64_t)(unsigned int)bits << at;
 }
 
-static inline void find_masks(const char *p, struct masks *m)
+static inline void find_masks(const char *p, struct json_cut_masks *m)
 {
 	memset(m, 0, sizeof(*m));
-	for (int at = 0; at < BLOCK; at += 16) {
+	for (int at = 0; at < JSON_BLOCK; at += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)
 					    (const void *)(p + at));
 		/* makes [ and { one, and ] and } */
@@ -49,10 +44,10 @@ static inline void find_masks(const char *p, struct masks *m)
 	}
 }
 #else
-static inline void find_masks(const char *p, struct masks *m)
+static inline void find_masks(const char *p, struct json_cut_masks *m)
 {
 	memset(m, 0, sizeof(*m));
-	for (int at = 0; at < BLOCK; at++) {
+	for (int at = 0; at < JSON_BLOCK; at++) {
 		uint64_t bit = UINT64_C(1) << at;
 
 		m->quote |= p[at] == '"' ? bit : 0;
@@ -63,31 +58,6 @@ static inline void find_masks(const char *p, struct masks *m)
 	}
 }
 #endif
-
-/* bytes behind a backslash that is not itself behind one */
-static inline uint64_t escaped_bytes(struct json_cut *c, uint64_t back)
-{
-	const uint64_t even = UINT64_C(0x5555555555555555);
-	uint64_t follows, odd_starts, on_even;
-
-	back &= ~c->escaped;
-	follows = back << 1 | c->escaped;
-	odd_starts = back & ~even & ~follows;
-	c->escaped = __builtin_add_overflow(odd_starts, back, &on_even);
-	return (even ^ on_even << 1) & follows;
-}
-
-/* each bit becomes the parity of those up to it */
-static inline uint64_t parity(uint64_t v)
-{
-	v ^= v << 1;
-	v ^= v << 2;
-	v ^= v << 4;
-	v ^= v << 8;
-	v ^= v << 16;
-	v ^= v << 32;
-	return v;
-}
 
 static void add(struct json_cut *c, size_t end)
 {
@@ -106,9 +76,8 @@ static bool is_blank(const char *p, size_t n)
 	return !n;
 }
 
-/* every bracket and comma on its own; true: the end of the array */
-static bool one_by_one(struct json_cut *c, const char *buf,
-		       const struct masks *m)
+bool json_cut_one_by_one(struct json_cut *c, const char *buf,
+			 const struct json_cut_masks *m)
 {
 	uint64_t bits = m->open | m->close | m->comma;
 
@@ -144,41 +113,40 @@ static inline int count(uint64_t bits)
 	return n;
 }
 
-static bool scan_block(struct json_cut *c, const char *buf, const char *block)
+static bool cut_blocks(struct json_cut *c, const char *buf, const char *p,
+		       size_t blocks)
 {
-	uint64_t strings;
-	struct masks m;
-	int closed;
+	for (; blocks; blocks--, p += JSON_BLOCK, c->scanned += JSON_BLOCK) {
+		struct json_cut_masks m;
 
-	find_masks(block, &m);
-	if (m.back | c->escaped)
-		m.quote &= ~escaped_bytes(c, m.back);
-	strings = parity(m.quote) ^ c->in_string;
-	c->in_string = (uint64_t)((int64_t)strings >> 63);
-	m.open &= ~strings;
-	m.close &= ~strings;
-	m.comma &= ~strings;
-	/* it cannot come down to the elements in this block */
-	closed = count(m.close);
-	if (c->depth > closed) {
-		c->depth += count(m.open) - closed;
-		return false;
+		find_masks(p, &m);
+		if (json_cut_block(c, buf, &m, json_parity, count))
+			return true;
 	}
-	return one_by_one(c, buf, &m);
+	return false;
+}
+
+static json_cut_fn *pick(void)
+{
+#ifdef JSON_X86
+	if (json_simd() == JSON_SIMD_AVX2)
+		return json_cut_avx2;
+#endif
+	return cut_blocks;
 }
 
 bool json_cut_scan(struct json_cut *c, const char *buf, size_t len, bool last)
 {
-	char block[BLOCK];
+	json_cut_fn *blocks = pick();
+	char block[JSON_BLOCK];
 
-	for (; len - c->scanned >= BLOCK; c->scanned += BLOCK)
-		if (scan_block(c, buf, buf + c->scanned))
-			return true;
+	if (blocks(c, buf, buf + c->scanned, (len - c->scanned) / JSON_BLOCK))
+		return true;
 	if (!last || c->scanned == len)
 		return false;
 	memset(block, ' ', sizeof(block));
 	memcpy(block, buf + c->scanned, len - c->scanned);
-	if (scan_block(c, buf, block))
+	if (blocks(c, buf, block, 1))
 		return true;
 	c->scanned = len;
 	return false;
