@@ -16,6 +16,9 @@
 #include "plan.h"
 #include "step.h"
 
+/* of what is no fault a few examples do */
+#define NOTES_MAX 5u
+
 struct documents {
 	struct step_ctx *c;
 	struct check_result *r;
@@ -23,7 +26,8 @@ struct documents {
 	struct strvec files;
 	const char *file;
 	bool live;
-	uint64_t faults, count;
+	uint64_t faults, count, noted;
+	struct strvec notes;
 };
 
 /* --- which files --- */
@@ -119,6 +123,19 @@ static int on_fault(void *ctx, const struct json_place *at,
 	return 0;
 }
 
+static void on_note(void *ctx, const struct json_place *at, const char *what)
+{
+	struct documents *d = ctx;
+	_cleanup_free_ char *shown = NULL;
+
+	if (d->noted++ >= NOTES_MAX)
+		return;
+	shown = escape_bytes(d->file);
+	strvec_pushf(&d->notes, "%s:%llu:%llu: %s", shown,
+		     (unsigned long long)at->line,
+		     (unsigned long long)at->column, _(what));
+}
+
 static int on_tick(void *ctx, uint64_t done)
 {
 	struct documents *d = ctx;
@@ -130,6 +147,7 @@ static int on_tick(void *ctx, uint64_t done)
 static const struct json_check_ops ops = {
 	.fault = on_fault,
 	.tick = on_tick,
+	.note = on_note,
 };
 
 static int check_file(struct documents *d, const char *path)
@@ -162,13 +180,35 @@ static int check_files(struct documents *d, struct error *err)
 	return 0;
 }
 
+static void say_well_formed(const struct documents *d)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	strbuf_addf(&text, ngettext(
+			"%llu document in %zu files is well-formed",
+			"%llu documents in %zu files are well-formed",
+			d->count), (unsigned long long)d->count, d->files.n);
+	if (d->noted)
+		/* TRANSLATORS: a name twice, a number with too many digits */
+		strbuf_addf(&text, ngettext(
+			"; %llu place that programs read differently",
+			"; %llu places that programs read differently",
+			d->noted), (unsigned long long)d->noted);
+	check_result_set(d->r, CHECK_OK, "%s", text.buf);
+}
+
+static void more(struct check_result *r, uint64_t n, uint64_t shown)
+{
+	if (n > shown)
+		strvec_pushf(&r->details, _("and %llu more"),
+			     (unsigned long long)(n - shown));
+}
+
 static void conclude(struct documents *d)
 {
 	struct check_result *r = d->r;
 
-	if (d->faults > CHECK_DETAILS_MAX)
-		strvec_pushf(&r->details, _("and %llu more"),
-			     (unsigned long long)d->faults - CHECK_DETAILS_MAX);
+	more(r, d->faults, CHECK_DETAILS_MAX);
 	if (d->faults) {
 		check_result_set(r, CHECK_FAIL, ngettext(
 			"%llu fault in %zu files: %s",
@@ -179,11 +219,11 @@ static void conclude(struct documents *d)
 	} else if (!d->files.n) {
 		check_result_set(r, CHECK_OK, _("no file matches"));
 	} else {
-		check_result_set(r, CHECK_OK, ngettext(
-			"%llu document in %zu files is well-formed",
-			"%llu documents in %zu files are well-formed",
-			d->count), (unsigned long long)d->count, d->files.n);
+		say_well_formed(d);
 	}
+	for (size_t i = 0; i < d->notes.n; i++)
+		strvec_push(&r->details, d->notes.v[i]);
+	more(r, d->noted, NOTES_MAX);
 }
 
 int check_documents(struct step_ctx *c, const struct strvec *paths, bool lines,
@@ -200,5 +240,6 @@ int check_documents(struct step_ctx *c, const struct strvec *paths, bool lines,
 	if (ret >= 0)
 		conclude(&d);
 	strvec_release(&d.files);
+	strvec_release(&d.notes);
 	return ret;
 }

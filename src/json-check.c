@@ -15,12 +15,14 @@
 #include "base/i18n.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "json-notes.h"
 
 #define PIECE ((size_t)64 * 1024)
 #define TICK_EVERY ((uint64_t)4 * 1024 * 1024)
 
 struct check {
 	struct json_scan *scan;
+	struct json_notes *notes;       /* NULL: not asked for */
 	const struct json_check_ops *ops;
 	void *ctx;
 	bool lines;
@@ -28,6 +30,25 @@ struct check {
 	uint64_t line, line_begin;
 	uint64_t count;
 };
+
+static int scan_piece(struct check *c, const char *p, size_t n)
+{
+	return c->notes ? json_notes_feed(c->notes, p, n) :
+		json_scan_feed(c->scan, p, n);
+}
+
+static void on_note(void *ctx, const struct json_place *where,
+		    const char *what)
+{
+	const struct check *c = ctx;
+	struct json_place at = *where;
+
+	if (c->lines) {
+		at.offset += c->line_begin;
+		at.line = c->line;
+	}
+	c->ops->note(c->ctx, &at, what);
+}
 
 /* the document (lines: the line) is over */
 static int document_end(struct check *c, bool torn)
@@ -62,13 +83,16 @@ static int feed_lines(struct check *c, const char *p, size_t n, uint64_t at)
 		int r;
 
 		/* a fault stays until the end of its line */
-		(void)json_scan_feed(c->scan, p, len);
+		(void)scan_piece(c, p, len);
 		if (!nl)
 			break;
 		r = document_end(c, false);
 		if (r)
 			return r;
-		json_scan_reset(c->scan);
+		if (c->notes)
+			json_notes_reset(c->notes);
+		else
+			json_scan_reset(c->scan);
 		at += len + 1;
 		c->line++;
 		c->line_begin = at;
@@ -82,7 +106,7 @@ static int feed(struct check *c, const char *p, size_t n, uint64_t at)
 {
 	if (c->lines)
 		return feed_lines(c, p, n, at);
-	return json_scan_feed(c->scan, p, n) ? 1 : 0;
+	return scan_piece(c, p, n) ? 1 : 0;
 }
 
 static int read_through(struct check *c, int fd, const char *where,
@@ -121,6 +145,7 @@ int json_check_faults(int root_fd, const char *path, bool lines,
 		      uint64_t *ret_count, struct error *err)
 {
 	struct check c = { .ops = ops, .ctx = ctx, .lines = lines, .line = 1 };
+	_cleanup_json_notes_ struct json_notes *notes = NULL;
 	_cleanup_json_scan_ struct json_scan *scan = NULL;
 	_cleanup_free_ char *where = escape_bytes(path);
 	_cleanup_close_ int fd = -1;
@@ -139,8 +164,11 @@ int json_check_faults(int root_fd, const char *path, bool lines,
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_JSON, -EINVAL,
 				 _("'%s' is not a regular file"), where);
-	scan = json_scan_new(NULL, NULL);
-	c.scan = scan;
+	if (ops && ops->note)
+		c.notes = notes = json_notes_new(on_note, &c);
+	else
+		scan = json_scan_new(NULL, NULL);
+	c.scan = notes ? json_notes_scan(notes) : scan;
 	r = read_through(&c, fd, where, err);
 	if (ret_count)
 		*ret_count = c.count;

@@ -78,8 +78,8 @@ struct json_scan {
 	/* of the piece that is being fed */
 	const unsigned char *piece;
 	uint64_t base;
-	/* the token we are in: its first byte */
-	uint64_t begin;
+	/* the token we are in: its first byte, and cont ahead of it */
+	uint64_t begin, begin_cont;
 	bool is_key;
 	enum num num;
 	/* the letters that must still come */
@@ -190,6 +190,7 @@ static inline const unsigned char *begin_string(struct json_scan *s,
 						bool is_key)
 {
 	s->begin = here(s, p);
+	s->begin_cont = s->cont;
 	s->is_key = is_key;
 	s->state = ST_STRING;
 	return p + 1;
@@ -225,6 +226,7 @@ static const unsigned char *begin_value(struct json_scan *s,
 	case '-':
 	case '0' ... '9':
 		s->begin = here(s, p);
+		s->begin_cont = s->cont;
 		s->num = *p == '-' ? NUM_MINUS : *p == '0' ? NUM_ZERO : NUM_INT;
 		s->state = ST_NUMBER;
 		return p + 1;
@@ -516,6 +518,19 @@ const char *json_scan_reason(const struct json_scan *s, struct json_place *ret)
 	if (ret)
 		*ret = s->place;
 	return s->reason;
+}
+
+void json_scan_token_place(const struct json_scan *s, struct json_place *ret)
+{
+	ret->offset = s->begin;
+	ret->line = s->line;
+	ret->column = s->begin - s->line_begin - s->begin_cont + 1;
+}
+
+uint64_t json_scan_token_begin(const struct json_scan *s)
+{
+	return s->state >= ST_STRING && s->state <= ST_WORD ? s->begin :
+		s->base;
 }
 
 void json_scan_reset(struct json_scan *s)

@@ -53,6 +53,10 @@ const char *json_scan_reason(const struct json_scan *s,
 			     struct json_place *ret);
 /* nothing but white space so far */
 bool json_scan_is_blank(const struct json_scan *s);
+/* while fn looks at a key, string or number: its place */
+void json_scan_token_place(const struct json_scan *s, struct json_place *ret);
+/* first byte of the token that is not over yet, or of what comes next */
+uint64_t json_scan_token_begin(const struct json_scan *s);
 void json_scan_free(struct json_scan *s);
 static inline void json_scan_freep(struct json_scan **s)
 {
@@ -67,7 +71,8 @@ void json_scan_reset(struct json_scan *s);
  * lines (JSONL: each line that is not blank is a document, CRLF fine). fault
  * gets the untranslated reason, and whether the document is a last line
  * without its newline (somebody may be writing it); tick the bytes done, every
- * few MiB. Either may be NULL; nonzero from one of them ends it and is
+ * few MiB; note what is valid and yet read differently by different programs
+ * (json-notes.h). Each may be NULL; nonzero from fault or tick ends it and is
  * returned. *ret_count (may be NULL): documents that were found whole. err is
  * filled only when the file cannot be read (or is none: -EINVAL).
  */
@@ -75,6 +80,7 @@ struct json_check_ops {
 	int (*fault)(void *ctx, const struct json_place *at,
 		     const char *reason, bool torn);
 	int (*tick)(void *ctx, uint64_t done);
+	void (*note)(void *ctx, const struct json_place *at, const char *what);
 };
 int json_check_faults(int root_fd, const char *path, bool lines,
 		      const struct json_check_ops *ops, void *ctx,

@@ -258,24 +258,37 @@ bool json_number_valid(const char *p, size_t n)
 	return i == n;
 }
 
+/* from the first digit that is not zero to the last one */
+static size_t significant(const char *p, size_t n)
+{
+	size_t digits = 0, zeros = 0;
+
+	for (size_t i = 0; i < n && (p[i] | 0x20) != 'e'; i++) {
+		if (p[i] == '-' || p[i] == '.' || (p[i] == '0' && !digits))
+			continue;
+		zeros = p[i] == '0' ? zeros + 1 : 0;
+		digits++;
+	}
+	return digits - zeros;
+}
+
 bool json_number_fits_double(const char *p, size_t n)
 {
 	_cleanup_free_ char *text = NULL;
+	size_t digits = significant(p, n);
 	char back[40];
 	double v;
 
 	/* fifteen digits always do */
-	if (n < 16 && !memchr(p, 'e', n) && !memchr(p, 'E', n))
+	if (digits <= 15 && n < 300 && !memchr(p, 'e', n) &&
+	    !memchr(p, 'E', n))
 		return true;
+	if (!digits || digits > 17)
+		return !digits;
 	text = xstrndup(p, n);
 	/* LC_NUMERIC is "C": main() sees to that */
 	v = strtod(text, NULL);
-	for (int digits = 1; digits <= 17; digits++) {
-		(void)snprintf(back, sizeof(back), "%.*g", digits, v);
-		if (strchr("in", back[*back == '-']))
-			return false;
-		if (json_number_cmp(p, n, back, strlen(back)) == 0)
-			return true;
-	}
-	return false;
+	(void)snprintf(back, sizeof(back), "%.*g", (int)digits, v);
+	return !strchr("in", back[*back == '-']) &&
+		json_number_cmp(p, n, back, strlen(back)) == 0;
 }

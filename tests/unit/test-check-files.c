@@ -50,6 +50,14 @@ static void documents(void **state)
 	       "d/e/b.json; echo '1' >d/x", CHECK_FAIL,
 	       "2 faults in 3 files: d/a.json:1:2: ", 2);
 	/* a named file must be there; a pattern may match nothing */
+	/* told, never refused */
+	expect(STEPS("json", "paths = [\"a.json\"];"),
+	       "printf '{\"a\": 1, \"a\": 2, \"n\": 9007199254740993}\n'"
+	       " >a.json", CHECK_OK, "1 document in 1 files is well-formed; "
+	       "2 places that programs read differently", 2);
+	expect(STEPS("json", "paths = [\"a.json\"];"),
+	       "echo '[1e999,1e999,1e999,1e999,1e999,1e999,1e999]' >a.json",
+	       CHECK_OK, "7 places", 6);
 	expect(STEPS("json", "paths = [\"gone.json\"];"), ":", CHECK_FAIL,
 	       "gone.json: is not there", 1);
 	expect(STEPS("json", "paths = [\"*.json\"];"), ":", CHECK_OK,
