@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_SQL_H
+#define STORE_SQL_H
+/*
+ * store-sql - pieces of SQL that all dialects take; appended
+ *
+ * For whoever makes a statement for store_exec() out of names of the plan.
+ */
+#include <stdint.h>
+
+struct strbuf;
+struct store_shape;
+
+/* quoted; the set NAME or SCHEMA.NAME */
+void store_sql_name(struct strbuf *sb, const char *name);
+void store_sql_set(struct strbuf *sb, const char *set);
+/* names of the columns from .. to, a comma between two */
+void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
+		     uint32_t from, uint32_t to);
+
+#endif
