@@ -9,6 +9,7 @@
  * moving mark happen inside of a transaction that writes, the mark that makes
  * a range known outside; batches have as many columns as the shape.
  */
+#include "store-dump.h"
 #include "store-sql.h"
 #include "store.h"
 
@@ -44,6 +45,12 @@ struct store_ops {
 	int (*digest)(struct store *s, const struct store_shape *shape,
 		      const char *lo, const char *hi,
 		      struct store_digest *ret, struct error *err);
+	/* COPY ... TO STDOUT, a row at a time, and COPY ... FROM STDIN, for as
+	   long as it takes; NULL: the sets are in a file (store-dump.h) */
+	int (*copy_out)(struct store *s, const char *sql, store_sink_fn *sink,
+			void *ctx, struct error *err);
+	int (*copy_in)(struct store *s, const char *sql,
+		       store_source_fn *source, void *ctx, struct error *err);
 };
 
 struct store {

@@ -38,5 +38,10 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 int pg_copy_in(struct pg_store *p, const char *sql,
 	       const struct store_batch *b, uint32_t from, uint32_t n,
 	       struct error *err);
+/* ops->copy_out and copy_in: the clock is wound up with each piece */
+int pg_copy_out(struct store *s, const char *sql, store_sink_fn *sink,
+		void *ctx, struct error *err);
+int pg_copy_stream(struct store *s, const char *sql, store_source_fn *source,
+		   void *ctx, struct error *err);
 
 #endif

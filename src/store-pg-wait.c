@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/strbuf.h"
@@ -302,11 +303,11 @@ static int add_copy_cell(struct strbuf *sb, const struct store_batch *b,
 	return 0;
 }
 
-static bool send_copy(struct pg_store *p, const struct strbuf *sb)
+static bool send_copy(struct pg_store *p, const char *text, size_t len)
 {
 	int n;
 
-	while ((n = PQputCopyData(p->c, sb->buf, (int)sb->len)) == 0)
+	while ((n = PQputCopyData(p->c, text, (int)len)) == 0)
 		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
 			return false;
 	return n == 1 && flushed(p);
@@ -327,7 +328,7 @@ static int copy_rows(struct pg_store *p, const struct store_batch *b,
 		}
 		strbuf_addch(&sb, '\n');
 		if (sb.len >= COPY_CHUNK || row + 1 == to) {
-			if (!send_copy(p, &sb))
+			if (!send_copy(p, sb.buf, sb.len))
 				return -ECONNRESET;
 			strbuf_clear(&sb);
 		}
@@ -335,37 +336,121 @@ static int copy_rows(struct pg_store *p, const struct store_batch *b,
 	return 0;
 }
 
-int pg_copy_in(struct pg_store *p, const char *sql,
-	       const struct store_batch *b, uint32_t from, uint32_t n,
-	       struct error *err)
+/* until the server stands at COPY; else what it said, or a bug */
+static int begin_copy(struct pg_store *p, const char *sql, ExecStatusType want,
+		      struct error *err)
 {
 	struct taking t = { .limit = 0 };
 	PGresult *r = NULL;
-	int ret = send_sql(p, sql, NULL, err), end, sent;
+	int ret = send_sql(p, sql, NULL, err);
 
 	if (ret < 0)
 		return ret;
 	if (!next_result(p, &r))
 		return failed(p, NULL, err);
-	if (PQresultStatus(r) != PGRES_COPY_IN) {
+	if (PQresultStatus(r) != want) {
 		ret = take(p, &t, r, err);
-		PQclear(r);
 		(void)take_all(p, &t, NULL);
-		return ret;
+		if (ret >= 0)
+			BUG("a statement that is no COPY");
 	}
 	PQclear(r);
-	ret = copy_rows(p, b, from, from + n);
-	if (ret == -ECONNRESET)
-		return failed(p, NULL, err);
-	while ((end = PQputCopyEnd(p->c, ret ? "zero byte" : NULL)) == 0)
+	return MIN(ret, 0);
+}
+
+/* nothing but the end of the connection stops a COPY */
+static int give_up(struct pg_store *p, struct error *err)
+{
+	p->dead = true;
+	return failed(p, NULL, err);
+}
+
+/* why: the server is to drop it all */
+static bool end_copy(struct pg_store *p, const char *why)
+{
+	int n;
+
+	while ((n = PQputCopyEnd(p->c, why)) == 0)
 		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
-			return failed(p, NULL, err);
-	if (end < 0 || !flushed(p))
+			return false;
+	return n == 1 && flushed(p);
+}
+
+int pg_copy_in(struct pg_store *p, const char *sql,
+	       const struct store_batch *b, uint32_t from, uint32_t n,
+	       struct error *err)
+{
+	struct taking t = { .limit = 0 };
+	int ret = begin_copy(p, sql, PGRES_COPY_IN, err), sent;
+
+	if (ret < 0)
+		return ret;
+	ret = copy_rows(p, b, from, from + n);
+	if (ret == -ECONNRESET || !end_copy(p, ret ? "zero byte" : NULL))
 		return failed(p, NULL, err);
 	sent = take_all(p, &t, ret ? NULL : err);
 	if (ret && !p->dead)
 		return bad_zero(p, err);
 	return sent < 0 ? sent : t.changed;
+}
+
+/* it may take as long as it likes, if only it goes on */
+static bool wind_up(struct pg_store *p, size_t *behind, size_t n)
+{
+	*behind += n;
+	if (*behind < COPY_CHUNK)
+		return true;
+	*behind = 0;
+	if (store_clock_stop(&p->clock))
+		return false;
+	p->clock.deadline = clock_mono_ns() +
+		(uint64_t)(p->statement_ms + GRACE_MS) * 1000000;
+	return true;
+}
+
+int pg_copy_stream(struct store *s, const char *sql, store_source_fn *source,
+		   void *ctx, struct error *err)
+{
+	struct pg_store *p = (struct pg_store *)s;
+	struct taking t = { .limit = 0 };
+	int ret = begin_copy(p, sql, PGRES_COPY_IN, err);
+	size_t behind = 0;
+	const char *text;
+	ssize_t n = 0;
+
+	if (ret < 0)
+		return ret;
+	while ((n = source(ctx, &text, err)) > 0)
+		if (!wind_up(p, &behind, (size_t)n) ||
+		    !send_copy(p, text, (size_t)n))
+			return give_up(p, err);
+	if (!end_copy(p, n < 0 ? "the source failed" : NULL))
+		return n < 0 ? (int)n : give_up(p, err);
+	ret = take_all(p, &t, n < 0 ? NULL : err);
+	return n < 0 ? (int)n : MIN(ret, 0);
+}
+
+int pg_copy_out(struct store *s, const char *sql, store_sink_fn *sink,
+		void *ctx, struct error *err)
+{
+	struct pg_store *p = (struct pg_store *)s;
+	struct taking t = { .limit = 0 };
+	int ret = begin_copy(p, sql, PGRES_COPY_OUT, err), n;
+	size_t behind = 0;
+	char *row;
+
+	while (ret >= 0 && (n = PQgetCopyData(p->c, &row, 1)) != -1) {
+		if (n == 0 && wait_for(p, POLLIN) && PQconsumeInput(p->c))
+			continue;
+		if (n <= 0)
+			return give_up(p, err);
+		ret = wind_up(p, &behind, (size_t)n) ?
+			sink(ctx, row, (size_t)n, err) : give_up(p, err);
+		PQfreemem(row);
+		if (ret < 0)
+			p->dead = true;
+	}
+	return ret < 0 ? ret : MIN(take_all(p, &t, err), 0);
 }
 
 /* in the clear only where nobody is on the way: sockets */

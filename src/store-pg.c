@@ -261,4 +261,6 @@ const struct store_ops store_pg_ops = {
 	.columns = pg_columns,
 	.exec = pg_exec,
 	.split = store_sql_split,
+	.copy_out = pg_copy_out,
+	.copy_in = pg_copy_stream,
 };

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_DUMP_H
+#define STORE_DUMP_H
+/*
+ * store-dump - named sets of a database, out and back again
+ *
+ * For databases that are no file (PostgreSQL); a database that is a file is
+ * saved as one. A dump is what one snapshot holds: for each set its rows, as
+ * COPY writes them, with their number and a digest, and the objects that make
+ * up its schema, each with the statement that makes it and the one that takes
+ * it away.
+ *
+ *	store_dump_begin(s, sets, &d, &err);       one REPEATABLE READ snapshot
+ *	store_dump_rows(s, &d.sets[i], sink, ctx, &err);      for each
+ *	store_dump_end(s, &err);
+ *	store_dump_index(&d, &out);                to be kept with the rows
+ *	...
+ *	store_dump_parse(text, len, &d, &err);
+ *	store_load(s, &load, &err);                one transaction
+ *
+ * Sets: tables, partitioned tables (with their partitions), views and
+ * materialized views (these without rows). A set that is not there is part of
+ * a dump, too: a load drops it. "" stands for every table and view outside of
+ * the system's schemas and of our own tables (_upshift_*).
+ *
+ * Of a table the dump has: columns with type, collation, default, generated
+ * and identity; constraints, and the foreign keys of other tables that refer
+ * to it; indexes, triggers, rules, policies, comments, owner, grants;
+ * sequences that belong to it or that its defaults use, with their values. Not
+ * of it: functions, types and extensions, which a load expects to be there.
+ *
+ * The sum of a set does not depend on the order of its rows: the XXH3-128 of
+ * each line of COPY, added up modulo 2^128, so that a row which is there twice
+ * counts twice. It does depend on the order of the columns.
+ *
+ * A load puts into place what is there under the same name: it empties a table
+ * and drops or makes what differs in its schema, so that views over it stay.
+ * Only where columns are missing or of another type the table is dropped and
+ * made again, which the database refuses where others depend on it. Foreign
+ * keys are dropped for the load and made again behind it, so rows need no
+ * order; triggers do not fire; sequences get their values. Then everything is
+ * read again and compared, within the transaction, and committed. Any failure,
+ * and a crash at any moment, leaves all as it was, or all as it is to be; a
+ * load may be run again.
+ *
+ * Source: https://www.postgresql.org/docs/15/catalogs.html, /sql-copy.html,
+ * /functions-info.html; what pg_dump sets for its session.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/hash.h"
+#include "base/strbuf.h"
+
+struct error;
+struct store;
+
+/* one thing of the schema */
+struct store_object {
+	char *kind, *name;
+	char *create;            /* NULL: only with the table as a whole */
+	char *drop;              /* NULL: nothing takes it away */
+	char *state;             /* what is compared */
+	int rank;                /* made in this order, dropped in the other */
+	bool shared;             /* may belong to a set that goes */
+};
+
+struct store_dump_set {
+	char *set;               /* as it was asked for, or qualified for "" */
+	char *full;              /* quoted, with its schema; NULL: not there */
+	char type;               /* 'r' table, 'p' partitioned, 'v', 'm'; 0 */
+	unsigned long oid;       /* not kept */
+	struct strvec columns;   /* that COPY takes, in order */
+	struct store_object *objects;
+	size_t object_n, object_cap;
+	uint64_t rows, bytes;
+	struct xxh128 sum;
+};
+
+struct store_dump {
+	struct store_dump_set *sets;
+	size_t n;
+	char *server;            /* its version, as it says it */
+};
+
+#define STORE_DUMP_INIT { 0 }
+#define _cleanup_store_dump_ _cleanup_(store_dump_release)
+void store_dump_release(struct store_dump *d);
+
+/* can sets of this store be dumped, or is it a file? */
+bool store_can_dump(const struct store *s);
+
+/* Opens the snapshot; d is initialized. -EOPNOTSUPP: it is a file. After a
+   failure there is no transaction. */
+int store_dump_begin(struct store *s, const struct strvec *sets,
+		     struct store_dump *ret, struct error *err);
+/*
+ * The rows of a set, one at a time, each with its newline; fills in rows,
+ * bytes and sum. sink NULL: they are counted and summed alone. After a failure
+ * of the sink (which it returns) the connection is of no use any more.
+ */
+typedef int store_sink_fn(void *ctx, const char *row, size_t n,
+			  struct error *err);
+bool store_dump_has_rows(const struct store_dump_set *set);
+int store_dump_rows(struct store *s, struct store_dump_set *set,
+		    store_sink_fn *sink, void *ctx, struct error *err);
+int store_dump_end(struct store *s, struct error *err);
+
+/* JSON lines; and back: -EINVAL, ERR_BACKUP_DAMAGED */
+void store_dump_index(const struct store_dump *d, struct strbuf *out);
+int store_dump_parse(const char *text, size_t len, struct store_dump *ret,
+		     struct error *err);
+/* the schema as a script for psql, without the rows */
+void store_dump_sql(const struct store_dump *d, struct strbuf *out);
+struct store_dump_set *store_dump_find(const struct store_dump *d,
+				       const char *set);
+
+/*
+ * The difference between two sets as it is to be told: bits; what is the same
+ * in rows and schema gives 0.
+ */
+enum store_dump_diff {
+	STORE_DIFF_THERE = 1u << 0,      /* one of them is not there */
+	STORE_DIFF_SCHEMA = 1u << 1,
+	STORE_DIFF_VALUES = 1u << 2,     /* of sequences */
+	STORE_DIFF_ROWS = 1u << 3,
+};
+unsigned int store_dump_compare(const struct store_dump_set *a,
+				const struct store_dump_set *b);
+
+/* where a load gets its rows: any number of bytes, 0 at the end, -errno */
+typedef ssize_t store_source_fn(void *ctx, const char **p, struct error *err);
+struct store_load {
+	const struct store_dump *dump;
+	/* begins the rows of a set: what source() gives from then on */
+	int (*open)(void *ctx, const struct store_dump_set *set,
+		    struct error *err);
+	store_source_fn *source;
+	void *ctx;
+	/* bytes that were loaded so far, of all; may be NULL */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	/* statements before the commit: what we keep there of steps */
+	const struct strvec *also;
+};
+int store_load(struct store *s, const struct store_load *l,
+	       struct error *err);
+
+#endif
