@@ -56,6 +56,7 @@ struct step_ctx {
 	enum event_phase phase;
 	const struct effects *effects;  /* resolved, while applying */
 	struct strvec stages;      /* directories made by step_stage() */
+	struct strvec leases;      /* stores on servers that are ours now */
 	struct engine_meter meter;
 	struct part_meter parts[STEP_PARTS_MAX];
 	size_t part_n;
@@ -127,6 +128,8 @@ bool engine_has_changed(const struct engine *e);
 void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 		   enum event_phase phase);
 void step_ctx_release(struct step_ctx *c);
+/* step-store.c: gives back what step_store() obtained */
+void step_ctx_end_leases(struct step_ctx *c);
 /* the step's id, or "app" */
 const char *step_ctx_id(struct step_ctx *c);
 

@@ -47,6 +47,7 @@ void step_ctx_release(struct step_ctx *c)
 	for (size_t i = 0; i < c->stages.n; i++)
 		drop_stage(c, c->stages.v[i]);
 	strvec_release(&c->stages);
+	step_ctx_end_leases(c);
 	for (size_t i = 0; i < c->part_n; i++)
 		free(c->parts[i].name);
 	if (c->e->run && c->index >= 0 && c->e->run->fd >= 0 &&

@@ -249,7 +249,8 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
  * Opens a store of the plan; the caller closes it. While it waits the step can
  * be cancelled. In a check or a dry run it is read_only whatever is asked for.
  * A database that is not there is made where it may be written. timeout_s: of
- * one statement; 0: what the plan says for all.
+ * one statement; 0: what the plan says for all. On a server the run takes the
+ * lease of the plan (store_lease()) when it may write, until the step ends.
  */
 struct store;
 int step_store(struct step_ctx *c, const char *name, bool read_only,

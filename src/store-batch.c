@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -56,6 +57,17 @@ void store_batch_drop_row(struct store_batch *b)
 	b->nrow--;
 	b->ncell = (size_t)b->nrow * b->ncol;
 	b->n = b->cell[b->ncell].off;
+}
+
+int64_t store_batch_int(const struct store_batch *b, uint32_t row,
+			uint32_t col)
+{
+	const struct store_cell *c = store_batch_cell(b, row, col);
+	char text[24] = "";
+
+	if (c->len > 0 && (size_t)c->len < sizeof(text))
+		memcpy(text, b->buf + c->off, (size_t)c->len);
+	return strtoll(text, NULL, 10);
 }
 
 /* ["b6162"]: the letter of the type, and hex of the text */

@@ -15,6 +15,8 @@
 
 struct store_ops {
 	const char *scheme;
+	unsigned int caps;       /* that need no trying */
+	const char *now_s;       /* SQL for seconds since 1970, or NULL */
 	int (*open)(const char *rest, const struct store_options *o,
 		    struct store **ret, struct error *err);
 	void (*close)(struct store *s);
@@ -35,6 +37,8 @@ struct store_ops {
 		     struct store_batch *b, struct error *err);
 	int (*columns)(struct store *s, const char *set,
 		       struct store_batch *b, struct error *err);
+	/* may be NULL: the caps are all; not inside of a transaction */
+	bool (*probe)(struct store *s, enum store_cap cap);
 	/* may be NULL; digest is then a scan */
 	int (*exec)(struct store *s, const char *sql,
 		    const struct store_batch *args, struct store_batch *b,
@@ -57,6 +61,7 @@ struct store {
 	const struct store_ops *ops;
 	char *name;
 	char sqlstate[6];
+	unsigned int caps, tried, taken; /* taken away by the test */
 	bool in_tx, writes;
 	int (*tick)(void *ctx);  /* of the options */
 	void *tick_ctx;
@@ -64,6 +69,10 @@ struct store {
 
 extern const struct store_ops store_sqlite_ops;
 extern const struct store_ops store_pg_ops;
+
+/* --- store-caps.c --- */
+/* what the environment takes away, for tests */
+unsigned int store_caps_taken(void);
 
 /* where the options say 0 */
 #define STORE_CONNECT_MS 10000
@@ -86,6 +95,10 @@ bool store_clock_stop(struct store_clock *c);
    before it in a scan: a key that is NULL, or the same again */
 int store_check_key(const struct store *s, const struct store_shape *shape,
 		    const struct store_batch *b, struct error *err);
+
+int store_digest_by_scan(struct store *s, const struct store_shape *shape,
+			 const char *lo, const char *hi,
+			 struct store_digest *ret, struct error *err);
 
 /* the same as they are read */
 void store_sql_reads(struct strbuf *sb, const struct store_shape *shape,

@@ -34,6 +34,11 @@ int pg_connect(struct pg_store *p, const char *conninfo,
 int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 	   const struct store_shape *shape, uint32_t limit,
 	   struct store_batch *b, struct error *err);
+/* store-pg-caps.c: ops->probe and ops->digest */
+bool pg_probe(struct store *s, enum store_cap cap);
+int pg_digest(struct store *s, const struct store_shape *shape,
+	      const char *lo, const char *hi, struct store_digest *ret,
+	      struct error *err);
 /* sql is COPY ... FROM STDIN; returns the number of rows */
 int pg_copy_in(struct pg_store *p, const char *sql,
 	       const struct store_batch *b, uint32_t from, uint32_t n,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PostgreSQL, and engines that speak its protocol: no advisory locks, no
- * temporary tables, COPY inside of a transaction only. Settings of the session
+ * PostgreSQL, and engines that speak its protocol: no advisory locks, COPY
+ * inside of a transaction only, temporary tables where there are some. Settings of the session
  * make the text of cells; nothing else relies on them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 
 #define ROWS_A_STATEMENT 1000
 #define PARAMETERS 60000
+/* fewer are not worth a table */
+#define ROWS_STAGED 50
 
 static int pg_exec(struct store *s, const char *sql,
 		   const struct store_batch *args, struct store_batch *b,
@@ -34,6 +37,9 @@ static int run(struct store *s, const char *sql, struct error *err)
 
 static int pg_begin(struct store *s, bool write, struct error *err)
 {
+	/* put wants to know, and inside it would be too late */
+	if (write)
+		(void)store_can(s, STORE_CAP_TEMP_TABLE);
 	/* several scans of one reader see one state */
 	return run(s, write ? "BEGIN" :
 		   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
@@ -122,23 +128,99 @@ static int run_rows(struct store *s, const struct strbuf *head,
 	return changed;
 }
 
+static int copy_in(struct store *s, const char *set,
+		   const struct store_shape *shape,
+		   const struct store_batch *b, uint32_t from, uint32_t n,
+		   struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addstr(&sql, "COPY ");
+	store_sql_set(&sql, set);
+	strbuf_addstr(&sql, " (");
+	store_sql_names(&sql, shape, 0, shape->ncol);
+	strbuf_addstr(&sql, ") FROM STDIN");
+	return pg_copy_in((struct pg_store *)s, sql.buf, b, from, n, err);
+}
+
+/* INSERT INTO set (names) and a blank */
+static void add_insert(struct strbuf *sb, const struct store_shape *shape)
+{
+	strbuf_addstr(sb, "INSERT INTO ");
+	store_sql_set(sb, shape->set);
+	strbuf_addstr(sb, " (");
+	store_sql_names(sb, shape, 0, shape->ncol);
+	strbuf_addstr(sb, ") ");
+}
+
+/*
+ * A temporary table with the columns of the shape, empty, made once in a
+ * session: a transaction that fails takes it away, so it may have to be made
+ * again.
+ */
+static int make_stage(struct store *s, const struct store_shape *shape,
+		      char *name, size_t size, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf cols = STRBUF_INIT;
+	int ret;
+
+	store_sql_names(&cols, shape, 0, shape->ncol);
+	strbuf_addstr(&sql, shape->set);
+	strbuf_add(&sql, cols.buf, cols.len);
+	(void)snprintf(name, size, "_upshift_stage_%016" PRIx64,
+		       store_md5_half(sql.buf, sql.len));
+	strbuf_clear(&sql);
+	strbuf_addf(&sql, "CREATE TEMP TABLE IF NOT EXISTS %s ON COMMIT "
+		    "DELETE ROWS AS SELECT %s FROM ", name, cols.buf);
+	store_sql_set(&sql, shape->set);
+	strbuf_addstr(&sql, " WITH NO DATA");
+	ret = run(s, sql.buf, err);
+	if (ret < 0)
+		return ret;
+	strbuf_clear(&sql);
+	strbuf_addf(&sql, "DELETE FROM pg_temp.%s", name);
+	return run(s, sql.buf, err);
+}
+
+static int put_staged(struct store *s, const struct store_shape *shape,
+		      const struct store_batch *b, uint32_t from, uint32_t n,
+		      enum store_conflict how, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_free_ char *set = NULL;
+	char name[48];
+	int ret = make_stage(s, shape, name, sizeof(name), err);
+
+	if (ret < 0)
+		return ret;
+	set = xasprintf("pg_temp.%s", name);
+	ret = copy_in(s, set, shape, b, from, n, err);
+	if (ret < 0)
+		return ret;
+	add_insert(&sql, shape);
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_names(&sql, shape, 0, shape->ncol);
+	strbuf_addf(&sql, " FROM %s", set);
+	store_sql_conflict(&sql, shape, how);
+	return pg_exec(s, sql.buf, NULL, NULL, err);
+}
+
 static int pg_put(struct store *s, const struct store_shape *shape,
 		  const struct store_batch *b, uint32_t from, uint32_t n,
 		  enum store_conflict how, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf tail = STRBUF_INIT;
+	/* every engine of the kind has it inside of a transaction */
+	bool copy = !(s->taken & STORE_CAP_COPY);
 
-	strbuf_addstr(&sql, how == STORE_ERROR ? "COPY " : "INSERT INTO ");
-	store_sql_set(&sql, shape->set);
-	strbuf_addstr(&sql, " (");
-	store_sql_names(&sql, shape, 0, shape->ncol);
-	if (how == STORE_ERROR) {
-		strbuf_addstr(&sql, ") FROM STDIN");
-		return pg_copy_in((struct pg_store *)s, sql.buf, b, from, n,
-				  err);
-	}
-	strbuf_addstr(&sql, ") VALUES ");
+	if (how == STORE_ERROR && copy)
+		return copy_in(s, shape->set, shape, b, from, n, err);
+	if (n >= ROWS_STAGED && copy && store_can(s, STORE_CAP_TEMP_TABLE))
+		return put_staged(s, shape, b, from, n, how, err);
+	add_insert(&sql, shape);
+	strbuf_addstr(&sql, "VALUES ");
 	store_sql_conflict(&tail, shape, how);
 	return run_rows(s, &sql, tail.buf, b, from, from + n, shape->ncol,
 			err);
@@ -248,6 +330,10 @@ static int pg_open(const char *rest, const struct store_options *o,
 
 const struct store_ops store_pg_ops = {
 	.scheme = "pg",
+	.caps = STORE_CAP_SQL,
+	.now_s = "extract(epoch FROM clock_timestamp())::bigint",
+	.probe = pg_probe,
+	.digest = pg_digest,
 	.open = pg_open,
 	.close = pg_close,
 	.begin = pg_begin,

@@ -541,6 +541,10 @@ static int sqlite_open(const char *rest, const struct store_options *o,
 
 const struct store_ops store_sqlite_ops = {
 	.scheme = "sqlite",
+	.caps = STORE_CAP_SQL | STORE_CAP_TX_DDL | STORE_CAP_TEMP_TABLE |
+		STORE_CAP_TRIGGER | STORE_CAP_INSTEAD_OF |
+		STORE_CAP_SERIALIZABLE,
+	.now_s = "CAST(strftime('%s', 'now') AS INTEGER)",
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.begin = sqlite_begin,

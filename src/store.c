@@ -60,6 +60,7 @@ int store_open(const char *url, const struct store_options *o,
 		if (r == 0) {
 			(*ret)->tick = o->tick;
 			(*ret)->tick_ctx = o->ctx;
+			(*ret)->taken = store_caps_taken();
 		}
 		return r;
 	}
@@ -291,9 +292,9 @@ uint64_t store_row_digest(const struct store_batch *b, uint32_t row,
 	return store_md5_half(text->buf, text->len);
 }
 
-static int digest_by_scan(struct store *s, const struct store_shape *shape,
-			  const char *lo, const char *hi,
-			  struct store_digest *ret, struct error *err)
+int store_digest_by_scan(struct store *s, const struct store_shape *shape,
+			 const char *lo, const char *hi,
+			 struct store_digest *ret, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -323,7 +324,7 @@ int store_digest(struct store *s, const struct store_shape *shape,
 	memset(ret, 0, sizeof(*ret));
 	if (s->ops->digest)
 		return s->ops->digest(s, shape, lo, hi, ret, err);
-	return digest_by_scan(s, shape, lo, hi, ret, err);
+	return store_digest_by_scan(s, shape, lo, hi, ret, err);
 }
 
 int store_count(struct store *s, const struct store_shape *shape,

@@ -130,6 +130,10 @@ static inline const char *store_batch_text(const struct store_batch *b,
 	return c->len < 0 ? NULL : b->buf + c->off;
 }
 
+/* of a cell that is a whole number; 0 for NULL and what is none */
+int64_t store_batch_int(const struct store_batch *b, uint32_t row,
+			uint32_t col);
+
 /*
  * What a scan yields and a put takes. set is NAME or SCHEMA.NAME (a dot in a
  * name cannot be had). expr, if not NULL, holds for each column what is read
@@ -207,6 +211,33 @@ const char *store_name(const struct store *s);
 const char *store_scheme(const struct store *s);
 const char *store_sqlstate(const struct store *s);
 
+/*
+ * What a store can do, found by trying it, not by its name or version; all but
+ * the first and the last are for those who cannot do without, as put and
+ * digest have their own ways around. A session that may not write tries
+ * nothing that makes something, and says yes.
+ *
+ * UPSHIFT_TEST_STORE_CAPS in the environment, for tests: names with a minus
+ * before each, with commas between ("-temp-table,-tx-ddl"), are taken away.
+ */
+enum store_cap {
+	STORE_CAP_SQL = 1u << 0,        /* statements */
+	STORE_CAP_COPY = 1u << 1,       /* COPY inside of a transaction */
+	STORE_CAP_TX_DDL = 1u << 2,     /* a rollback takes DDL back */
+	STORE_CAP_TEMP_TABLE = 1u << 3,
+	STORE_CAP_TRIGGER = 1u << 4,    /* on rows of tables */
+	STORE_CAP_INSTEAD_OF = 1u << 5, /* on rows of views */
+	STORE_CAP_DIGEST = 1u << 6,     /* computes digests itself */
+	STORE_CAP_SERIALIZABLE = 1u << 7, /* by default: -EAGAIN is usual */
+};
+#define STORE_CAP_COUNT 8
+/* tries it at first, outside of a transaction (inside: false, if nobody tried
+   it before); afterwards from memory */
+bool store_can(struct store *s, enum store_cap cap);
+/* "sql", "copy", "tx-ddl", "temp-table", "trigger", "instead-of", "digest",
+   "serializable" */
+const char *store_cap_name(enum store_cap cap);
+
 /* write: obtains the right to write at once, where there is one */
 int store_begin(struct store *s, bool write, struct error *err);
 int store_commit(struct store *s, struct error *err);
@@ -262,6 +293,19 @@ int store_count(struct store *s, const struct store_shape *shape,
    such set. */
 int store_columns(struct store *s, const char *set, struct store_batch *b,
 		  struct error *err);
+
+/*
+ * One runner of a plan at a time, on a server that others reach too: a row of
+ * the table _upshift_run, without locks that need a session. -EBUSY: another
+ * owner has it, for ttl_s from when it last said so; the same owner gets it
+ * again. ret, if not NULL: how often it changed hands. Outside of a
+ * transaction. Files have none, and need none.
+ */
+int store_lease(struct store *s, const char *plan, const char *owner,
+		unsigned int ttl_s, int64_t *ret, struct error *err);
+/* gives it back, if owner has it */
+int store_lease_end(struct store *s, const char *plan, const char *owner,
+		    struct error *err);
 
 /* Where the database has none of its own, -EOPNOTSUPP. */
 #define STORE_EXEC_ROWS 10000

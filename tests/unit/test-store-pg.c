@@ -320,6 +320,179 @@ static void test_exec(_unused_ void **state)
 			 -ECONNRESET);
 }
 
+static const enum store_cap all_caps[] = {
+	STORE_CAP_SQL, STORE_CAP_COPY, STORE_CAP_TX_DDL, STORE_CAP_TEMP_TABLE,
+	STORE_CAP_TRIGGER, STORE_CAP_INSTEAD_OF, STORE_CAP_DIGEST,
+};
+
+static struct store *opened_without(const char *caps)
+{
+	struct store *s;
+
+	setenv("UPSHIFT_TEST_STORE_CAPS", caps, 1);
+	s = opened();
+	unsetenv("UPSHIFT_TEST_STORE_CAPS");
+	return s;
+}
+
+static void test_caps(_unused_ void **state)
+{
+	struct store_options o = { .root_fd = AT_FDCWD, .read_only = true };
+	_cleanup_store_ struct store *s = opened();
+
+	for (size_t i = 0; i < ARRAY_SIZE(all_caps); i++)
+		if (!store_can(s, all_caps[i]))
+			fail_msg("not %s", store_cap_name(all_caps[i]));
+	assert_false(store_can(s, STORE_CAP_SERIALIZABLE));
+	assert_int_equal(sql(s, "SELECT relname FROM pg_class WHERE relname "
+		"LIKE '%upshift_probe%' UNION ALL SELECT proname FROM pg_proc "
+		"WHERE proname LIKE '%upshift_probe%'"), 0);
+	store_close(TAKE_PTR(s));
+	for (size_t i = 0; i < ARRAY_SIZE(all_caps); i++) {
+		_cleanup_free_ char *off = xasprintf("-none,-%s",
+			store_cap_name(all_caps[i]));
+
+		s = opened_without(off);
+		for (size_t k = 0; k < ARRAY_SIZE(all_caps); k++)
+			assert_int_equal(store_can(s, all_caps[k]), k != i);
+		store_close(TAKE_PTR(s));
+	}
+	/* what may not write tries nothing */
+	assert_int_equal(store_open(server.url, &o, &s, NULL), 0);
+	assert_true(store_can(s, STORE_CAP_TX_DDL));
+	assert_true(store_can(s, STORE_CAP_DIGEST));
+}
+
+/* a role that may make nothing: the probes say so, and puts go another way */
+static void test_no_rights(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = with_rows(3);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	sql(s, "CREATE ROLE poor LOGIN");
+	sql(s, "GRANT SELECT, INSERT, UPDATE ON t TO poor");
+	sql(s, "REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+	sql(s, "REVOKE TEMP ON DATABASE postgres FROM PUBLIC");
+	sql(s, "SET ROLE poor");
+	assert_false(store_can(s, STORE_CAP_TEMP_TABLE));
+	assert_false(store_can(s, STORE_CAP_TX_DDL));
+	assert_true(store_can(s, STORE_CAP_DIGEST));
+	store_batch_clear(&b, 3);
+	for (int i = 1; i <= 200; i++) {
+		_cleanup_free_ char *text = xasprintf("%d", i);
+
+		add(&b, STORE_INT, text);
+		add(&b, STORE_TEXT, "b");
+		add(&b, STORE_TEXT, "w");
+	}
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_put(s, &one, &b, 0, 200, STORE_REPLACE, NULL),
+			 200);
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_rows(s, "SELECT count(*), min(v) FROM t", "200 w");
+	sql(s, "RESET ROLE");
+}
+
+/* every way to put gives the same, whatever the server cannot */
+static void test_put_ways(_unused_ void **state)
+{
+	static const char *const off[] = { "", "-temp-table", "-copy",
+					   "-copy,-temp-table" };
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(off); i++) {
+		struct store *s = with_rows(300);
+
+		assert_int_equal(store_scan(s, &one, NULL, NULL, 300, &b,
+					    NULL), 300);
+		store_close(s);
+		s = opened_without(off[i]);
+		sql(s, "DELETE FROM t WHERE a > 200");
+		sql(s, "UPDATE t SET v = 'old' WHERE a <= 100");
+		assert_int_equal(store_begin(s, true, NULL), 0);
+		assert_int_equal(store_put(s, &one, &b, 0, 300, STORE_SKIP,
+					   NULL), 100);
+		/* twice in a transaction, and after one that failed */
+		assert_int_equal(store_put(s, &one, &b, 0, 150, STORE_REPLACE,
+					   NULL), 150);
+		assert_int_equal(store_put(s, &one, &b, 0, 300, STORE_ERROR,
+					   NULL), -EBADMSG);
+		store_abort(s);
+		assert_int_equal(store_begin(s, true, NULL), 0);
+		assert_int_equal(store_put(s, &one, &b, 0, 100, STORE_REPLACE,
+					   NULL), 100);
+		assert_int_equal(store_put(s, &one, &b, 200, 100, STORE_ERROR,
+					   NULL), 100);
+		assert_int_equal(store_commit(s, NULL), 0);
+		assert_rows(s, "SELECT count(*), count(*) FILTER (WHERE v = "
+			    "'v' || a) FROM t", "300 300");
+		store_close(s);
+	}
+}
+
+/* the server's digest is the one that is made here of the same rows */
+static void test_digest_ways(_unused_ void **state)
+{
+	static const char *const names[] = { "k", "b", "c", "n", "f", "j",
+					     "x", "t", "ts", "i" };
+	struct store_shape shape = { "d", 10, 1, names, NULL, NULL };
+	struct store_digest d, e, part;
+	struct store *s = opened();
+
+	sql(s, "DROP TABLE IF EXISTS d");
+	sql(s, "CREATE TABLE d (k int PRIMARY KEY, b bool, c char(4), n "
+	    "numeric, f float8, j jsonb, x bytea, t text, ts timestamptz, i "
+	    "interval)");
+	sql(s, "INSERT INTO d SELECT i, i % 2 = 0, 'c' || i % 7, i * 1.10, "
+	    "i / 3.0, jsonb_build_object('a', i), '\\x00ff', CASE WHEN i % 5 "
+	    "= 0 THEN NULL ELSE E'\\u00e4 \\t\\n' || i END, '2026-01-01'"
+	    "::timestamptz + i * interval '1 minute', i * interval '1 hour' "
+	    "FROM generate_series(1, 500) i");
+	assert_true(store_can(s, STORE_CAP_DIGEST));
+	assert_int_equal(store_digest(s, &shape, NULL, NULL, &d, NULL), 0);
+	assert_int_equal(store_digest(s, &shape, "[10]", "[20]", &part, NULL),
+			 0);
+	assert_int_equal(d.n, 500);
+	assert_int_equal(part.n, 10);
+	assert_int_equal(store_digest(s, &shape, "[1000]", NULL, &e, NULL), 0);
+	assert_true(e.n == 0 && e.sum == 0);
+	store_close(s);
+	s = opened_without("-digest");
+	assert_int_equal(store_digest(s, &shape, NULL, NULL, &e, NULL), 0);
+	assert_true(d.n == e.n && d.sum == e.sum);
+	assert_int_equal(store_digest(s, &shape, "[10]", "[20]", &e, NULL), 0);
+	assert_true(part.n == e.n && part.sum == e.sum);
+	store_close(s);
+}
+
+static void test_lease(_unused_ void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	_cleanup_store_ struct store *rival = opened();
+	_cleanup_error_ struct error err = ERROR_INIT;
+	int64_t epoch = 0;
+
+	sql(s, "DROP TABLE IF EXISTS _upshift_run");
+	assert_int_equal(store_lease(s, "p", "one", 100, &epoch, NULL), 0);
+	assert_int_equal(epoch, 1);
+	assert_int_equal(store_lease(s, "p", "one", 100, &epoch, NULL), 0);
+	assert_int_equal(epoch, 1);
+	assert_int_equal(store_lease(rival, "p", "two", 100, NULL, &err),
+			 -EBUSY);
+	assert_int_equal(err.code, ERR_LOCKED);
+	assert_int_equal(store_lease(rival, "q", "two", 100, NULL, NULL), 0);
+	/* who does not come back loses it */
+	sql(s, "UPDATE _upshift_run SET until = 1 WHERE plan = 'p'");
+	assert_int_equal(store_lease(rival, "p", "two", 100, &epoch, NULL), 0);
+	assert_int_equal(epoch, 2);
+	assert_int_equal(store_lease(s, "p", "one", 100, NULL, NULL), -EBUSY);
+	assert_int_equal(store_lease_end(s, "p", "one", NULL), 0);
+	assert_int_equal(store_lease(s, "p", "one", 100, NULL, NULL), -EBUSY);
+	assert_int_equal(store_lease_end(rival, "p", "two", NULL), 0);
+	assert_int_equal(store_lease(s, "p", "one", 100, &epoch, NULL), 0);
+	assert_int_equal(epoch, 1);
+}
+
 /* what a server remarks is nobody's output */
 static void test_silent(_unused_ void **state)
 {
@@ -468,6 +641,11 @@ int main(void)
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_no_rights),
+		cmocka_unit_test(test_put_ways),
+		cmocka_unit_test(test_digest_ways),
+		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_waits_end),
 		cmocka_unit_test(test_read_only),
