@@ -41,6 +41,7 @@ steps = (
   { id = "change"; kind = "write"; path = "keep/b.txt"; text = "changed\\n"; replace = true; },
   { id = "moved"; kind = "move"; from = "old/tree"; to = "new/tree"; },
   { id = "copied"; kind = "copy"; from = "keep/a.txt"; to = "new/a.txt"; },
+  { id = "twins"; kind = "copy"; from = "twins"; to = "new/twins"; },
   { id = "gone"; kind = "remove"; paths = ["old/*.tmp"]; },
   { id = "current"; kind = "link"; path = "current"; target = "new"; },
   { id = "packed"; kind = "archive"; paths = ["logs"]; to = "new/logs.tar.zst"; },
@@ -56,10 +57,10 @@ steps = (
 
 
 def make(root):
-    for d in ("keep", "old/tree/deep", "logs", "empty", "docs"):
+    for d in ("keep", "old/tree/deep", "logs", "empty", "docs", "twins"):
         os.makedirs(os.path.join(root, d))
     files = {"keep/a.txt": "a\n" * 100, "keep/b.txt": "b\n", "old/x.tmp": "x",
-             "old/y.tmp": "y", "old/tree/f": "f" * 5000,
+             "twins/one": "1" * 300, "old/tree/f": "f" * 5000,
              "old/tree/deep/g": "g", "logs/1.log": "one\n", "logs/2.log": "2",
              "docs/one.json": '{ "list": [ {"id": 1, "key": "s1"}, {"id": 2} ] }\n',
              "docs/two.json": '{"list":[{"id":3,"v":0}]}',
@@ -70,6 +71,11 @@ def make(root):
     os.symlink("keep", os.path.join(root, "current"))
     os.symlink("nowhere", os.path.join(root, "old/tree/dangling"))
     os.link(os.path.join(root, "old/tree/f"), os.path.join(root, "old/tree/f2"))
+    os.link(os.path.join(root, "twins/one"), os.path.join(root, "twins/two"))
+    os.link(os.path.join(root, "old/x.tmp"), os.path.join(root, "old/y.tmp"))
+    if os.geteuid() == 0:
+        for name in ("twins/one", "old/x.tmp", "keep/b.txt"):
+            os.chown(os.path.join(root, name), 1234, 4321)
     os.chmod(os.path.join(root, "keep/b.txt"), 0o640)
     try:
         os.setxattr(os.path.join(root, "keep/b.txt"), "user.note", b"\0x")
