@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RECORDS_COPY_INTERNAL_H
+#define RECORDS_COPY_INTERNAL_H
+/*
+ * records-copy-internal - what records-copy*.c share
+ *
+ * Threads: the one that called owns struct records_run, and is the only one
+ * that calls back. Workers change what stands below `lock` with it held; a
+ * worker's own part of struct records_worker, but for `status` and the times,
+ * is its alone.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "records-copy.h"
+#include "records-pace.h"
+#include "store.h"
+
+struct records_part {
+	int part;                    /* as in _upshift_range */
+	char *lo, *hi, *pos;         /* NULL: open; pos "" before the first */
+	uint64_t rows;
+	bool done;
+	bool busy;                   /* a worker has it */
+	bool contended;              /* somebody else moved it */
+};
+
+struct records_run;
+#define RECORDS_UNDO_SQL 3
+
+struct records_worker {
+	struct records_run *run;
+	pthread_t thread;
+	struct store *from, *to;
+	struct records_part *part;   /* NULL: none */
+	struct store_batch rows;     /* as they were read */
+	struct store_batch out;      /* the same without hidden columns; its
+					texts are those of rows */
+	char *bad_key;               /* a row that cannot be read; rows is then
+					empty */
+	bool more;                   /* there may be rows behind these */
+	struct records_pace pace;
+	unsigned int lost;           /* the batch, against others */
+	struct records_worker_status status;
+	_Atomic uint64_t read_ns, write_ns, lock_ns, hold_ns;
+};
+
+struct records_run {
+	const struct records_job *job;
+	struct records_worker *worker;
+	struct records_part *part;
+	size_t part_n, part_cap;
+	bool undo;
+	char *undo_sql[RECORDS_UNDO_SQL]; /* around a put, see the file */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	atomic_bool stop;            /* read by ticks of stores */
+	bool hold;
+	unsigned int alive;
+	int ret;                     /* the first failure */
+	struct error err;
+	uint64_t total, rows, rejected, batches, again, reconnects;
+	struct strvec notes;
+};
+
+/* --- records-copy-parts.c: the ranges --- */
+/* all ranges are known, and in run->part */
+int records_parts_load(struct records_run *run, struct store *from,
+		       struct store *to, struct error *err);
+/* what the destination says of one of them; into *p */
+int records_part_reload(struct records_run *run, struct store *to,
+			struct records_part *p, struct error *err);
+void records_part_release(struct records_part *p);
+void records_parts_release(struct records_run *run);
+
+/* --- records-copy-work.c: one worker --- */
+void *records_worker_main(void *worker);
+/* stores of the job, whose waits end when the run stops */
+int records_open(struct records_run *run, bool source, struct store **ret,
+		 struct error *err);
+
+/* --- records-copy-read.c --- */
+/* w->out: the rows without the hidden columns */
+void records_project(struct records_worker *w);
+/* the key behind which rows from .. from + n stand, or NULLs, and the last of
+   theirs: one row of arguments */
+int records_range_args(struct records_worker *w, uint32_t from, uint32_t n,
+		       struct store_batch *args, struct error *err);
+/* The next rows of the part, w->rows, w->bad_key and w->more; the number. */
+int records_read(struct records_worker *w, struct error *err);
+
+/* --- records-copy-reject.c: _upshift_reject --- */
+int records_reject_setup(struct records_run *run, struct store *to,
+			 struct error *err);
+/* in the transaction; row of w->out, or < 0: w->bad_key */
+int records_reject(struct records_worker *w, int row, const char *sqlstate,
+		   const struct error *why, struct error *err);
+int records_reject_count(struct store *to, const char *marks, uint64_t *ret,
+			 struct error *err);
+
+/* --- records-copy-undo.c --- */
+int records_undo_setup(struct records_run *run, struct store *to,
+		       struct error *err);
+/* the declared types of the columns of the shape */
+int records_types_load(struct store *s, const struct store_shape *shape,
+		       struct strvec *types, struct error *err);
+/* _upshift_PREFIX_ID, quoted; appended, as the others */
+void records_undo_table(const struct records_job *job, const char *prefix,
+			struct strbuf *out);
+void records_undo_create(const struct records_job *job, const char *prefix,
+			 const struct strvec *types, struct strbuf *out);
+/* ALIAS."a", ALIAS."b" of the first n columns */
+void records_undo_names(const struct store_shape *shape, const char *alias,
+			uint32_t n, struct strbuf *out);
+/* (A."k") = (B."k") */
+void records_undo_join(const struct store_shape *shape, const char *a,
+		       const char *b, struct strbuf *out);
+/* in the transaction, around the put */
+int records_undo_before(struct records_worker *w, uint32_t from, uint32_t n,
+			struct error *err);
+int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
+		       struct error *err);
+void records_undo_release(struct records_run *run);
+
+/* --- records-copy-after.c: when all rows are there --- */
+/* sequences behind the rows, and statistics */
+int records_finish_set(struct store *to, const char *set, struct error *err);
+
+/* --- helpers --- */
+/* CREATE TABLE IF NOT EXISTS, of two at once too */
+int records_make_table(struct store *s, const char *name, const char *sql,
+		       struct error *err);
+static inline void records_add_text(struct store_batch *b, const char *text)
+{
+	store_batch_add(b, STORE_TEXT, text, text ? __builtin_strlen(text) : 0);
+}
+/* the cell as a number; 0 for what is none */
+uint64_t records_cell_number(const struct store_batch *b, uint32_t row,
+			     uint32_t col);
+/* a copy, or NULL for NULL */
+char *records_cell_text(const struct store_batch *b, uint32_t row,
+			uint32_t col);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a batch, and finding the row that the source cannot give. */
+#include <errno.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "records-copy-internal.h"
+
+/* Rows are too much at once, or one of them cannot be evaluated: its key can.
+   Half of the rows again and again, until they can be read or it is one. */
+static int narrow(struct records_worker *w, const char *after,
+		  const char *until, uint32_t n, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch keys = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	const struct store_shape *shape = &w->run->job->from;
+	struct store_shape alone = *shape;
+	_cleanup_error_ struct error why = ERROR_INIT;
+	int got;
+
+	alone.ncol = alone.nkey;
+	got = store_scan(w->from, &alone, after, until, n, &keys, err);
+	w->more = true;
+	if (got <= 0)
+		return got;
+	for (uint32_t size = (uint32_t)got; size; size /= 2) {
+		error_release(&why);
+		store_key(&keys, size - 1, shape->nkey, &key);
+		got = store_scan(w->from, shape, after, key.buf, size,
+				 &w->rows, &why);
+		if (got >= 0)
+			return got;
+		if (store_class(got) != STORE_CLASS_BADROW) {
+			if (err)
+				error_move(err, &why);
+			return got;
+		}
+	}
+	/* it was one row in the end */
+	store_key(&keys, 0, shape->nkey, &key);
+	w->bad_key = strbuf_detach(&key);
+	store_batch_clear(&w->rows, shape->ncol);
+	if (err)
+		error_move(err, &why);
+	return got;
+}
+
+int records_read(struct records_worker *w, struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	const struct records_part *p = w->part;
+	const char *after = *p->pos ? p->pos : p->lo;
+	uint32_t n = records_pace_next(&w->pace);
+	int got;
+
+	free(w->bad_key);
+	w->bad_key = NULL;
+	got = store_scan(w->from, &w->run->job->from, after, p->hi, n,
+			 &w->rows, &why);
+	if (store_class(got) == STORE_CLASS_BADROW)
+		return narrow(w, after, p->hi, n, err);
+	if (got < 0 && err)
+		error_move(err, &why);
+	w->more = got == (int)n;
+	return got;
+}
+
+void records_project(struct records_worker *w)
+{
+	uint32_t hidden = w->run->job->hidden;
+	struct store_batch *o = &w->out;
+	const struct store_batch *b = &w->rows;
+
+	o->buf = b->buf;
+	o->n = b->n;
+	o->ncell = 0;
+	o->nrow = b->nrow;
+	o->ncol = b->ncol - hidden;
+	for (uint32_t row = 0; row < b->nrow; row++)
+		for (uint32_t i = hidden; i < b->ncol; i++) {
+			VEC_GROW(o->cell, o->ncell, o->cellcap);
+			o->cell[o->ncell++] = *store_batch_cell(b, row, i);
+		}
+}
+
+int records_range_args(struct records_worker *w, uint32_t from, uint32_t n,
+		       struct store_batch *args, struct error *err)
+{
+	const struct store_shape *shape = &w->run->job->from;
+	const char *after = *w->part->pos ? w->part->pos : w->part->lo;
+
+	store_batch_clear(args, shape->nkey);
+	for (uint32_t i = 0; !after && i < shape->nkey; i++)
+		store_batch_add(args, STORE_TEXT, NULL, 0);
+	if (after && store_key_cells(after, args) < 0)
+		return error_set(err, ERR_STORE, -EINVAL,
+				 _("%s: '%s' is no key of '%s'"),
+				 store_name(w->to), after, shape->set);
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		const struct store_cell *c =
+			store_batch_cell(&w->rows, from + n - 1, i);
+
+		store_batch_add(args, c->type, store_batch_text(&w->rows, c),
+				c->len < 0 ? 0 : (size_t)c->len);
+	}
+	args->ncol = (uint32_t)args->ncell;
+	args->nrow = 1;
+	return 0;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What it takes to go back, written in the transaction of the batch; for
+ * PostgreSQL. _upshift_undo_ID has a row for each key that the job has brought
+ * or changed:
+ *
+ *	upshift_had	it was there before; the columns are as they were
+ *	upshift_md5	of the whole row as the job left it
+ *
+ * The first pre-image of a key is the one that counts, the last digest too.
+ * A copy names the keys of its batch as one JSON text; a backfill has a range.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "json-text.h"
+#include "records-copy-internal.h"
+#include "store-sql.h"
+
+enum { BEFORE, AFTER, UNCHANGED };
+
+int records_types_load(struct store *s, const struct store_shape *shape,
+		       struct strvec *types, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int n = store_columns(s, shape->set, &b, err);
+
+	if (n < 0)
+		return n;
+	for (uint32_t i = 0; i < shape->ncol; i++) {
+		bool found = false;
+
+		for (uint32_t row = 0; !found && row < b.nrow; row++) {
+			_cleanup_free_ char *name =
+				records_cell_text(&b, row, 0);
+
+			found = !strcmp(name, shape->col[i]);
+			if (found)
+				strvec_take(types,
+					    records_cell_text(&b, row, 1));
+		}
+		if (!found)
+			return error_set(err, ERR_STORE, -EINVAL,
+				_("%s: '%s' has no column '%s'"),
+				store_name(s), shape->set, shape->col[i]);
+	}
+	return 0;
+}
+
+void records_undo_table(const struct records_job *job, const char *prefix,
+			struct strbuf *out)
+{
+	_cleanup_free_ char *name = xasprintf("_upshift_%s_%s", prefix,
+					      job->id);
+
+	store_sql_name(out, name);
+}
+
+void records_undo_create(const struct records_job *job, const char *prefix,
+			 const struct strvec *types, struct strbuf *out)
+{
+	strbuf_addstr(out, "CREATE TABLE IF NOT EXISTS ");
+	records_undo_table(job, prefix, out);
+	strbuf_addstr(out, " (upshift_had boolean, upshift_md5 text");
+	for (uint32_t i = 0; i < job->to.ncol; i++) {
+		strbuf_addstr(out, ", ");
+		store_sql_name(out, job->to.col[i]);
+		strbuf_addf(out, " %s", types->v[i]);
+	}
+	strbuf_addstr(out, ", PRIMARY KEY (");
+	store_sql_names(out, &job->to, 0, job->to.nkey);
+	strbuf_addstr(out, "))");
+}
+
+/* ALIAS."a", ALIAS."b" */
+void records_undo_names(const struct store_shape *shape, const char *alias,
+			uint32_t n, struct strbuf *out)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		strbuf_addf(out, "%s%s.", i ? ", " : "", alias);
+		store_sql_name(out, shape->col[i]);
+	}
+}
+
+void records_undo_join(const struct store_shape *shape, const char *a,
+		       const char *b, struct strbuf *out)
+{
+	strbuf_addch(out, '(');
+	records_undo_names(shape, a, shape->nkey, out);
+	strbuf_addstr(out, ") = (");
+	records_undo_names(shape, b, shape->nkey, out);
+	strbuf_addch(out, ')');
+}
+
+/* the rows of the batch: by their keys, or by their range */
+static void add_batch(const struct records_job *job, const char *alias,
+		      const struct strvec *types, struct strbuf *out)
+{
+	uint32_t nkey = job->to.nkey;
+
+	if (!job->sql_n) {
+		strbuf_addch(out, '(');
+		records_undo_names(&job->to, alias, nkey, out);
+		strbuf_addstr(out, ") IN (SELECT ");
+		for (uint32_t i = 0; i < nkey; i++)
+			strbuf_addf(out, "%s(j.v->>%u)::%s", i ? ", " : "", i,
+				    types->v[i]);
+		strbuf_addstr(out,
+			      " FROM json_array_elements($1::json) j(v))");
+		return;
+	}
+	strbuf_addf(out, "($1::%s IS NULL OR (", types->v[0]);
+	records_undo_names(&job->to, alias, nkey, out);
+	for (uint32_t i = 0; i < nkey; i++)
+		strbuf_addf(out, "%s$%u::%s", i ? ", " : ") > (", i + 1,
+			    types->v[i]);
+	strbuf_addstr(out, ")) AND (");
+	records_undo_names(&job->to, alias, nkey, out);
+	for (uint32_t i = 0; i < nkey; i++)
+		strbuf_addf(out, "%s$%u::%s", i ? ", " : ") <= (",
+			    nkey + i + 1, types->v[i]);
+	strbuf_addch(out, ')');
+}
+
+static void before_sql(const struct records_job *job,
+		       const struct strvec *types, struct strbuf *out)
+{
+	strbuf_addstr(out, "INSERT INTO ");
+	records_undo_table(job, "undo", out);
+	strbuf_addstr(out, " (upshift_had, ");
+	store_sql_names(out, &job->to, 0, job->to.ncol);
+	strbuf_addstr(out, ") SELECT true, ");
+	records_undo_names(&job->to, "t", job->to.ncol, out);
+	strbuf_addstr(out, " FROM ");
+	store_sql_set(out, job->to.set);
+	strbuf_addstr(out, " t WHERE ");
+	add_batch(job, "t", types, out);
+	strbuf_addstr(out, " ON CONFLICT DO NOTHING");
+}
+
+/* what is there now, by its digest: new rows, and what became of old ones */
+static void after_sql(const struct records_job *job,
+		      const struct strvec *types, struct strbuf *out)
+{
+	strbuf_addstr(out, "INSERT INTO ");
+	records_undo_table(job, "undo", out);
+	strbuf_addstr(out, " (upshift_had, upshift_md5, ");
+	store_sql_names(out, &job->to, 0, job->to.nkey);
+	strbuf_addstr(out, ") SELECT false, md5(t::text), ");
+	records_undo_names(&job->to, "t", job->to.nkey, out);
+	strbuf_addstr(out, " FROM ");
+	store_sql_set(out, job->to.set);
+	strbuf_addstr(out, " t WHERE ");
+	add_batch(job, "t", types, out);
+	strbuf_addstr(out, " ON CONFLICT (");
+	store_sql_names(out, &job->to, 0, job->to.nkey);
+	strbuf_addstr(out, job->conflict == STORE_SKIP ? ") DO NOTHING" :
+		      ") DO UPDATE SET upshift_md5 = excluded.upshift_md5");
+}
+
+/* pre-images of what stayed as it was are of no use */
+static void unchanged_sql(const struct records_job *job,
+			  const struct strvec *types, struct strbuf *out)
+{
+	strbuf_addstr(out, "DELETE FROM ");
+	records_undo_table(job, "undo", out);
+	strbuf_addstr(out, " u USING ");
+	store_sql_set(out, job->to.set);
+	strbuf_addstr(out, " t WHERE u.upshift_had AND ");
+	records_undo_join(&job->to, "u", "t", out);
+	strbuf_addstr(out, " AND ");
+	add_batch(job, "u", types, out);
+	if (job->conflict == STORE_SKIP && !job->sql_n) {
+		strbuf_addstr(out, " AND u.upshift_md5 IS NULL");
+		return;
+	}
+	strbuf_addstr(out, " AND (");
+	records_undo_names(&job->to, "u", job->to.ncol, out);
+	strbuf_addstr(out, ")::text = (");
+	records_undo_names(&job->to, "t", job->to.ncol, out);
+	strbuf_addstr(out, ")::text");
+}
+
+int records_undo_setup(struct records_run *run, struct store *to,
+		       struct error *err)
+{
+	_cleanup_strvec_ struct strvec types = STRVEC_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_free_ char *name = NULL;
+	const struct records_job *job = run->job;
+	int ret;
+
+	if (strcmp(store_scheme(to), "pg"))
+		return 0;
+	records_undo_release(run);
+	ret = records_types_load(to, &job->to, &types, err);
+	if (ret < 0)
+		return ret;
+	name = xasprintf("_upshift_undo_%s", job->id);
+	records_undo_create(job, "undo", &types, &sql);
+	ret = records_make_table(to, name, sql.buf, err);
+	if (ret < 0)
+		return ret;
+	run->undo = true;
+	for (int i = 0; i < RECORDS_UNDO_SQL; i++) {
+		struct strbuf sb = STRBUF_INIT;
+
+		if (i == BEFORE && job->conflict == STORE_ERROR && !job->sql_n)
+			continue;
+		if (i == BEFORE)
+			before_sql(job, &types, &sb);
+		else if (i == AFTER)
+			after_sql(job, &types, &sb);
+		else if (job->conflict != STORE_ERROR || job->sql_n)
+			unchanged_sql(job, &types, &sb);
+		else
+			continue;
+		run->undo_sql[i] = strbuf_detach(&sb);
+	}
+	return 0;
+}
+
+void records_undo_release(struct records_run *run)
+{
+	for (int i = 0; i < RECORDS_UNDO_SQL; i++) {
+		free(run->undo_sql[i]);
+		run->undo_sql[i] = NULL;
+	}
+	run->undo = false;
+}
+
+/* [["1","a"],["2","b"]] */
+static void keys_json(struct records_worker *w, uint32_t from, uint32_t n,
+		      struct strbuf *out)
+{
+	for (uint32_t row = from; row < from + n; row++) {
+		strbuf_addstr(out, row > from ? ",[" : "[[");
+		for (uint32_t i = 0; i < w->run->job->to.nkey; i++) {
+			const struct store_cell *c =
+				store_batch_cell(&w->out, row, i);
+
+			if (i)
+				strbuf_addch(out, ',');
+			if (c->len < 0)
+				strbuf_addstr(out, "null");
+			else
+				json_text_encode(w->out.buf + c->off,
+						 (size_t)c->len, out);
+		}
+		strbuf_addch(out, ']');
+	}
+	strbuf_addch(out, ']');
+}
+
+static int run_undo(struct records_worker *w, int which, uint32_t from,
+		    uint32_t n, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf keys = STRBUF_INIT;
+	const char *sql = w->run->undo_sql[which];
+	int ret;
+
+	if (!sql)
+		return 0;
+	if (w->run->job->sql_n) {
+		ret = records_range_args(w, from, n, &args, err);
+		if (ret < 0)
+			return ret;
+	} else {
+		keys_json(w, from, n, &keys);
+		store_batch_clear(&args, 1);
+		store_batch_add(&args, STORE_TEXT, keys.buf, keys.len);
+	}
+	ret = store_exec(w->to, sql, &args, NULL, err);
+	return MIN(ret, 0);
+}
+
+int records_undo_before(struct records_worker *w, uint32_t from, uint32_t n,
+			struct error *err)
+{
+	return run_undo(w, BEFORE, from, n, err);
+}
+
+int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
+		       struct error *err)
+{
+	int ret = run_undo(w, AFTER, from, n, err);
+
+	return ret < 0 ? ret : run_undo(w, UNCHANGED, from, n, err);
+}

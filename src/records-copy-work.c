@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MIT */
+/* One worker: takes ranges, and goes through each batch by batch. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "records-copy-internal.h"
+
+#define SLICE_MS 20u
+#define RETRIES 60u
+#define LOSSES_TO_HALVE 3
+#define PATIENCE_S 120.0
+
+/* what recover() says */
+enum next { AGAIN, LEAVE };
+
+static int stopped(void *run)
+{
+	return atomic_load(&((struct records_run *)run)->stop);
+}
+
+int records_open(struct records_run *run, bool source, struct store **ret,
+		 struct error *err)
+{
+	const struct records_job *job = run->job;
+	struct store_options o = source ? job->from_options : job->to_options;
+
+	o.tick = stopped;
+	o.ctx = run;
+	return store_open(source ? job->from_url : job->to_url, &o, ret, err);
+}
+
+static int cancelled(struct error *err)
+{
+	return error_set(err, ERR_CANCELLED, -ECANCELED, _("cancelled"));
+}
+
+/* adds to *ns; false: the run stops */
+static bool nap(struct records_run *run, unsigned int ms,
+		_Atomic uint64_t *ns)
+{
+	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
+	uint64_t start = clock_mono_ns(), end = start + ms * 1000000ull;
+
+	while (!stopped(run) && clock_mono_ns() < end)
+		(void)nanosleep(&slice, NULL);
+	*ns += clock_mono_ns() - start;
+	return !stopped(run);
+}
+
+/* while the run is held, and the pause between two batches */
+static bool may_go(struct records_worker *w)
+{
+	struct records_run *run = w->run;
+	uint64_t start = clock_mono_ns();
+	bool held = false;
+
+	(void)pthread_mutex_lock(&run->lock);
+	while (run->hold && !stopped(run)) {
+		held = true;
+		(void)pthread_cond_wait(&run->changed, &run->lock);
+	}
+	(void)pthread_mutex_unlock(&run->lock);
+	if (held)
+		w->hold_ns += clock_mono_ns() - start;
+	if (run->job->pause_ms && !nap(run, run->job->pause_ms, &w->hold_ns))
+		return false;
+	return !stopped(run);
+}
+
+static void note(struct records_worker *w, const struct error *why,
+		 const char *what)
+{
+	struct records_run *run = w->run;
+
+	(void)pthread_mutex_lock(&run->lock);
+	run->again++;
+	strvec_pushf(&run->notes, "%s: %s", what, why->msg);
+	(void)pthread_mutex_unlock(&run->lock);
+}
+
+static struct records_part *take_part(struct records_worker *w)
+{
+	struct records_run *run = w->run;
+	struct records_part *best = NULL;
+
+	(void)pthread_mutex_lock(&run->lock);
+	for (size_t i = 0; i < run->part_n; i++) {
+		struct records_part *p = &run->part[i];
+
+		if (!p->done && !p->busy &&
+		    (!best || (best->contended && !p->contended)))
+			best = p;
+	}
+	if (best) {
+		best->busy = true;
+		w->status.part = best->part;
+		w->status.done = best->rows;
+		w->status.total = run->total / run->part_n;
+	}
+	(void)pthread_mutex_unlock(&run->lock);
+	return best;
+}
+
+static void give_back(struct records_worker *w)
+{
+	struct records_run *run = w->run;
+
+	(void)pthread_mutex_lock(&run->lock);
+	w->part->busy = false;
+	w->status.part = -1;
+	(void)pthread_mutex_unlock(&run->lock);
+	w->part = NULL;
+}
+
+static int reconnect(struct records_worker *w, bool source,
+		     const struct error *why, struct error *err)
+{
+	struct store **s = source ? &w->from : &w->to;
+	uint64_t start = clock_mono_ns();
+	unsigned int n = 0;
+	int ret;
+
+	if (why)
+		note(w, why, _("the connection is opened again"));
+	store_close(*s);
+	*s = NULL;
+	for (;;) {
+		_cleanup_error_ struct error now = ERROR_INIT;
+		enum store_class class;
+
+		ret = records_open(w->run, source, s, &now);
+		if (ret == 0)
+			break;
+		class = store_class(ret);
+		if ((class != STORE_CLASS_RECONNECT &&
+		     class != STORE_CLASS_RETRY &&
+		     class != STORE_CLASS_SHRINK) ||
+		    clock_since(start) > PATIENCE_S) {
+			error_move(err, &now);
+			return ret;
+		}
+		if (!nap(w->run, store_delay_ms(MIN(n, 5)), &w->lock_ns))
+			return cancelled(err);
+		n++;
+	}
+	(void)pthread_mutex_lock(&w->run->lock);
+	w->run->reconnects += why != NULL;
+	(void)pthread_mutex_unlock(&w->run->lock);
+	return 0;
+}
+
+static void refresh(struct records_worker *w, struct records_part *fresh)
+{
+	struct records_part *p = w->part;
+
+	(void)pthread_mutex_lock(&w->run->lock);
+	w->run->rows += fresh->rows - p->rows;
+	free(p->pos);
+	p->pos = TAKE_PTR(fresh->pos);
+	p->rows = fresh->rows;
+	p->done = fresh->done;
+	(void)pthread_mutex_unlock(&w->run->lock);
+	records_part_release(fresh);
+}
+
+/* what the destination says of the range */
+static int reload(struct records_worker *w, struct error *err)
+{
+	for (;;) {
+		_cleanup_error_ struct error now = ERROR_INIT;
+		struct records_part fresh = { .part = w->part->part };
+		int ret = records_part_reload(w->run, w->to, &fresh, &now);
+
+		if (ret == 0) {
+			refresh(w, &fresh);
+			return 0;
+		}
+		if (store_class(ret) == STORE_CLASS_RETRY) {
+			if (!nap(w->run, store_delay_ms(1), &w->lock_ns))
+				return cancelled(err);
+			continue;
+		}
+		if (store_class(ret) != STORE_CLASS_RECONNECT) {
+			error_move(err, &now);
+			return ret;
+		}
+		ret = reconnect(w, false, &now, err);
+		if (ret < 0)
+			return ret;
+	}
+}
+
+static int lost(struct records_worker *w, uint32_t rows, struct error *why,
+		struct error *err)
+{
+	unsigned int most = w->run->job->retries, ms;
+	_cleanup_free_ char *what = NULL;
+
+	most = most ? most : RETRIES;
+	if (++w->lost > most) {
+		error_move(err, why);
+		error_prefix(err, _("given up after %u attempts"), most);
+		return -EAGAIN;
+	}
+	if (w->lost % LOSSES_TO_HALVE == 0)
+		records_pace_halve(&w->pace, rows);
+	ms = store_delay_ms(w->lost - 1);
+	what = xasprintf(_("attempt %u of %u is lost, the next in %u ms"),
+			 w->lost, most, ms);
+	note(w, why, what);
+	return nap(w->run, ms, &w->lock_ns) ? AGAIN : cancelled(err);
+}
+
+/* after a failure on rows: AGAIN, LEAVE, or what ends the run */
+static int recover(struct records_worker *w, bool source, uint32_t rows,
+		   int ret, struct error *why, struct error *err)
+{
+	switch (store_class(ret)) {
+	case STORE_CLASS_RECONNECT:
+		ret = reconnect(w, source, why, err);
+		if (ret == 0 && !source)
+			ret = reload(w, err);
+		return ret < 0 ? ret : AGAIN;
+	case STORE_CLASS_RETRY:
+		return lost(w, rows, why, err);
+	case STORE_CLASS_SHRINK:
+		if (rows <= 1)
+			break;
+		records_pace_halve(&w->pace, rows);
+		note(w, why, _("fewer rows at a time"));
+		return AGAIN;
+	case STORE_CLASS_STALE:
+		ret = reload(w, err);
+		w->part->contended = true;
+		if (ret == 0 && !nap(w->run, store_delay_ms(1), &w->lock_ns))
+			ret = cancelled(err);
+		return ret < 0 ? ret : LEAVE;
+	default:
+		break;
+	}
+	error_move(err, why);
+	return ret;
+}
+
+static int run_sql(struct records_worker *w, uint32_t from, uint32_t n,
+		   struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	const struct records_job *job = w->run->job;
+	int ret = records_range_args(w, from, n, &args, err);
+
+	for (size_t i = 0; ret >= 0 && i < job->sql_n; i++)
+		ret = store_exec(w->to, job->sql[i], &args, NULL, err);
+	return MIN(ret, 0);
+}
+
+static int put(struct records_worker *w, uint32_t from, uint32_t n,
+	       struct error *err)
+{
+	const struct records_job *job = w->run->job;
+	int ret = 0;
+
+	if (!n)
+		return 0;
+	if (w->run->undo)
+		ret = records_undo_before(w, from, n, err);
+	if (ret >= 0 && job->sql_n)
+		ret = run_sql(w, from, n, err);
+	else if (ret >= 0)
+		ret = store_put(w->to, &job->to, &w->out, from, n,
+				job->conflict, err);
+	if (ret >= 0 && w->run->undo)
+		ret = records_undo_after(w, from, n, err);
+	return MIN(ret, 0);
+}
+
+/* What becomes of a slice of the rows. */
+struct slice {
+	uint32_t at, n;
+	bool done;                   /* of the range, with it */
+	bool reject;
+	char sqlstate[6];
+	const struct error *why;     /* of the reject */
+};
+
+static int transact(struct records_worker *w, struct slice *s,
+		    const char *key, struct error *err)
+{
+	struct records_part *p = w->part;
+	struct store_mark m = {
+		.step = w->run->job->marks, .part = p->part, .pos = key,
+		.rows = s->reject ? 1 : s->n, .done = s->done,
+	};
+	int ret = store_begin(w->to, true, err);
+
+	if (ret == 0)
+		ret = store_mark(w->to, &m, p->pos, err);
+	if (ret == 0 && s->reject)
+		ret = records_reject(w, w->bad_key ? -1 : (int)s->at,
+				     s->sqlstate, s->why, err);
+	else if (ret == 0)
+		ret = put(w, s->at, s->n, err);
+	if (ret == 0)
+		ret = store_commit(w->to, err);
+	if (ret < 0) {
+		(void)snprintf(s->sqlstate, sizeof(s->sqlstate), "%s",
+			       store_sqlstate(w->to));
+		store_abort(w->to);
+	}
+	return ret;
+}
+
+static void advanced(struct records_worker *w, const struct slice *s,
+		     const char *key)
+{
+	struct records_run *run = w->run;
+	struct records_part *p = w->part;
+	uint64_t n = s->reject ? 1 : s->n;
+
+	(void)pthread_mutex_lock(&run->lock);
+	if (key != p->pos && strcmp(p->pos, key)) {
+		free(p->pos);
+		p->pos = xstrdup(key);
+		p->rows += n;
+		run->rows += n;
+	}
+	p->done = s->done;
+	run->batches++;
+	w->status.done = p->rows;
+	w->status.batch = records_pace_next(&w->pace);
+	(void)pthread_mutex_unlock(&run->lock);
+	w->lost = 0;
+}
+
+/* one row that is refused: a place in the table of rejects, or the end */
+static int refuse(struct records_worker *w, const struct slice *s,
+		  const char *key, struct error *why, struct error *err)
+{
+	struct records_run *run = w->run;
+	bool room;
+
+	(void)pthread_mutex_lock(&run->lock);
+	room = run->job->quarantine && run->rejected < run->job->max_bad;
+	run->rejected += room;
+	(void)pthread_mutex_unlock(&run->lock);
+	if (room)
+		return 0;
+	error_move(err, why);
+	if (run->job->quarantine)
+		error_prefix(err, ngettext("more than %ju row is bad",
+					   "more than %ju rows are bad",
+					   run->job->max_bad),
+			     (uintmax_t)run->job->max_bad);
+	error_prefix(err, _("row %s of '%s'"), key, run->job->from.set);
+	return s->sqlstate[0] ? -EBADMSG : -EINVAL;
+}
+
+static void unrefuse(struct records_worker *w)
+{
+	(void)pthread_mutex_lock(&w->run->lock);
+	w->run->rejected--;
+	(void)pthread_mutex_unlock(&w->run->lock);
+}
+
+/* s until it is on the disk; AGAIN: with another size, LEAVE: not ours any
+   more, 2: done */
+#define WRITTEN 2
+static int write_slice(struct records_worker *w, struct slice *s,
+		       const char *key, struct error *err)
+{
+	_cleanup_free_ char *old = xstrdup(w->part->pos);
+	_cleanup_error_ struct error why = ERROR_INIT;
+	uint64_t start = clock_mono_ns();
+	int ret = transact(w, s, key, &why);
+
+	if (ret == 0)
+		w->write_ns += clock_mono_ns() - start;
+	else
+		w->lock_ns += clock_mono_ns() - start;
+	if (ret == 0)
+		return WRITTEN;
+	if (store_class(ret) == STORE_CLASS_BADROW && !s->reject) {
+		error_move(err, &why);
+		return ret;
+	}
+	ret = recover(w, false, s->reject ? 1 : s->n, ret, &why, err);
+	if (ret != AGAIN)
+		return ret;
+	/* a COMMIT whose answer was lost */
+	if (strcmp(w->part->pos, old))
+		return strcmp(w->part->pos, key) || s->done != w->part->done ?
+		       LEAVE : WRITTEN;
+	return s->done && w->part->done ? WRITTEN : AGAIN;
+}
+
+/* the row at s->at alone, which is refused for why */
+static int write_reject(struct records_worker *w, struct slice *s,
+			const char *key, struct error *why, struct error *err)
+{
+	_cleanup_error_ struct error kept = ERROR_INIT;
+	int ret = refuse(w, s, key, why, err);
+
+	if (ret < 0)
+		return ret;
+	error_move(&kept, why);
+	s->reject = true;
+	s->why = &kept;
+	do {
+		char sqlstate[6];
+
+		memcpy(sqlstate, s->sqlstate, sizeof(sqlstate));
+		ret = write_slice(w, s, key, err);
+		memcpy(s->sqlstate, sqlstate, sizeof(sqlstate));
+	} while (ret == AGAIN);
+	if (ret == WRITTEN)
+		advanced(w, s, key);
+	else
+		unrefuse(w);
+	s->reject = false;
+	s->why = NULL;
+	return ret;
+}
+
+static void key_of(struct records_worker *w, const struct slice *s,
+		   struct strbuf *key)
+{
+	strbuf_clear(key);
+	if (w->bad_key)
+		strbuf_addstr(key, w->bad_key);
+	else if (s->n)
+		store_key(&w->rows, s->at + s->n - 1, w->run->job->from.nkey,
+			  key);
+	else
+		strbuf_addstr(key, w->part->pos);
+}
+
+/* The rows of a batch; where some are refused, halves of them, so that each of
+   the others is written. Returns WRITTEN or LEAVE, or what ends the run; *again
+   where it did not go at once. */
+static int write_rows(struct records_worker *w, bool *again,
+		      struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	uint32_t total = w->rows.nrow, suspect = 0;
+	struct slice s = { .n = total };
+	int ret;
+
+	do {
+		_cleanup_error_ struct error why = ERROR_INIT;
+
+		s.done = s.at + s.n == total && !w->more;
+		key_of(w, &s, &key);
+		ret = write_slice(w, &s, key.buf, &why);
+		*again = *again || ret != WRITTEN;
+		if (store_class(ret) == STORE_CLASS_BADROW) {
+			suspect = s.at + s.n;
+			if (s.n == 1)
+				ret = write_reject(w, &s, key.buf, &why, err);
+			else
+				ret = AGAIN;
+		} else if (ret == WRITTEN) {
+			advanced(w, &s, key.buf);
+		} else if (ret < 0) {
+			error_move(err, &why);
+		}
+		if (ret < 0 || ret == LEAVE)
+			return ret;
+		if (ret == AGAIN) {
+			if (suspect || s.n > records_pace_next(&w->pace))
+				s.n = MAX(s.n / 2, 1);
+			continue;
+		}
+		s.at += s.n;
+		if (suspect && s.at < suspect)
+			s.n = (suspect - s.at + 1) / 2;
+		else
+			s.n = total - s.at;
+		if (s.at >= suspect)
+			suspect = 0;
+	} while (s.at < total);
+	return ret;
+}
+
+/* the next batch of the part: WRITTEN, AGAIN, LEAVE, or what ends the run */
+static int one_batch(struct records_worker *w, struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	uint64_t start = clock_mono_ns(), bytes;
+	struct slice bad = { .n = 1 };
+	bool again = false;
+	int ret = records_read(w, &why);
+
+	w->read_ns += clock_mono_ns() - start;
+	if (ret < 0 && w->bad_key) {
+		(void)snprintf(bad.sqlstate, sizeof(bad.sqlstate), "%s",
+			       store_sqlstate(w->from));
+		return write_reject(w, &bad, w->bad_key, &why, err);
+	}
+	if (ret < 0)
+		return recover(w, true, records_pace_next(&w->pace), ret, &why,
+			       err);
+	if (ret == 0 && w->more)
+		return AGAIN;
+	bytes = w->rows.n;
+	records_project(w);
+	ret = write_rows(w, &again, err);
+	if (ret == WRITTEN && !again)
+		records_pace_add(&w->pace, w->rows.nrow, bytes,
+				 clock_since(start));
+	return ret;
+}
+
+static int one_part(struct records_worker *w, struct error *err)
+{
+	int ret = AGAIN;
+
+	while (ret >= 0 && ret != LEAVE && !w->part->done)
+		ret = may_go(w) ? one_batch(w, err) : cancelled(err);
+	return MIN(ret, 0);
+}
+
+static int work(struct records_worker *w, struct error *err)
+{
+	int ret = reconnect(w, true, NULL, err);
+
+	if (ret == 0)
+		ret = reconnect(w, false, NULL, err);
+	while (ret == 0 && (w->part = take_part(w)) != NULL) {
+		ret = one_part(w, err);
+		give_back(w);
+	}
+	return ret;
+}
+
+void *records_worker_main(void *worker)
+{
+	struct records_worker *w = worker;
+	struct records_run *run = w->run;
+	_cleanup_error_ struct error err = ERROR_INIT;
+	int ret = work(w, &err);
+
+	store_close(w->from);
+	store_close(w->to);
+	w->from = w->to = NULL;
+	store_batch_release(&w->rows);
+	free(w->out.cell);
+	free(w->bad_key);
+	(void)pthread_mutex_lock(&run->lock);
+	if (ret < 0 && run->ret == 0) {
+		run->ret = ret;
+		error_move(&run->err, &err);
+		atomic_store(&run->stop, true);
+	}
+	run->alive--;
+	(void)pthread_cond_broadcast(&run->changed);
+	(void)pthread_mutex_unlock(&run->lock);
+	return NULL;
+}

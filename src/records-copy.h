@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RECORDS_COPY_H
+#define RECORDS_COPY_H
+/*
+ * records-copy - rows of one store go to another, each exactly once
+ *
+ * The keys of the source are cut into ranges (four for each worker). Workers,
+ * threads with a pair of stores of their own, take ranges and go through them
+ * batch by batch: they read the rows behind the position of the range, and in
+ * one transaction of the destination they move the position, by comparing and
+ * setting it, and put the rows. So whatever ends this program, or a server, or
+ * a connection in the middle of a COMMIT, and whoever else does the same at
+ * the same time: no row is put twice, none is left out, and at most the batches
+ * under way are read again.
+ *
+ * With `sql` a batch is no copy: each statement is run for the keys of the
+ * batch (a backfill). Source and destination are then one store, and the shape
+ * of `from` has the columns of the key alone.
+ *
+ * Calling sequence:
+ *
+ *	records_copy(&job, &result, &err);      goes on where it stopped
+ *	records_copy_state(&job, &state, &err); not, partly or fully?
+ *	records_copy_undo(&job, &undone, &err); and as it was
+ *
+ * Failures, by class (see store.h): a lost connection is opened again, for two
+ * minutes, and the position tells whether a COMMIT whose answer was lost has
+ * happened; what lost against others is done again after a random delay, and
+ * with half of the rows after three losses; what is too much for the server is
+ * done with half of the rows; rows that the destination refuses, or that the
+ * source cannot give, are found by halving and stand in the table
+ * _upshift_reject of the destination then, in the transaction of their
+ * position, if `quarantine` says so; all else ends it.
+ *
+ * The number of rows in a batch follows the time that batches take, and what
+ * they weigh, see struct records_pace. Memory: two batches for each worker, 8 MiB
+ * each if rows are alike.
+ *
+ * Undo, of PostgreSQL alone (a file comes back as files do), with `undo`:
+ * before a batch is put, rows that it will replace go to _upshift_undo_ID, of
+ * the same transaction; then the digest of each row that it left. Going back
+ * deletes what was inserted and puts back what was replaced, but keeps rows
+ * that somebody else has changed since. Without `undo`, for a set that was
+ * empty before: rows that equal what the source gives are deleted.
+ *
+ * On disk after a crash: the batches that were committed, and the positions in
+ * _upshift_range that belong to them.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "store.h"
+
+struct error;
+
+/* What the workers wait for most. */
+enum records_bound {
+	RECORDS_BOUND_NONE,          /* not known yet */
+	RECORDS_BOUND_READ, RECORDS_BOUND_WRITE, RECORDS_BOUND_LOCK,
+	RECORDS_BOUND_THROTTLE,
+};
+
+struct records_worker_status {
+	int part;                    /* < 0: none */
+	uint64_t done, total;        /* rows of the part; total is a guess */
+	uint32_t batch;
+};
+
+/* Valid until the callback returns. */
+struct records_status {
+	uint64_t rows;               /* done so far, in earlier runs too */
+	uint64_t total;              /* in the source when it began */
+	uint64_t rejected;
+	uint64_t batches, again, reconnects;
+	uint32_t batch;              /* rows at a time, now */
+	enum records_bound bound;
+	unsigned int worker_n;
+	const struct records_worker_status *worker;
+};
+
+struct records_job {
+	const char *id;              /* names tables: _upshift_undo_ID; unquoted
+					letters, digits and _ */
+	const char *marks;           /* names the positions; not the same for
+					two runs */
+	const char *from_url, *to_url;
+	/* tick and ctx are ignored */
+	struct store_options from_options, to_options;
+	/*
+	 * Columns of `from`: `hidden` ones, by which the rows are read but
+	 * which are not written, then those of `to`, in its order. Both have
+	 * their key first; without hidden columns it is the same.
+	 */
+	struct store_shape from, to;
+	uint32_t hidden;
+	/* a key up to which the rows are taken, or NULL; the same for every
+	   call with these marks */
+	const char *until;
+	enum store_conflict conflict;
+	/* a backfill: $1... are the key behind which rows are taken, or NULLs
+	   before the first; the next nkey are the key up to which */
+	const char *const *sql;
+	size_t sql_n;
+	unsigned int workers;        /* at least 1 */
+	uint32_t batch;              /* rows; 0: by the time they take */
+	unsigned int retries;        /* for one batch; 0: 60 */
+	unsigned int pause_ms;       /* between two batches of a worker */
+	bool quarantine;
+	uint64_t max_bad;
+	bool undo;
+	/*
+	 * From the calling thread, about ten times a second. Negative: stop,
+	 * and return that; positive: begin no batch before it says 0 again.
+	 * May be NULL.
+	 */
+	int (*tick)(void *ctx, const struct records_status *st);
+	/* a line for the log: what failed, and what is done about it */
+	void (*note)(void *ctx, const char *text);
+	void *ctx;
+};
+
+struct records_result {
+	uint64_t rows;               /* that went through, in earlier runs too */
+	uint64_t rejected;
+	uint64_t read_ns, write_ns;
+};
+
+int records_copy(const struct records_job *job, struct records_result *ret,
+		 struct error *err);
+
+struct records_state {
+	bool begun, complete;
+	uint64_t rows;               /* in the ranges, rejected ones too */
+	uint64_t rejected;
+};
+/* Reads alone; to must be a store of job->to_url. */
+int records_copy_state(const struct records_job *job, struct store *to,
+		       struct records_state *ret, struct error *err);
+
+struct records_undone {
+	uint64_t deleted, restored;
+	uint64_t kept;               /* others have changed them since */
+	struct strvec keys;          /* of the first ten kept */
+};
+void records_undone_release(struct records_undone *u);
+/* May be called again after a crash; then it forgets the positions, rejects
+   and undo table of these marks. */
+int records_copy_undo(const struct records_job *job,
+		      struct records_undone *ret, struct error *err);
+
+#endif
