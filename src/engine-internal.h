@@ -19,6 +19,7 @@
 #include "step.h"
 
 struct control;
+struct notices;
 struct backup_spec;
 
 /* exit statuses of PROTOCOL 8 that the engine itself gives */
@@ -76,6 +77,7 @@ struct engine {
 	struct run *run;           /* NULL in a check or a dry run */
 	bool own_run;
 	struct control *control;
+	struct notices *notices;   /* messages on their way, or NULL */
 	int inhibit_fd;            /* of inhibit_begin(), -1: none */
 	volatile sig_atomic_t cancel;
 	bool dry;
@@ -143,6 +145,17 @@ struct json_object *engine_ask_facts(struct engine *e, const struct step *s);
 /* --- engine-sign.c --- */
 /* 0 when every role has signed; -ECANCELED, -ENOTTY as an ask */
 int engine_sign_off(struct engine *e, const struct step *s, struct error *err);
+
+/* --- engine-notify.c --- */
+/* starts the commands that the plan has for it, and returns at once */
+void engine_notify(struct engine *e, enum plan_notify_event event,
+		   const char *step, const char *message);
+/* waits for what was started, as long as its limits say */
+void engine_notify_end(struct engine *e);
+
+/* --- engine-window.c --- */
+/* 0: the step may begin; -EAGAIN (ERR_WINDOW) in batch; -ECANCELED */
+int engine_window(struct engine *e, const struct step *s, struct error *err);
 
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);

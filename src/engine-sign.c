@@ -113,8 +113,10 @@ static int ask_one(struct engine *e, const struct step *s,
 	_cleanup_free_ char *id = xasprintf("sign:%s", s->id);
 	struct ask a = { .id = id, .kind = ASK_TEXT, .step = s->id,
 			 .prompt = engine_title(e, s) };
-	int ret = engine_ask(e, &a, facts(s, done));
+	int ret;
 
+	engine_notify(e, NOTIFY_SIGN_OFF, s->id, role);
+	ret = engine_ask(e, &a, facts(s, done));
 	if (ret >= 0 && is_signature(s, done, a.answer))
 		ret = record(e, s, a.answer, err);
 	else if (ret == -ECANCELED)

@@ -303,6 +303,11 @@ static int one_step(struct engine *e, int i)
 		if (ret)
 			return skip_step(e, i, _("skipped as asked for"));
 	}
+	if (rs_of(e, i)->state != STEP_APPLIED) {
+		ret = engine_window(e, s, &e->err);
+		if (ret < 0)
+			return ret == -EAGAIN ? EXIT_NEED_ANSWER : EXIT_STOPPED;
+	}
 	do {
 		again = false;
 		engine_emit_step(e, i, EVENT_STARTED, 0, engine_title(e, s));
@@ -317,6 +322,8 @@ static int one_step(struct engine *e, int i)
 
 			(void)snprintf(point, sizeof(point), "CP%d", i + 1);
 			engine_emit(e, &ev);
+			if (!strcmp(s->ops->name, "cutover"))
+				engine_notify(e, NOTIFY_CUTOVER, s->id, NULL);
 		}
 	} while (again);
 	return 0;

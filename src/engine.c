@@ -194,6 +194,23 @@ static void part(struct engine *e)
 	e->inhibit_fd = -1;
 }
 
+/* The last messages: how it ended. */
+static void notify_end(struct engine *e, const char *verb, int exit)
+{
+	bool back = exit == EXIT_ROLLED_BACK || !strcmp(verb, "rollback");
+
+	if (exit == EXIT_STOPPED || exit == EXIT_NEED_ANSWER ||
+	    asked_wrong(e->err.code))
+		goto out;
+	if (exit != EXIT_DONE && exit != EXIT_WARNINGS)
+		engine_notify(e, NOTIFY_FAILURE, e->failed_step, e->err.msg);
+	if (back && e->run && e->run->state == RUN_ROLLED_BACK)
+		engine_notify(e, NOTIFY_ROLLBACK, NULL,
+			      e->run->rollback_point);
+out:
+	engine_notify_end(e);
+}
+
 static int finish(struct engine *e, const char *verb, int exit)
 {
 	struct error err = ERROR_INIT;
@@ -204,6 +221,7 @@ static int finish(struct engine *e, const char *verb, int exit)
 			engine_has_changed(e) ?
 			_("the backup is complete; nothing more happens") :
 			_("nothing was changed"));
+	notify_end(e, verb, exit);
 	engine_emit_summary(e, verb, exit);
 	if (e->run && e->run->writable)
 		/* the report is made from the journal and can be made again */
@@ -228,6 +246,7 @@ static int complete(struct engine *e)
 	json_set_int(x, "exit", exit);
 	if (run_record_state(e->run, RUN_COMPLETE, x, &e->err) < 0)
 		return error_code_exit(ERR_JOURNAL);
+	engine_notify(e, NOTIFY_DONE, NULL, NULL);
 	if (e->plan->keep_s >= 0 &&
 	    run_prune(e->sd, e->run, e->plan->keep_s, &pruned, &err) < 0)
 		/* an old backup too many is no failure of this run */

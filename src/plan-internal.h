@@ -217,6 +217,8 @@ void load_defaults(struct plan_load *l, struct plan_node *top);
 /* the names of what is secret in the environment; before anything is filled in */
 void load_store_env(struct plan_load *l, struct plan_node *top);
 void load_stores(struct plan_load *l, struct plan_node *top);
+/* --- plan-notify.c --- */
+void load_notify(struct plan_load *l, struct plan_node *top);
 
 /* --- plan-check.c --- */
 /* conflicts: not if some steps could not be read, as chains would be broken */

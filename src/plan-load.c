@@ -226,6 +226,7 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 	load_app(l, top);
 	load_stores(l, top);
 	load_defaults(l, top);
+	load_notify(l, top);
 	whole = load_steps(l, top);
 	node_finish(top);
 	before = l->problems->n;

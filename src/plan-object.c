@@ -158,6 +158,9 @@ void plan_free(struct plan *p)
 	strvec_release(&p->app.stop.argv);
 	strvec_release(&p->app.start.argv);
 	strvec_release(&p->app.running.argv);
+	for (size_t i = 0; i < p->notify_n; i++)
+		strvec_release(&p->notify[i].run.argv);
+	free(p->notify);
 	json_object_put(p->vars);
 	free(p);
 }

@@ -202,6 +202,7 @@ static void common_keys(struct step *st, struct plan_node *n)
 static void step_keys(struct step *st, struct plan_node *n)
 {
 	static const char *const on_error[] = { "stop", "continue", NULL };
+	_cleanup_free_ char *window = NULL;
 	int w = 0;
 
 	plan_node_text(n, "risk", false, &st->risk);
@@ -209,6 +210,10 @@ static void step_keys(struct step *st, struct plan_node *n)
 	plan_node_bool(n, "confirm", &st->confirm);
 	plan_node_bool(n, "secret", &st->secret);
 	plan_node_duration(n, "estimate", &st->estimate_s);
+	if (plan_node_string(n, "window", false, &window) &&
+	    window_parse(window, &st->window) < 0)
+		plan_node_problem(n, "window", _("'%s' is no window (like "
+						 "'02:00-04:00 UTC')"), window);
 	if (plan_node_word(n, "on_error", false, on_error, &w))
 		st->on_error_continue = w == 1;
 	(void)node_each(n, "needs", false, USE_STRING, check_need, st);

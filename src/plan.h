@@ -126,6 +126,17 @@ struct plan_defaults {
 	enum plan_level level;
 };
 
+/* Who is told of what; in the order of plan_notify_words. */
+enum plan_notify_event {
+	NOTIFY_FAILURE, NOTIFY_BREACH, NOTIFY_CUTOVER, NOTIFY_SIGN_OFF,
+	NOTIFY_ROLLBACK, NOTIFY_DONE,
+};
+extern const char *const plan_notify_words[];
+struct plan_notify {
+	unsigned int on;            /* bits by enum plan_notify_event */
+	struct plan_command run;
+};
+
 struct plan_file {          /* a file that the plan names beside itself */
 	char *name;         /* as in the plan */
 	char *data;
@@ -163,6 +174,8 @@ struct plan {
 	size_t store_n;
 	struct strvec store_env;     /* environment variables in their URLs */
 	struct plan_defaults defaults;
+	struct plan_notify *notify;
+	size_t notify_n;
 	struct step **checks;
 	size_t check_n;
 	struct step **steps;

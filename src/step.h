@@ -21,6 +21,7 @@
 
 #include "base/strbuf.h"
 #include "plan.h"
+#include "window.h"
 
 struct effects;
 struct error;
@@ -139,6 +140,7 @@ struct step {
 	bool confirm;                /* asked for by name, also in batch */
 	bool secret;
 	double estimate_s;           /* < 0: not given */
+	struct window window;        /* it begins inside of it */
 	struct strvec needs;
 	struct strvec items, roles;  /* STEP_SIGN_OFF: what, and who */
 	int line;

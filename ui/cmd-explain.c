@@ -179,6 +179,9 @@ static const char *meaning(enum err_code code)
 	case ERR_CONFIRM:
 		return N_("A confirmation is missing or its words do not "
 			"match. Nothing was changed.");
+	case ERR_WINDOW:
+		return N_("The plan lets this step begin at certain hours "
+			"alone. Resume then, or from a timer.");
 	case ERR_STATE:
 		return N_("The state directory (.upshift) cannot be made or "
 			"read. Nothing was changed.");

@@ -270,6 +270,9 @@ static void current_step(struct wizard *w, struct sheet *s)
 	right(sheet_text(s, ROLE_STRONG, _("Step %d  %s"), i + 1, st->id));
 	if (!st->running)
 		return;
+	/* what it waits for */
+	if (st->message && st->title && strcmp(st->message, st->title) != 0)
+		right(sheet_row(s, NULL, MARK_NONE, st->message, NULL, NULL));
 	progress_facts(w, s);
 	part_bars(w, s);
 	since = wizard_elapsed(clock_since(st->begun_ns));

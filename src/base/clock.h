@@ -5,7 +5,8 @@
  * clock - wall time for people and records, monotonic time for durations
  *
  * UPSHIFT_TEST_CLOCK (seconds since 1970) fixes the wall clock, for golden
- * files only. Order is never taken from the wall clock.
+ * files and tests; "@FILE" has it in a file, which a test may change. Order is
+ * never taken from the wall clock.
  */
 #include <stdint.h>
 #include <time.h>

@@ -11,6 +11,7 @@ SCRIPT has a line for each act:
     end            closes the input; a terminal is hung up
     until FILE     waits until FILE is there
     touch FILE     makes it
+    copy A B       file B has the content of A then
     kill SIGNAL    to the program
 Behind the last line the output is read to its end. Everything that was said
 goes to standard output; the status is the program's, or 99 if the script could
@@ -119,6 +120,10 @@ def main():
             until(talk, text)
         elif verb == "touch":
             open(text, "w").close()
+        elif verb == "copy":
+            source, target = text.split()
+            with open(source) as f, open(target, "w") as g:
+                g.write(f.read())
         elif verb == "kill":
             talk.child.send_signal(getattr(signal, "SIG" + text))
         elif verb == "end":
