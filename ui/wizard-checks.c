@@ -374,10 +374,12 @@ void page_b30(struct wizard *w, struct sheet *s)
 	sheet_blank(s);
 	sheet_text(s, ROLE_NORMAL, "%s", _("The steps can start only after "
 		"the backup is read back and every checksum is right."));
-	sheet_status(s, w->stopping ? NULL : w->s.plan->app.given ?
-		_("Stopping now is safe: an unfinished backup is removed and "
-		  "the app is started.") :
-		_("Stopping now is safe: an unfinished backup is removed."));
+	if (!w->stopping)
+		sheet_status(s, w->s.plan->app.given ?
+			_("Stopping now is safe: an unfinished backup is "
+			  "removed and the app is started.") :
+			_("Stopping now is safe: an unfinished backup is "
+			  "removed."));
 }
 
 /* --- what they do --- */

@@ -17,7 +17,7 @@
 
 #include "base/xalloc.h"
 
-#define DEADLINE_S 60
+#define DEADLINE_S 180
 
 static int on_cursor(VTermPos pos, VTermPos old, int visible, void *user)
 {

@@ -17,7 +17,7 @@
 #define DOWN "\033[B"
 #define ESC "\033"
 /* nobody waits longer; a test that gets here has failed */
-#define PATIENCE_S 60
+#define PATIENCE_S 180
 
 static const char plan_text[] =
 	"plan = 1; name = \"acme\"; title = \"Acme\"; from = \"1\"; to = \"2\";\n"

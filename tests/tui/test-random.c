@@ -19,8 +19,10 @@
 #include "run.h"
 
 #define ESC "\033"
-#define PATIENCE_S 60
+#define PATIENCE_S 180
 #define KEYS_USUAL 1500
+/* of its output, for the message of a failure */
+#define LAST_BYTES 6000
 
 static const char plan_text[] =
 	"plan = 1; name = \"acme\"; title = \"Acme\"; from = \"1\"; to = \"2\";\n"
@@ -106,7 +108,8 @@ static void put_root(struct world *x)
 static void set_reports(struct world *x)
 {
 	_cleanup_free_ char *options = xasprintf("log_path=%s/reports/of:"
-		"exitcode=99:halt_on_error=1:detect_leaks=0", x->s->dir);
+		"exitcode=99:halt_on_error=1:detect_leaks=0:"
+		"print_stacktrace=1", x->s->dir);
 
 	assert_int_equal(setenv("ASAN_OPTIONS", options, 1), 0);
 	assert_int_equal(setenv("UBSAN_OPTIONS", options, 1), 0);
@@ -245,7 +248,8 @@ static void close_screen(struct world *x)
 /* the codes of screens that were written since */
 static void note_codes(struct world *x)
 {
-	const char *at = x->p.raw.buf;
+	struct strbuf *raw = &x->p.raw;
+	const char *at = raw->buf;
 
 	/* after K81 its figure alone is new */
 	if (strstr(at, "Type these words") && !strvec_has(&x->seen, "K82"))
@@ -260,7 +264,28 @@ static void note_codes(struct world *x)
 				strvec_push(&x->seen, code);
 		}
 	}
-	strbuf_clear(&x->p.raw);
+	/* what came last is kept for show_end() */
+	if (raw->len > LAST_BYTES) {
+		memmove(raw->buf, raw->buf + raw->len - LAST_BYTES, LAST_BYTES);
+		strbuf_set_len(raw, LAST_BYTES);
+	}
+}
+
+/* what it wrote at last, the sanitizer's words among it, and its reports */
+static void show_end(struct world *x)
+{
+	pty_read_all(&x->p, 60);
+	for (size_t i = x->p.raw.len - MIN(x->p.raw.len, LAST_BYTES);
+	     i < x->p.raw.len; i++) {
+		unsigned char c = (unsigned char)x->p.raw.buf[i];
+
+		if (c >= ' ' || c == '\n')
+			(void)fputc(c, stderr);
+		else
+			(void)fprintf(stderr, "^%c", c + '@');
+	}
+	(void)fputc('\n', stderr);
+	assert_no_report(x);
 }
 
 /* it may leave, with a status of its own; it must not crash */
@@ -275,7 +300,7 @@ static bool has_left(struct world *x)
 	if ((WIFSIGNALED(status) && WTERMSIG(status) != SIGINT) ||
 	    WEXITSTATUS(status) == 99 ||
 	    WEXITSTATUS(status) == 70 || WEXITSTATUS(status) == 127) {
-		assert_no_report(x);
+		show_end(x);
 		fail_msg("ended with %s %d after seed %llu",
 			 WIFEXITED(status) ? "status" : "signal",
 			 WIFEXITED(status) ? WEXITSTATUS(status) :

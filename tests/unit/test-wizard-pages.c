@@ -202,6 +202,34 @@ static void t_which_plan(void **state)
 	world_end(&x);
 }
 
+/* a backup that cannot go on before the app is stopped, and somebody stops it */
+static void t_stop_backup(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "backup: { include = [\"data\"]; };\n"
+		 "app: { stop = [\"sh\", \"-c\",\n"
+		 "  \": >../begun; while [ ! -e ../go ]; do sleep 0.1; done\"];\n"
+		 "  start = [\"true\"]; };\n"
+		 "steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = [\"new\"]; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_B30);
+	while (!there(x.s->fd, "begun"))
+		turn(&x);
+	act(&x, "stop");
+	assert_true(says(&x, "It stops after this step"));
+	put_file(x.s->fd, "go", "");
+	until_quit(&x);
+	assert_false(there(x.s->fd, "root/new"));
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +238,7 @@ int main(void)
 		with_scratch(t_other_folder),
 		with_scratch(t_no_way_back),
 		with_scratch(t_which_plan),
+		with_scratch(t_stop_backup),
 	};
 
 	(void)umask(077);

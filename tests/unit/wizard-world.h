@@ -20,7 +20,7 @@
 #include "wizard.h"
 
 /* nobody waits longer for a page; a test that gets here has failed */
-#define PATIENCE_S 60
+#define PATIENCE_S 180
 
 static _unused_ const char plan_text[] =
 	"plan = 1; name = \"acme\"; title = \"Acme\"; from = \"1\"; to = \"2\";\n"
