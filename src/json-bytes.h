@@ -35,6 +35,33 @@ static inline uint64_t json_load_le(const unsigned char *p)
 	return le64toh(v);
 }
 
+/* memcmp() for names, which are short: two words that overlap */
+static inline bool json_same_bytes(const char *a, const char *b, size_t n)
+{
+	if (n > 16)
+		return !memcmp(a, b, n);
+	if (n >= 8) {
+		uint64_t v[2], w[2];
+
+		memcpy(&v[0], a, 8);
+		memcpy(&v[1], a + n - 8, 8);
+		memcpy(&w[0], b, 8);
+		memcpy(&w[1], b + n - 8, 8);
+		return v[0] == w[0] && v[1] == w[1];
+	}
+	if (n >= 4) {
+		uint32_t v[2], w[2];
+
+		memcpy(&v[0], a, 4);
+		memcpy(&v[1], a + n - 4, 4);
+		memcpy(&w[0], b, 4);
+		memcpy(&w[1], b + n - 4, 4);
+		return v[0] == w[0] && v[1] == w[1];
+	}
+	return !n || (a[0] == b[0] && a[n / 2] == b[n / 2] &&
+		      a[n - 1] == b[n - 1]);
+}
+
 static inline bool json_is_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';

@@ -30,8 +30,7 @@ json_inline bool json_cut_block(struct json_cut *c, const char *buf,
 	uint64_t strings;
 	int closed;
 
-	if (m->back | c->escaped)
-		m->quote &= ~json_escaped_bytes(m->back, &c->escaped);
+	m->quote &= ~json_escaped_bytes(m->back, &c->escaped);
 	strings = to_parity(m->quote) ^ c->in_string;
 	c->in_string = (uint64_t)((int64_t)strings >> 63);
 	m->open &= ~strings;

@@ -27,6 +27,7 @@ int json_edit_replace_node(struct json_tree *t, uint32_t i, uint32_t d,
 	t->v[d].flags |= layout ? JSON_FRESH : 0;
 	/* the slot keeps its place; its old children are no longer seen */
 	t->v[i].child = t->v[i].last = d;
+	t->lost = true;
 	mark(t, i, JSON_REPLACED);
 	return 0;
 }
@@ -43,6 +44,7 @@ void json_edit_remove(struct json_tree *t, uint32_t i)
 	if (i == JSON_ROOT || !t->v[i].parent)
 		BUG("the document itself cannot be removed from itself");
 	t->v[i].flags |= JSON_GONE;
+	t->lost = true;
 	mark(t, t->v[i].parent, JSON_STRUCT);
 }
 

@@ -151,14 +151,13 @@ AVX2_INLINE void check_utf8(struct utf8 *u, const struct pair *b,
 
 /* written out, as -O2 does not unroll */
 #define PUT(i) do {                                                       \
-		v[i] = at + (uint32_t)__builtin_ctzll(bits | none);       \
+		v[i] = at + (uint32_t)_tzcnt_u64(bits);                   \
 		bits &= bits - 1;                                         \
 	} while (0)
 
 /* eight at a time whether they are there or not: cheaper than to ask */
 AVX2_INLINE uint32_t *put_positions(uint32_t *v, uint64_t bits, uint32_t at)
 {
-	const uint64_t none = UINT64_C(1) << 63;
 	uint32_t *end = v + __builtin_popcountll(bits);
 
 	for (; v < end; v += 8) {

@@ -53,14 +53,12 @@ json_inline uint64_t json_block_tokens(struct json_index *x,
 				       const struct json_masks *m,
 				       json_parity_fn *to_parity)
 {
-	uint64_t active = 0, quote = m->quote, strings, scalar, follows;
+	/* also where there is no backslash: to ask costs more */
+	uint64_t escaped = json_escaped_bytes(m->back, &x->escaped);
+	uint64_t active = m->back & ~escaped;
+	uint64_t quote = m->quote & ~escaped;
+	uint64_t strings, scalar, follows;
 
-	if (m->back | x->escaped) {
-		uint64_t escaped = json_escaped_bytes(m->back, &x->escaped);
-
-		quote &= ~escaped;
-		active = m->back & ~escaped;
-	}
 	/* the opening quote is in, the closing one is not */
 	strings = to_parity(quote) ^ x->in_string;
 	x->in_string = (uint64_t)((int64_t)strings >> 63);

@@ -64,9 +64,11 @@ static struct span blanks_before(const struct json_tree *t, uint32_t pos)
 /* what stands behind the last line break; NULL: there is none */
 static const char *last_line(struct span s)
 {
-	const char *p = s.n ? memrchr(s.p, '\n', s.n) : NULL;
-
-	return p ? p + 1 : NULL;
+	/* there are few of them, if any */
+	for (size_t n = s.n; n; n--)
+		if (s.p[n - 1] == '\n')
+			return s.p + n;
+	return NULL;
 }
 
 static bool in_lines(const struct style *s)
@@ -153,19 +155,25 @@ static struct span find_unit(struct span lead, struct span above)
 static void find_style(const struct json_tree *t, uint32_t i,
 		       struct style *s)
 {
-	struct span above = lead_above(t, i);
 	uint32_t first, c = last_original(t, i, &first);
+	struct span above;
 
 	memset(s, 0, sizeof(*s));
 	s->colon = find_colon(t, i);
 	s->unit = s->lead = (struct span) { "", 0 };
-	if (c) {
+	if (c)
 		s->lead = blanks_before(t, start_of(&t->v[c]));
+	/* the blank behind a bracket is none behind a comma */
+	if (c && first == c && !s->lead.n && ends_blank(s->colon))
+		s->lead = (struct span) { " ", 1 };
+	/* no levels on one line; most do not stand in lines */
+	if (c && !in_lines(s) && (first == c ||
+	    !last_line(blanks_before(t, start_of(&t->v[first])))))
+		return;
+	above = lead_above(t, i);
+	if (c) {
 		s->unit = find_unit(blanks_before(t, start_of(&t->v[first])),
 				    above);
-		/* the blank behind a bracket is none behind a comma */
-		if (first == c && !s->lead.n && ends_blank(s->colon))
-			s->lead = (struct span) { " ", 1 };
 	} else if (last_line(above)) {
 		/* empty so far: one level deeper than it stands itself */
 		s->unit = find_unit(above, lead_above(t, t->v[i].parent));

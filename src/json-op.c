@@ -67,21 +67,6 @@ bool json_op_is_outer(const struct json_op *op)
 
 /* --- finding --- */
 
-static uint32_t member(const struct json_tree *t, uint32_t obj,
-		       const char *name, bool *twice)
-{
-	size_t n = strlen(name);
-	uint32_t found = 0;
-
-	for (uint32_t i = json_child(t, obj); i; i = json_next(t, i)) {
-		if (!json_key_is(t, i, name, n))
-			continue;
-		*twice |= found != 0;
-		found = i;
-	}
-	return found;
-}
-
 /* digits without a leading zero; UINT64_MAX: no index */
 static uint64_t index_of(const char *part)
 {
@@ -100,7 +85,7 @@ static uint32_t step_down(const struct json_tree *t, uint32_t node,
 {
 	switch (json_type_of(t, node)) {
 	case JSON_T_OBJECT:
-		return member(t, node, part, twice);
+		return json_member_twice(t, node, part, strlen(part), twice);
 	case JSON_T_ARRAY:
 		return json_element(t, node, index_of(part));
 	default:

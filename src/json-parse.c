@@ -9,30 +9,34 @@
 
 #include "base/xalloc.h"
 #include "json-bytes.h"
-#include "json-index.h"
+#include "json-index-internal.h"
 #include "json-scan.h"
 #include "json-text.h"
 #include "json-tree.h"
 
-struct cursor {
+struct text {
 	struct json_tree *t;
+	const unsigned char *begin, *end;
+	uint32_t base;           /* what position begin has */
+	struct json_index index;
+};
+
+/*
+ * Where it is. Nobody but functions that are expanded in place sees a pointer
+ * to it, so that it stays in registers.
+ */
+struct cursor {
 	const unsigned char *p;  /* the token */
-	const unsigned char *text, *end;
 	const uint32_t *next, *last;    /* positions that are still to come */
-	uint32_t base;           /* what position text has */
+	struct json_node *v;     /* of the tree */
+	uint32_t n;
 	uint32_t top;            /* the open container, 0: none */
 	uint32_t before;         /* what stands ahead in it, 0: nothing */
 	int depth;
 	/* of the member that is being read */
 	uint32_t key, key_end;
 	uint8_t key_flags;
-	struct json_index index;
 };
-
-static inline uint32_t pos_of(const struct cursor *c, const unsigned char *p)
-{
-	return c->base + (uint32_t)(p - c->text);
-}
 
 static void room_for(struct json_tree *t, uint32_t n)
 {
@@ -42,35 +46,43 @@ static void room_for(struct json_tree *t, uint32_t n)
 	t->v = xrealloc(t->v, t->cap, sizeof(*t->v));
 }
 
-/* positions, and room for as many nodes */
-static bool refill(struct cursor *c)
+/* positions, and room for as many nodes behind the first n */
+static _noinline_ bool more_tokens(struct text *x, uint32_t n)
 {
-	struct json_tree *t = c->t;
-
-	if (!json_index_more(&c->index))
+	if (!json_index_more(&x->index))
 		return false;
-	c->next = c->index.v;
-	c->last = c->next + c->index.n;
+	x->t->n = n;
 	/* one token may be waiting for its node */
-	room_for(t, (uint32_t)c->index.n + 1);
+	room_for(x->t, (uint32_t)x->index.n + 1);
 	return true;
 }
 
-static inline bool next_token(struct cursor *c)
+json_inline bool next_token(struct text *x, struct cursor *c)
 {
-	if (c->next == c->last && !refill(c))
-		return false;
-	c->p = c->text + *c->next++;
+	if (c->next == c->last) {
+		if (!more_tokens(x, c->n))
+			return false;
+		c->next = x->index.v;
+		c->last = c->next + x->index.n;
+		c->v = x->t->v;
+	}
+	c->p = x->begin + *c->next++;
 	return true;
 }
 
-static inline uint32_t add_node(struct cursor *c, enum json_node_type type)
+json_inline uint32_t pos_of(const struct text *x, const unsigned char *p)
 {
-	struct json_tree *t = c->t;
-	uint32_t i = t->n++;
+	return x->base + (uint32_t)(p - x->begin);
+}
 
-	t->v[i] = (struct json_node) {
-		.begin = pos_of(c, c->p),
+json_inline struct json_node *add_node(struct text *x, struct cursor *c,
+				       enum json_node_type type)
+{
+	uint32_t i = c->n++;
+	struct json_node *d = &c->v[i];
+
+	*d = (struct json_node) {
+		.begin = pos_of(x, c->p),
 		.key = c->key,
 		.key_end = c->key_end,
 		.parent = c->top,
@@ -80,11 +92,11 @@ static inline uint32_t add_node(struct cursor *c, enum json_node_type type)
 	c->key = c->key_end = 0;
 	c->key_flags = 0;
 	if (c->before)
-		t->v[c->before].next = i;
+		c->v[c->before].next = i;
 	else if (c->top)
-		t->v[c->top].child = i;
+		c->v[c->top].child = i;
 	c->before = i;
-	return i;
+	return d;
 }
 
 /* --- scalars --- */
@@ -95,51 +107,50 @@ static bool is_hex(unsigned char c)
 					  (c | 0x20) <= 'f');
 }
 
-static bool is_escape(const unsigned char *p, const unsigned char *end)
+enum escape { ESCAPE_NONE, ESCAPE_SHORT, ESCAPE_HEX };
+
+static const uint8_t escapes_of[256] = {
+	['"'] = ESCAPE_SHORT, ['\\'] = ESCAPE_SHORT, ['/'] = ESCAPE_SHORT,
+	['b'] = ESCAPE_SHORT, ['f'] = ESCAPE_SHORT, ['n'] = ESCAPE_SHORT,
+	['r'] = ESCAPE_SHORT, ['t'] = ESCAPE_SHORT, ['u'] = ESCAPE_HEX,
+};
+
+/* p is at the backslash */
+json_inline bool is_escape(const unsigned char *p, const unsigned char *end)
 {
-	if (end - p < 2)
-		return false;
-	switch (p[1]) {
-	case '"':
-	case '\\':
-	case '/':
-	case 'b':
-	case 'f':
-	case 'n':
-	case 'r':
-	case 't':
-		return true;
-	case 'u':
-		return end - p >= 6 && is_hex(p[2]) && is_hex(p[3]) &&
-			is_hex(p[4]) && is_hex(p[5]);
-	default:
-		return false;
-	}
+	enum escape e = end - p < 2 ? ESCAPE_NONE :
+		(enum escape)escapes_of[p[1]];
+
+	return e == ESCAPE_SHORT ||
+		(e == ESCAPE_HEX && end - p >= 6 && is_hex(p[2]) &&
+		 is_hex(p[3]) && is_hex(p[4]) && is_hex(p[5]));
 }
 
 /* from the opening quote to the closing one */
-static inline bool to_closing_quote(struct cursor *c, bool *escapes)
+json_inline bool to_closing_quote(struct text *x, struct cursor *c,
+				  bool *escapes)
 {
 	*escapes = false;
 	for (;;) {
-		if (!next_token(c))
+		if (!next_token(x, c))
 			return false;
 		if (*c->p == '"')
 			return true;
 		*escapes = true;
-		if (!is_escape(c->p, c->end))
+		if (!is_escape(c->p, x->end))
 			return false;
 	}
 }
 
-static inline bool take_string(struct cursor *c)
+json_inline bool take_string(struct text *x, struct cursor *c)
 {
-	uint32_t i = add_node(c, JSON_T_STRING);
+	uint32_t i = c->n;
 	bool escapes;
 
-	if (!to_closing_quote(c, &escapes))
+	(void)add_node(x, c, JSON_T_STRING);
+	if (!to_closing_quote(x, c, &escapes))
 		return false;
-	c->t->v[i].end = pos_of(c, c->p) + 1;
+	c->v[i].end = pos_of(x, c->p) + 1;
 	return true;
 }
 
@@ -187,31 +198,33 @@ static inline bool is_delimiter(unsigned char c)
 	return c == ',' || c == '}' || c == ']' || json_is_space(c);
 }
 
-static inline bool take_scalar(struct cursor *c, enum json_node_type type,
-			       const unsigned char *end)
+json_inline bool take_scalar(struct text *x, struct cursor *c,
+			     enum json_node_type type,
+			     const unsigned char *end)
 {
-	if (!end || (end < c->end && !is_delimiter(*end)))
+	if (!end || (end < x->end && !is_delimiter(*end)))
 		return false;
-	c->t->v[add_node(c, type)].end = pos_of(c, end);
+	add_node(x, c, type)->end = pos_of(x, end);
 	return true;
 }
 
-static bool take_word(struct cursor *c, enum json_node_type type,
-		      const char *word, size_t n)
+json_inline bool take_word(struct text *x, struct cursor *c,
+			   enum json_node_type type, const char *word,
+			   size_t n)
 {
-	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n) != 0)
+	if ((size_t)(x->end - c->p) < n || memcmp(c->p, word, n) != 0)
 		return false;
-	return take_scalar(c, type, c->p + n);
+	return take_scalar(x, c, type, c->p + n);
 }
 
 /* --- containers --- */
 
 /* at its bracket */
-static inline void close_top(struct cursor *c)
+json_inline void close_top(struct text *x, struct cursor *c)
 {
-	struct json_node *d = &c->t->v[c->top];
+	struct json_node *d = &c->v[c->top];
 
-	d->end = pos_of(c, c->p) + 1;
+	d->end = pos_of(x, c->p) + 1;
 	d->last = c->before;
 	c->before = c->top;
 	c->top = d->parent;
@@ -219,107 +232,113 @@ static inline void close_top(struct cursor *c)
 }
 
 /* from a key, past its colon, to the value */
-static inline bool take_key(struct cursor *c)
+json_inline bool take_key(struct text *x, struct cursor *c)
 {
 	bool escapes;
 
 	if (*c->p != '"')
 		return false;
-	c->key = pos_of(c, c->p);
-	if (!to_closing_quote(c, &escapes))
+	c->key = pos_of(x, c->p);
+	if (!to_closing_quote(x, c, &escapes))
 		return false;
-	c->key_end = pos_of(c, c->p) + 1;
+	c->key_end = pos_of(x, c->p) + 1;
 	c->key_flags = escapes ? JSON_KEY_ESCAPES : 0;
-	return next_token(c) && *c->p == ':' && next_token(c);
+	return next_token(x, c) && *c->p == ':' && next_token(x, c);
 }
 
-/* opens it, and is then at its first value; or behind it if it is empty */
-static inline bool take_container(struct cursor *c, enum json_node_type type,
-				  bool *whole)
+/* opens it, and is then at its first token; or behind it if it is empty */
+json_inline bool take_container(struct text *x, struct cursor *c,
+				enum json_node_type type, bool *whole)
 {
+	uint32_t i = c->n;
+
 	if (c->depth == JSON_DEPTH_MAX)
 		return false;
-	c->top = add_node(c, type);
+	(void)add_node(x, c, type);
+	c->top = i;
 	c->before = 0;
 	c->depth++;
-	if (!next_token(c))
+	if (!next_token(x, c))
 		return false;
 	*whole = *c->p == (type == JSON_T_OBJECT ? '}' : ']');
-	if (*whole) {
-		close_top(c);
-		return true;
-	}
-	return type == JSON_T_ARRAY || take_key(c);
+	if (*whole)
+		close_top(x, c);
+	return true;
 }
 
-/* whole: the value is over */
-static inline bool take_value(struct cursor *c, bool *whole)
+/* whole: the value is over; key: else a key is next */
+json_inline bool take_value(struct text *x, struct cursor *c, bool *whole,
+			    bool *key)
 {
 	*whole = true;
+	*key = false;
 	switch (*c->p) {
 	case '"':
-		return take_string(c);
+		return take_string(x, c);
 	case '{':
-		return take_container(c, JSON_T_OBJECT, whole);
+		*key = true;
+		return take_container(x, c, JSON_T_OBJECT, whole);
 	case '[':
-		return take_container(c, JSON_T_ARRAY, whole);
+		return take_container(x, c, JSON_T_ARRAY, whole);
 	case 't':
-		return take_word(c, JSON_T_TRUE, "true", 4);
+		return take_word(x, c, JSON_T_TRUE, "true", 4);
 	case 'f':
-		return take_word(c, JSON_T_FALSE, "false", 5);
+		return take_word(x, c, JSON_T_FALSE, "false", 5);
 	case 'n':
-		return take_word(c, JSON_T_NULL, "null", 4);
+		return take_word(x, c, JSON_T_NULL, "null", 4);
 	case '-':
 	case '0' ... '9':
-		return take_scalar(c, JSON_T_NUMBER, number_end(c->p, c->end));
+		return take_scalar(x, c, JSON_T_NUMBER,
+				   number_end(c->p, x->end));
 	default:
 		return false;
 	}
 }
 
-/* behind a value: closes what ends there; true: at the next value */
-static inline bool behind_value(struct cursor *c)
+/* behind a value: closes what ends there; true: at the token behind a comma */
+json_inline bool behind_value(struct text *x, struct cursor *c, bool *key)
 {
 	while (c->top) {
-		bool object = c->t->v[c->top].type == JSON_T_OBJECT;
-
-		if (!next_token(c))
+		*key = c->v[c->top].type == JSON_T_OBJECT;
+		if (!next_token(x, c))
 			return false;
 		if (*c->p == ',')
-			return next_token(c) && (!object || take_key(c));
-		if (*c->p != (object ? '}' : ']'))
+			return next_token(x, c);
+		if (*c->p != (*key ? '}' : ']'))
 			return false;
-		close_top(c);
+		close_top(x, c);
 	}
 	return false;
 }
 
-static bool parse(struct cursor *c)
+static bool parse(struct text *x)
 {
-	bool whole;
+	struct cursor c = { .n = x->t->n };
+	bool whole, key = false;
 
-	if (!next_token(c))
+	if (!next_token(x, &c))
 		return false;
 	do {
-		if (!take_value(c, &whole))
+		if (key && !take_key(x, &c))
 			return false;
-	} while (!whole || behind_value(c));
-	return !c->top && !next_token(c) && !c->index.bad;
+		if (!take_value(x, &c, &whole, &key))
+			return false;
+	} while (!whole || behind_value(x, &c, &key));
+	x->t->n = c.n;
+	return !c.top && !next_token(x, &c) && !x->index.bad;
 }
 
 static bool parse_text(struct json_tree *t, const char *text, size_t n,
 		       uint32_t base)
 {
-	struct cursor c;
+	struct text x;
 
-	/* all but the positions, which are many */
-	memset(&c, 0, offsetof(struct cursor, index));
-	c.t = t;
-	c.text = (const unsigned char *)text;
-	c.end = c.text + n;
-	c.base = base;
-	json_index_init(&c.index, text, n);
-	return parse(&c);
+	x.t = t;
+	x.begin = (const unsigned char *)text;
+	x.end = x.begin + n;
+	x.base = base;
+	json_index_init(&x.index, text, n);
+	return parse(&x);
 }
 
 int json_tree_parse(struct json_tree *t, const char *text, size_t n)
@@ -328,6 +347,7 @@ int json_tree_parse(struct json_tree *t, const char *text, size_t n)
 	t->text = text;
 	t->len = (uint32_t)n;
 	t->n = 1;
+	t->lost = false;
 	if (!t->cap)
 		t->v = xcalloc(t->cap = 64, sizeof(*t->v));
 	if (n > JSON_TREE_TEXT_MAX)
@@ -358,6 +378,23 @@ uint32_t json_tree_graft(struct json_tree *t, const char *text, size_t n)
 	return 0;
 }
 
+/* first: the node that JSON_ROOT of the other tree becomes */
+static void copy_node(struct json_node *d, const struct json_node *from,
+		      uint32_t at, uint32_t first)
+{
+	uint32_t shift = first - JSON_ROOT;
+
+	*d = *from;
+	d->begin += at;
+	d->end += at;
+	d->key += d->key_end ? at : 0;
+	d->key_end += d->key_end ? at : 0;
+	d->parent += d->parent ? shift : 0;
+	d->child += d->child ? shift : 0;
+	d->last += d->last ? shift : 0;
+	d->next += d->next ? shift : 0;
+}
+
 uint32_t json_tree_graft_tree(struct json_tree *t,
 			      const struct json_tree *from)
 {
@@ -367,20 +404,8 @@ uint32_t json_tree_graft_tree(struct json_tree *t,
 		return 0;
 	strbuf_add(&t->arena, from->text, from->len);
 	room_for(t, from->n - JSON_ROOT);
-	for (uint32_t i = JSON_ROOT; i < from->n; i++) {
-		struct json_node *d = &t->v[t->n++];
-		uint32_t shift = first - JSON_ROOT;
-
-		*d = from->v[i];
-		d->begin += at;
-		d->end += at;
-		d->key += d->key_end ? at : 0;
-		d->key_end += d->key_end ? at : 0;
-		d->parent += d->parent ? shift : 0;
-		d->child += d->child ? shift : 0;
-		d->last += d->last ? shift : 0;
-		d->next += d->next ? shift : 0;
-	}
+	for (uint32_t i = JSON_ROOT; i < from->n; i++)
+		copy_node(&t->v[t->n++], &from->v[i], at, first);
 	return first;
 }
 

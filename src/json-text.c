@@ -108,6 +108,7 @@ void json_text_encode(const char *text, size_t n, struct strbuf *out)
 {
 	static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
 
+	strbuf_grow(out, n + 2);
 	strbuf_addch(out, '"');
 	for (const char *p = text, *end = text + n; p < end; p++) {
 		const char *plain = plain_end(p, end), *named;

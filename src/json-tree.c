@@ -58,22 +58,42 @@ bool json_key_is(const struct json_tree *t, uint32_t i, const char *name,
 	const char *key = json_key(t, i, &len);
 
 	if (!(d->flags & (JSON_KEY_ESCAPES | JSON_RENAMED | JSON_ADDED)))
-		return len == n + 2 && key[1] == (n ? *name : '"') &&
-			!memcmp(key + 1, name, n);
+		return len == n + 2 && json_same_bytes(key + 1, name, n);
 	return len >= n + 2 && json_text_equal(key, len, name, n);
+}
+
+uint32_t json_member_twice(const struct json_tree *t, uint32_t obj,
+			   const char *name, size_t n, bool *twice)
+{
+	/* what is not just a key in the text */
+	const unsigned int odd = JSON_GONE | JSON_KEY_ESCAPES | JSON_RENAMED |
+		JSON_ADDED;
+	const struct json_node *d = &t->v[json_now(t, obj)];
+	uint32_t found = 0;
+
+	if (d->type != JSON_T_OBJECT)
+		return 0;
+	for (uint32_t i = d->child; i; i = d->next) {
+		d = &t->v[i];
+		if (d->flags & odd) {
+			if (d->flags & JSON_GONE || !json_key_is(t, i, name, n))
+				continue;
+		} else if (d->key_end - d->key != n + 2 ||
+			   !json_same_bytes(json_at(t, d->key) + 1, name, n)) {
+			continue;
+		}
+		*twice |= found != 0;
+		found = i;
+	}
+	return found;
 }
 
 uint32_t json_member(const struct json_tree *t, uint32_t obj,
 		     const char *name, size_t n)
 {
-	uint32_t found = 0;
+	bool twice = false;
 
-	if (json_type_of(t, obj) != JSON_T_OBJECT)
-		return 0;
-	for (uint32_t i = json_child(t, obj); i; i = json_next(t, i))
-		if (json_key_is(t, i, name, n))
-			found = i;
-	return found;
+	return json_member_twice(t, obj, name, n, &twice);
 }
 
 uint32_t json_element(const struct json_tree *t, uint32_t arr, uint64_t index)
@@ -89,6 +109,8 @@ uint32_t json_element(const struct json_tree *t, uint32_t arr, uint64_t index)
 
 bool json_is_live(const struct json_tree *t, uint32_t i)
 {
+	if (!t->lost)
+		return true;
 	for (uint32_t up; i != JSON_ROOT; i = up) {
 		if (t->v[i].flags & JSON_GONE)
 			return false;

@@ -64,6 +64,7 @@ struct json_tree {
 	uint32_t len;
 	struct json_node *v;     /* v[0] is not used */
 	uint32_t n, cap;
+	bool lost;               /* some value was removed or replaced */
 	struct strbuf arena;
 };
 
@@ -146,6 +147,9 @@ bool json_key_is(const struct json_tree *t, uint32_t i, const char *name,
 /* the member of that name, the last of several; 0: none */
 uint32_t json_member(const struct json_tree *t, uint32_t obj,
 		     const char *name, size_t n);
+/* the same; *twice is set if there are several */
+uint32_t json_member_twice(const struct json_tree *t, uint32_t obj,
+			   const char *name, size_t n, bool *twice);
 /* the element of that index; 0: none */
 uint32_t json_element(const struct json_tree *t, uint32_t arr, uint64_t index);
 /* still part of the document? */
