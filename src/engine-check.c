@@ -175,10 +175,47 @@ static int all_checks(struct engine *e)
 	return failed;
 }
 
+/* What a step on a database needs, before the application is stopped for it:
+   only failures are told. */
+static int look_first(struct engine *e)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct error err = ERROR_INIT;
+		struct check_result r;
+
+		if (!(s->ops->flags & STEP_LOOK_FIRST) ||
+		    s->on_error_continue || engine_cancelled(e) ||
+		    (s->optional && strvec_has(&e->opts.skip, s->id)))
+			continue;
+		check_result_init(&r);
+		if (engine_check_one(e, s, PHASE_CHECK, &r, &err) < 0) {
+			check_result_set(&r, CHECK_FAIL, "%s", err.msg);
+			r.code = (int)err.code;
+		}
+		if (r.state != CHECK_OK)
+			engine_emit_check(e, s, (int)(e->plan->check_n + i) +
+					  1, PHASE_CHECK, &r);
+		if (r.state == CHECK_FAIL) {
+			failed = 1;
+			fail_check(e, s, &r);
+		} else if (r.state == CHECK_WARN) {
+			warn_check(e, s, &r);
+		}
+		check_result_release(&r);
+		error_release(&err);
+	}
+	return failed;
+}
+
 int engine_look(struct engine *e)
 {
 	int failed = all_checks(e);
 
+	if (!failed && !engine_cancelled(e))
+		failed = look_first(e);
 	if (!failed && !engine_cancelled(e))
 		failed = check_set(e) < 0;
 	if (!failed && !engine_cancelled(e))

@@ -491,8 +491,8 @@ static int recover(struct engine *e, int i, bool *done, struct error *err)
 		*done = true;
 		return finish_attempt(e, i, false, err);
 	}
-	if (rs_of(e, i)->state == STEP_APPLYING && p == PROBE_PARTLY &&
-	    (s->ops->flags & STEP_RESUMES)) {
+	if (p == PROBE_PARTLY && (s->ops->flags & STEP_RESUMES) &&
+	    (rs_of(e, i)->state == STEP_APPLYING || !s->on_error_continue)) {
 		*done = true;
 		return finish_attempt(e, i, true, err);
 	}

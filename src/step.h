@@ -61,6 +61,8 @@ enum step_kind_flags {
 	STEP_VERIFY_ONLY = 1u << 1,  /* only in verify and verify_rollback */
 	STEP_RESUMES = 1u << 2,      /* partly applied: apply goes on */
 	STEP_CHECKS_ONLY = 1u << 3,  /* only in checks (space) or as a step */
+	STEP_LOOK_FIRST = 1u << 6,   /* a step whose check is made with those of
+					the plan, too */
 	STEP_SIGN_OFF = 1u << 5,     /* people sign what is in items */
 	STEP_WATCH = 1u << 4,        /* runs a command: the engine compares the
 					tree before and after with the effects */

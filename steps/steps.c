@@ -25,6 +25,7 @@ const struct step_ops *const step_kinds[] = {
 	&move_ops,
 	&remove_ops,
 	&run_ops,
+	&sql_ops,
 	&state_ops,
 	&write_ops,
 	NULL,

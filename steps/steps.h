@@ -22,6 +22,7 @@ extern const struct step_ops mkdir_ops;
 extern const struct step_ops move_ops;
 extern const struct step_ops remove_ops;
 extern const struct step_ops run_ops;
+extern const struct step_ops sql_ops;
 extern const struct step_ops state_ops;
 extern const struct step_ops write_ops;
 

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What statements would do, before they are run: check and preview. SQLite's
+ * are tried on a copy of the file, in a directory for temporary files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "diff.h"
+#include "plan.h"
+#include "sqlite-copy.h"
+#include "step-sql-internal.h"
+#include "store.h"
+
+#define COPY "copy.db"
+
+void step_sql_show(const struct step *s, const char *what,
+		   const struct sql_list *l, struct preview *p)
+{
+	if (!l->n)
+		return;
+	strvec_push(&p->lines, what);
+	for (size_t i = 0; i < l->n && !s->secret; i++) {
+		const char *line = l->v[i].text, *end;
+
+		do {
+			_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+			end = strchrnul(line, '\n');
+			strbuf_addstr(&sb, "    ");
+			strbuf_add_escaped(&sb, line, (size_t)(end - line));
+			if (!*end)
+				strbuf_addch(&sb, ';');
+			strvec_push(&p->lines, sb.buf);
+			line = end + 1;
+		} while (*end);
+	}
+}
+
+/* --- check --- */
+
+static int may_create(struct sql_work *w, bool *ret, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_free_ char *cell = NULL;
+	int r;
+
+	*ret = true;
+	if (w->target->dialect == SQL_SQLITE)
+		return 0;
+	r = store_columns(w->store, SQL_MARKER, &b, err);
+	if (r)
+		return MIN(r, 0);
+	r = step_sql_cell(w->store, "SELECT has_schema_privilege("
+			  "current_schema(), 'CREATE')", NULL, &cell, err);
+	*ret = cell && *cell == 't';
+	return r;
+}
+
+int step_sql_check(struct sql_work *w, struct check_result *r,
+		   struct error *err)
+{
+	_cleanup_error_ struct error now = ERROR_INIT;
+	bool may = true;
+	int ret = step_sql_open(w, true, &now);
+
+	if (ret > 0)
+		ret = may_create(w, &may, &now);
+	if (ret == -ECANCELED) {
+		error_move(err, &now);
+		return ret;
+	}
+	if (ret < 0) {
+		check_result_set(r, CHECK_FAIL, "%s", now.msg);
+		r->code = now.code == ERR_TOOL ? ERR_TOOL : ERR_STORE;
+	} else if (!may) {
+		check_result_set(r, CHECK_FAIL, _("store '%s': no right to "
+				 "create a table"), w->target->store->name);
+		r->code = ERR_STORE;
+	} else {
+		check_result_set(r, CHECK_OK, _("store '%s' can be reached"),
+				 w->target->store->name);
+	}
+	return 0;
+}
+
+/* --- on a copy --- */
+
+static int copy_raw(int from_dir, const char *name, const char *end, int to,
+		    struct error *err)
+{
+	_cleanup_free_ char *from = xasprintf("%s%s", name, end);
+	_cleanup_free_ char *copy = xasprintf(COPY "%s", end);
+	_cleanup_close_ int in = fs_open(from_dir, from, O_RDONLY |
+					 O_NOFOLLOW, 0);
+	_cleanup_close_ int out = -1;
+	int ret;
+
+	if (in == -ENOENT)
+		return 0;
+	ret = out = in < 0 ? in : fs_open(to, copy, O_WRONLY | O_CREAT |
+					  O_EXCL, 0600);
+	if (ret >= 0)
+		ret = fs_copy_data(in, out, NULL, NULL);
+	return ret < 0 ? error_errno(err, ERR_STEP, ret, _("cannot copy "
+				     "database '%s'"), name) : 0;
+}
+
+static int copy_held(int dir, const char *name, const char *to,
+		     struct error *err)
+{
+	_cleanup_free_ char *from = xasprintf("/proc/self/fd/%d/%s", dir,
+					      name);
+	_cleanup_free_ char *out = xasprintf("%s/" COPY, to);
+
+	return sqlite_copy_api(from, out, err);
+}
+
+static int copy_database(const struct sql_work *w, const char *to, int to_fd,
+			 struct error *err)
+{
+	static const char *const ends[] = { "", "-wal", "-journal" };
+	struct sqlite_lock *lock = NULL;
+	enum sqlite_copy_how how;
+	_cleanup_close_ int dir = -1;
+	const char *name;
+	int ret;
+
+	dir = fs_open_parent(step_root_fd(w->ctx), w->target->store->path,
+			     &name);
+	if (dir == -ENOENT)
+		return 0;
+	ret = dir < 0 ? error_errno(err, ERR_STEP, dir, _("cannot copy "
+				    "database '%s'"), w->target->store->path) :
+	      faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) ? 0 : 1;
+	if (ret <= 0)
+		return ret;
+	ret = sqlite_lock_try(dir, name, &lock, &how, err);
+	if (ret >= 0 && how == SQLITE_COPY_API)
+		ret = copy_held(dir, name, to, err);
+	for (size_t i = 0; ret >= 0 && how == SQLITE_COPY_RAW &&
+	     i < ARRAY_SIZE(ends); i++)
+		ret = copy_raw(dir, name, ends[i], to_fd, err);
+	sqlite_lock_release(lock);
+	return ret;
+}
+
+static int read_schema(struct store *s, struct strbuf *out, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int ret = store_exec(s, "SELECT sql FROM sqlite_schema WHERE sql IS "
+		"NOT NULL AND name NOT LIKE '\\_upshift\\_%' ESCAPE '\\' "
+		"AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+		"ORDER BY tbl_name, type <> 'table', name", NULL, &b, err);
+
+	for (uint32_t i = 0; ret >= 0 && i < b.nrow; i++) {
+		const struct store_cell *c = store_batch_cell(&b, i, 0);
+
+		strbuf_add(out, b.buf + c->off, (size_t)c->len);
+		strbuf_addstr(out, ";\n");
+	}
+	return MIN(ret, 0);
+}
+
+/* 1: it would fail, which is told */
+static int try_one(struct sql_work *w, const struct sql_stmt *s, bool *in_tx,
+		   struct preview *p, struct error *err)
+{
+	_cleanup_error_ struct error now = ERROR_INIT;
+	_cleanup_free_ char *shown = NULL;
+	bool alone = s->how == SQL_ALONE;
+	int ret = 0;
+
+	if (*in_tx == alone)
+		ret = alone ? store_commit(w->store, err) :
+		      store_begin(w->store, true, err);
+	if (ret < 0)
+		return ret;
+	*in_tx = !alone;
+	ret = step_sql_exec(w, s->text, &now);
+	if (ret == -ECANCELED) {
+		error_move(err, &now);
+		return ret;
+	}
+	if (ret == 0)
+		return 0;
+	shown = escape_bytes(now.msg);
+	strvec_pushf(&p->lines, _("the statement in line %d would fail: %s"),
+		     s->line, shown);
+	return 1;
+}
+
+static int try_all(struct sql_work *w, struct preview *p, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf before = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf after = STRBUF_INIT;
+	struct sql_broken broken = { .n = NULL };
+	_cleanup_error_ struct error keys = ERROR_INIT;
+	bool in_tx = false;
+	int ret = read_schema(w->store, &before, err);
+
+	w->checks_keys = true;
+	if (ret == 0)
+		ret = sql_broken_find(w, &broken, err);
+	for (size_t i = 0; ret == 0 && i < w->up->n; i++)
+		ret = try_one(w, &w->up->v[i], &in_tx, p, err);
+	if (ret == 0 && sql_broken_compare(w, &broken, &keys) < 0)
+		strvec_push(&p->lines, keys.msg);
+	if (ret == 0)
+		ret = read_schema(w->store, &after, err);
+	if (ret == 0)
+		diff_unified(w->target->store->path, before.buf, before.len,
+			     w->target->store->path, after.buf, after.len,
+			     &p->lines);
+	sql_broken_release(&broken);
+	return MIN(ret, 0);
+}
+
+int step_sql_rehearse(const struct sql_work *w, struct preview *p,
+		      struct error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	_cleanup_free_ char *dir = xasprintf("%s/upshift-preview-XXXXXX",
+					     tmp && *tmp ? tmp : "/tmp");
+	_cleanup_close_ int fd = -1;
+	struct store_options o = { .create = true };
+	struct sql_work copy = *w;
+	int ret;
+
+	if (!mkdtemp(dir))
+		return error_errno(err, ERR_IO, -errno,
+				   _("cannot create '%s'"), dir);
+	ret = fd = o.root_fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY,
+				       0);
+	copy.store = NULL;
+	if (ret < 0)
+		(void)error_errno(err, ERR_IO, ret, _("cannot open '%s'"),
+				  dir);
+	else
+		ret = copy_database(w, dir, fd, err);
+	if (ret >= 0)
+		ret = store_open("sqlite:" COPY, &o, &copy.store, err);
+	if (ret >= 0)
+		ret = step_sql_exec(&copy, "PRAGMA foreign_keys = OFF", err);
+	if (ret >= 0)
+		ret = try_all(&copy, p, err);
+	store_close(copy.store);
+	/* what is left is left among temporary files */
+	(void)fs_remove_tree(AT_FDCWD, dir);
+	return ret;
+}

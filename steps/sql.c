@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sql - statements on a database
+ *
+ * store; up (statements) or file (a script beside the plan); down (what undoes
+ * them, the last first); probe (a query whose one cell is not, partly or
+ * fully); lock_timeout, timeout, retries. See step-sql.h for how they are run.
+ *
+ * Undo: the file of SQLite comes back as it was, down is not run. A server has
+ * only down; without it nothing brings back what was done.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "effects.h"
+#include "plan.h"
+#include "step-sql.h"
+#include "steps.h"
+#include "store.h"
+
+struct sql_spec {
+	struct sql_target target;
+	struct sql_list up, down;
+	bool has_down;
+	char *probe;
+};
+
+static void parse_up(struct plan_node *n, struct sql_spec *q)
+{
+	const struct plan_file *file = NULL;
+	bool up = plan_node_has(n, "up");
+
+	if (up == plan_node_has(n, "file")) {
+		plan_node_problem(n, "up", _("one of 'up' and 'file' is "
+					     "needed"));
+		return;
+	}
+	if (up)
+		(void)step_sql_list(n, "up", true, &q->target, &q->up);
+	else if (plan_node_file(n, "file", true, &file))
+		step_sql_text(n, "file", file->data, file->len, &q->target,
+			      &q->up);
+	if (!q->up.n && !plan_node_failed(n))
+		plan_node_problem(n, up ? "up" : "file",
+				  _("there is no statement in it"));
+}
+
+static int sql_parse(struct step *s, struct plan_node *n)
+{
+	struct sql_spec *q = xcalloc(1, sizeof(*q));
+
+	s->priv = q;
+	(void)plan_node_string(n, "probe", false, &q->probe);
+	if (step_sql_target(n, &q->target)) {
+		parse_up(n, q);
+		q->has_down = step_sql_list(n, "down", false, &q->target,
+					    &q->down);
+	}
+	return plan_node_failed(n) ? -EINVAL : 0;
+}
+
+static int sql_effects(const struct step *s, struct step_ctx *ctx,
+		       struct effects *out, struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+
+	(void)ctx;
+	(void)err;
+	step_sql_effects(&q->target, &q->up, out);
+	return 0;
+}
+
+static bool sql_undoable(const struct step *s)
+{
+	const struct sql_spec *q = s->priv;
+
+	return q->has_down || q->target.dialect == SQL_SQLITE;
+}
+
+static void init(struct sql_work *w, const struct step *s,
+		 struct step_ctx *ctx)
+{
+	const struct sql_spec *q = s->priv;
+
+	step_sql_init(w, s, ctx, &q->target, &q->up, &q->down);
+}
+
+static int sql_check(const struct step *s, struct step_ctx *ctx,
+		     struct check_result *r, struct error *err)
+{
+	_cleanup_work_ struct sql_work w;
+
+	init(&w, s, ctx);
+	return step_sql_check(&w, r, err);
+}
+
+static int sql_preview(const struct step *s, struct step_ctx *ctx,
+		       struct preview *p, struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+	_cleanup_work_ struct sql_work w;
+
+	init(&w, s, ctx);
+	step_sql_show(s, _("would run:"), &q->up, p);
+	if (q->target.dialect == SQL_SQLITE)
+		return s->secret ? 0 : step_sql_rehearse(&w, p, err);
+	step_sql_show(s, _("undone by:"), &q->down, p);
+	if (!q->has_down)
+		strvec_push(&p->lines, _("nothing can bring back what it "
+			    "does"));
+	return 0;
+}
+
+static int ask(const struct step *s, struct sql_work *w, enum step_probe *ret,
+	       struct error *err)
+{
+	static const char *const words[] = { "not", "partly", "fully" };
+	static const enum step_probe probes[] = { PROBE_NOT, PROBE_PARTLY,
+						  PROBE_FULLY };
+	const struct sql_spec *q = s->priv;
+	_cleanup_free_ char *cell = NULL;
+	int r = step_sql_cell(w->store, q->probe, NULL, &cell, err);
+
+	if (r < 0) {
+		error_prefix(err, "probe");
+		return r;
+	}
+	for (size_t i = 0; cell && i < ARRAY_SIZE(words); i++)
+		if (!strcmp(cell, words[i])) {
+			*ret = probes[i];
+			return 0;
+		}
+	return error_set(err, ERR_STEP, -EINVAL,
+			 _("the probe gave '%s', not 'not', 'partly' or "
+			   "'fully'"), cell ? cell : "NULL");
+}
+
+static int sql_probe(const struct step *s, struct step_ctx *ctx,
+		     enum step_probe *ret, struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+	_cleanup_work_ struct sql_work w;
+	int r;
+
+	init(&w, s, ctx);
+	r = step_sql_open(&w, true, err);
+	*ret = PROBE_NOT;
+	if (r <= 0)
+		return r;
+	*ret = step_sql_state(&w);
+	return w.m.there || !q->probe ? 0 : ask(s, &w, ret, err);
+}
+
+static int sql_apply(const struct step *s, struct step_ctx *ctx,
+		     struct error *err)
+{
+	_cleanup_work_ struct sql_work w;
+	int ret;
+
+	init(&w, s, ctx);
+	ret = step_sql_open(&w, false, err);
+	return ret < 0 ? ret : step_sql_apply(&w, err);
+}
+
+static int sql_verify(const struct step *s, struct step_ctx *ctx,
+		      struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+	_cleanup_work_ struct sql_work w;
+	enum step_probe p = PROBE_NOT;
+	int ret;
+
+	init(&w, s, ctx);
+	ret = step_sql_open(&w, true, err);
+	if (ret > 0) {
+		/* without a row it was there before this run, says the probe */
+		p = w.m.there ? step_sql_state(&w) : PROBE_FULLY;
+		ret = 0;
+		if (q->probe && p == PROBE_FULLY)
+			ret = ask(s, &w, &p, err);
+	}
+	return ret < 0 || p == PROBE_FULLY ? ret :
+		error_set(err, ERR_STEP_VERIFY, -EBADMSG,
+			  _("what it should have done is not there"));
+}
+
+static int sql_undo(const struct step *s, struct step_ctx *ctx,
+		    struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+	_cleanup_work_ struct sql_work w;
+	int ret;
+
+	init(&w, s, ctx);
+	if (q->target.dialect == SQL_SQLITE)
+		return 0;
+	ret = step_sql_open(&w, false, err);
+	if (ret > 0 && w.m.there && !q->has_down)
+		return error_set(err, ERR_NO_WAY_BACK, -EPERM,
+				 _("nothing can bring back what it does"));
+	return ret < 0 ? ret : step_sql_undo(&w, err);
+}
+
+static int sql_redo(const struct step *s, struct step_ctx *ctx,
+		    struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+
+	return q->target.dialect == SQL_SQLITE ? 0 : sql_apply(s, ctx, err);
+}
+
+static void sql_release(struct step *s)
+{
+	struct sql_spec *q = s->priv;
+
+	if (!q)
+		return;
+	sql_list_release(&q->up);
+	sql_list_release(&q->down);
+	free(q->probe);
+	free(q);
+	s->priv = NULL;
+}
+
+const struct step_ops sql_ops = {
+	.name = "sql",
+	.flags = STEP_RESUMES | STEP_LOOK_FIRST,
+	.parse = sql_parse,
+	.effects = sql_effects,
+	.check = sql_check,
+	.preview = sql_preview,
+	.probe = sql_probe,
+	.apply = sql_apply,
+	.verify = sql_verify,
+	.undo = sql_undo,
+	.redo = sql_redo,
+	.undoable = sql_undoable,
+	.release = sql_release,
+};

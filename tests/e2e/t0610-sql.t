@@ -1,0 +1,149 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2119,SC2120
+# Statements on SQLite: applied, tried on a copy, killed, resumed, undone.
+. "$(dirname "$0")/../lib/tap.sh"
+command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+tree="python3 $top_srcdir/tests/lib/tree.py"
+root=$tmp/data
+db=$root/app.db
+
+# plan STEPS
+plan()
+{
+	cat >"$tmp/plan" <<TXT
+plan = 1; name = "app"; title = "App"; from = "1"; to = "2";
+stores: { db = "sqlite:app.db"; };
+steps = ( $1 );
+TXT
+}
+
+fresh()
+{
+	rm -rf "$root"
+	mkdir -p "$root"
+	sqlite3 "$db" <<'TXT'
+CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE book (id INTEGER PRIMARY KEY, author INT REFERENCES author, title TEXT);
+INSERT INTO author VALUES (1, 'Ada'), (2, 'Bob');
+INSERT INTO book VALUES (1, 1, 'One'), (2, 2, 'Two'), (3, 1, 'Three');
+TXT
+	cp "$db" "$tmp/app.db"
+	$tree "$root" .upshift >"$tmp/before"
+}
+
+up()
+{
+	"$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes "$@"
+}
+
+back()
+{
+	"$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+}
+
+as_before()
+{
+	$tree "$root" .upshift >"$tmp/now"
+	cmp -s "$tmp/before" "$tmp/now"
+	ok $? "$1"
+}
+
+rebuild='{ id = "rebuild"; kind = "sql"; store = "db"; up = [
+	"CREATE TABLE author_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, born INT DEFAULT 0)",
+	"INSERT INTO author_new (id, name) SELECT id, name FROM author",
+	"DROP TABLE author; ALTER TABLE author_new RENAME TO author",
+	"CREATE TRIGGER t AFTER DELETE ON author BEGIN DELETE FROM book WHERE author = OLD.id; END; CREATE INDEX book_author ON book (author)"
+]; }'
+
+# --- a run, and back ---
+plan "$rebuild"
+fresh
+run_is 9 'a dry run' up --dry-run
+like "$out" 'CREATE TABLE author_new' 'shows the statements'
+like "$out" '^ *\+CREATE TABLE "author" \(id INTEGER PRIMARY KEY, name TEXT NOT NULL' 'shows the schema as it will be'
+like "$out" '^ *-CREATE TABLE author \(id INTEGER PRIMARY KEY, name TEXT\)' 'and as it was'
+as_before 'a dry run changes nothing'
+run_is 0 'a run' up
+is "$(sqlite3 "$db" 'SELECT id, name, born FROM author; SELECT count(*) FROM book')" '1|Ada|0
+2|Bob|0
+3' 'the rows are there'
+is "$(sqlite3 "$db" 'PRAGMA foreign_key_list(book)' | cut -d'|' -f3)" author \
+	'the foreign key names the new table'
+run_is 0 'a rollback' back
+as_before 'the file is as it was'
+
+# --- refused by the rows ---
+plan '{ id = "orphans"; kind = "sql"; store = "db"; up = [ "CREATE TABLE x (a)", "DELETE FROM author WHERE id = 1" ]; }'
+fresh
+run_is 9 'a dry run of what breaks a foreign key' up --dry-run
+like "$out" '2 rows would point to nothing by a foreign key \(book -> author\)' 'says so'
+run_is 1 'a run of it' up
+like "$err$out" '2 rows would point to nothing by a foreign key \(book -> author\)' 'fails'
+cmp -s "$tmp/app.db" "$db"
+ok $? 'nothing of it stays'
+sqlite3 "$db" 'INSERT INTO book VALUES (9, 99, NULL)'
+plan '{ id = "fine"; kind = "sql"; store = "db"; up = [ "DELETE FROM author WHERE id = 3" ]; }'
+rm -rf "$root/.upshift"
+run_is 0 'a row that pointed to nothing before does not count' up
+
+plan '{ id = "wrong"; kind = "sql"; store = "db"; up = [ "CREATE TABLE x (a)", "ALTER TABLE y RENAME TO z" ]; }'
+fresh
+run_is 1 'a statement that fails' up
+like "$err$out" 'statement 2 \(line [0-9]+\): sqlite:app.db: no such table: y' 'is named'
+cmp -s "$tmp/app.db" "$db"
+ok $? 'those before it are undone'
+
+# --- the plan ---
+plan '{ id = "a"; kind = "sql"; store = "db"; up = [ "BEGIN; CREATE TABLE x (a); COMMIT" ]; }'
+run_is 65 'transactions of the plan' "$UPSHIFT" lint "$tmp/plan"
+like "$err" 'opened and ended by upshift' 'are refused'
+plan '{ id = "a"; kind = "sql"; store = "db"; }'
+run_is 65 'no statements' "$UPSHIFT" lint "$tmp/plan"
+plan '{ id = "a"; kind = "sql"; store = "db"; file = "a.sql"; }'
+printf 'CREATE TABLE x (a);\n\n-- a comment\nCREATE TABLE y (a;\n' >"$tmp/a.sql"
+fresh
+run_is 1 'a file' up
+like "$err$out" 'statement 2 \(line 4\)' 'its lines count'
+printf 'CREATE TABLE x (a);\nVACUUM; PRAGMA user_version = 7; CREATE TABLE y (b)' >"$tmp/a.sql"
+fresh
+run_is 0 'a file with what runs alone' up
+is "$(sqlite3 "$db" 'PRAGMA user_version; SELECT step, done FROM _upshift_step')" '7
+a|4' 'and a row that tells'
+
+# --- there already ---
+plan '{ id = "a"; kind = "sql"; store = "db"; up = [ "ALTER TABLE author ADD COLUMN born INT" ];
+	probe = "SELECT CASE count(*) WHEN 0 THEN '"'not' ELSE 'fully'"' END FROM pragma_table_info('"'author') WHERE name = 'born'"'"; }'
+fresh
+run_is 0 'a run with a probe' up
+rm -rf "$root/.upshift"
+sqlite3 "$db" 'DROP TABLE _upshift_step'
+run_is 0 'and once more' up
+like "$out" 'nothing to do' 'does nothing'
+
+# --- killed ---
+plan '{ id = "a"; kind = "sql"; store = "db"; up = [ "CREATE TABLE x (a)", "INSERT INTO x VALUES (1)", "VACUUM", "INSERT INTO x VALUES (2)" ]; },
+	{ id = "b"; kind = "sql"; store = "db"; up = [ "INSERT INTO x VALUES (3)", "UPDATE x SET a = a * 10" ]; }'
+n=0
+points=0
+bad=
+while :; do
+	n=$((n + 7))
+	fresh
+	UPSHIFT_TEST_FAULT=any:$n:kill up >/dev/null 2>&1
+	[ $? = 137 ] || break
+	points=$((points + 1))
+	"$UPSHIFT" resume --root "$root" --batch --yes >/dev/null 2>&1
+	case $? in
+	0) ;;
+	66) up >/dev/null 2>&1 ;;
+	*) bad="$bad $n" ;;
+	esac
+	[ "$(sqlite3 "$db" 'SELECT group_concat(a) FROM x')" = 10,20,30 ] || bad="$bad $n"
+	back >/dev/null 2>&1
+	$tree "$root" .upshift | cmp -s "$tmp/before" - || bad="$bad $n-back"
+done
+[ "$points" -gt 10 ]
+ok $? "killed at many points ($points)"
+is "$bad" '' 'done once each, and back'
+done_testing

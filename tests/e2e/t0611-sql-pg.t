@@ -1,0 +1,195 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2119,SC2120
+# Statements on a PostgreSQL server: pieces, what runs alone, locks, kills of
+# either side, the way back.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/pg.sh"
+pg_need
+pg_start a
+root=$tmp/data
+mkdir "$root"
+
+# plan STEPS
+plan()
+{
+	cat >"$tmp/plan" <<TXT
+plan = 1; name = "app"; title = "App"; from = "1"; to = "2";
+stores: { db = "$(pg_url a)"; };
+steps = ( $1 );
+TXT
+}
+
+fresh()
+{
+	rm -rf "$root/.upshift"
+	pg_sql a -q <<'TXT'
+SET client_min_messages = error;
+DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+CREATE TABLE author (id int PRIMARY KEY, name text);
+CREATE TABLE book (id int PRIMARY KEY, author int, title text);
+INSERT INTO author SELECT i, 'A' || i FROM generate_series(1, 50) i;
+INSERT INTO book SELECT i, 1 + i % 50, 'T' || i FROM generate_series(1, 500) i;
+TXT
+	dump >"$tmp/before"
+}
+
+dump()
+{
+	"$pg_bin/pg_dump" "$(pg_conn a)" 2>&1 | grep -v '^\\\(un\)\?restrict'
+}
+
+up()
+{
+	"$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes "$@"
+}
+
+again()
+{
+	"$UPSHIFT" resume --root "$root" --batch --yes "$@"
+}
+
+back()
+{
+	"$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+}
+
+as_before()
+{
+	dump >"$tmp/now"
+	cmp -s "$tmp/before" "$tmp/now"
+	ok $? "$1" || diff "$tmp/before" "$tmp/now" | head -20 | sed 's/^/# /'
+}
+
+full='{ id = "full"; kind = "sql"; store = "db"; up = [
+	"ALTER TABLE author ADD COLUMN born int DEFAULT 0",
+	"CREATE TABLE tag (id int PRIMARY KEY, book int)",
+	"CREATE INDEX CONCURRENTLY book_author ON book (author)",
+	"ALTER TABLE book ADD CONSTRAINT book_fk FOREIGN KEY (author) REFERENCES author NOT VALID",
+	"ALTER TABLE book VALIDATE CONSTRAINT book_fk",
+	"ANALYZE book",
+	"INSERT INTO tag SELECT id, id FROM book" ];
+	down = [
+	"ALTER TABLE author DROP COLUMN born", "DROP TABLE tag",
+	"DROP INDEX CONCURRENTLY book_author",
+	"ALTER TABLE book DROP CONSTRAINT book_fk" ]; }'
+
+# --- there and back ---
+plan "$full"
+fresh
+run_is 9 'a dry run' up --dry-run
+like "$out" 'CREATE INDEX CONCURRENTLY' 'shows the statements'
+as_before 'and changes nothing'
+run_is 0 'a run' up
+is "$(pg_sql a -c 'SELECT count(*) FROM tag; SELECT step, done FROM _upshift_step')" '500
+full|7' 'is there'
+run_is 0 'a rollback' back
+as_before 'leaves the schema as it was'
+run_is 0 'to the point ahead of it' "$UPSHIFT" rollback R1 --root "$root" --batch --confirm 'roll back to R1'
+is "$(pg_sql a -c 'SELECT count(*) FROM tag')" 500 'it is there once more'
+
+# --- what fails ---
+plan '{ id = "bad"; kind = "sql"; store = "db"; up = [ "CREATE TABLE tag (id int)", "INSERT INTO tag SELECT 1 / 0" ]; down = [ "DROP TABLE tag" ]; }'
+fresh
+run_is 1 'a statement that fails' up
+like "$err$out" 'statement 2 \(line [0-9]+\): pg:.*: division by zero' 'is named'
+as_before 'nothing of it stays'
+
+plan '{ id = "late"; kind = "sql"; store = "db"; up = [ "CREATE TABLE tag (id int)", "ANALYZE", "INSERT INTO tag SELECT count(*) / (SELECT count(*) FROM go) FROM author" ]; down = [ "DROP TABLE tag" ]; }'
+fresh
+pg_sql a -q -c 'CREATE TABLE go (a int)'
+run_is 2 'one behind what runs alone' up
+is "$(pg_sql a -c 'SELECT done, begun FROM _upshift_step')" '2|0' 'leaves the pieces before it'
+pg_sql a -q -c 'INSERT INTO go VALUES (1)'
+run_is 0 'resumed' again
+is "$(pg_sql a -c 'SELECT * FROM tag')" 50 'from there'
+fresh
+pg_sql a -q -c 'CREATE TABLE go (a int)'
+dump >"$tmp/before"
+run_is 2 'again' up
+run_is 0 'or back' back
+as_before 'from a part of it'
+
+plan '{ id = "none"; kind = "sql"; store = "db"; up = [ "CREATE TABLE tag (id int)" ]; }'
+fresh
+run_is 9 'no way back' up --dry-run
+like "$out" 'nothing can bring back' 'is said'
+run_is 0 'applied' up --confirm none
+run_is 66 'and true' back
+
+# --- locks ---
+plan '{ id = "lock"; kind = "sql"; store = "db"; lock_timeout = 0.05; up = [ "ALTER TABLE author ADD COLUMN born int" ]; down = [ "ALTER TABLE author DROP COLUMN born" ]; }'
+fresh
+mkfifo "$tmp/hold"
+pg_sql a <"$tmp/hold" >"$tmp/held" 2>&1 &
+holder=$!
+exec 8>"$tmp/hold"
+echo 'BEGIN; SELECT count(*) FROM author;' >&8
+until grep -q 50 "$tmp/held"; do :; done
+up >"$tmp/out" 2>&1 &
+runner=$!
+until grep -q 'busy, attempt 3' "$tmp/out" || ! kill -0 $runner 2>/dev/null; do :; done
+echo 'COMMIT;' >&8
+exec 8>&-
+wait "$runner"
+is $? 0 'a lock that is held is tried for again'
+wait "$holder"
+like "$(cat "$tmp/out")" 'busy, attempt 2 of 10 in [0-9.]+ s: .*lock timeout' 'which is told'
+
+# --- an index that is invalid ---
+plan '{ id = "ix"; kind = "sql"; store = "db"; up = [ "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one ON book (author)" ]; down = [ "DROP INDEX CONCURRENTLY one" ]; }'
+fresh
+run_is 2 'an index that cannot be built' up
+is "$(pg_sql a -c "SELECT indisvalid FROM pg_index WHERE indexrelid = 'one'::regclass")" f 'is left invalid'
+pg_sql a -q -c 'DELETE FROM book WHERE id > 50'
+run_is 0 'resumed' again
+like "$out$err" "index 'one' is invalid and is built again" 'it is built again'
+is "$(pg_sql a -c "SELECT indisvalid FROM pg_index WHERE indexrelid = 'one'::regclass")" t 'and good'
+
+# --- killed ---
+plan "$full"
+n=0
+points=0
+bad=
+while :; do
+	n=$((n + 5))
+	fresh
+	UPSHIFT_TEST_FAULT=any:$n:kill up >/dev/null 2>&1
+	[ $? = 137 ] || break
+	points=$((points + 1))
+	again >/dev/null 2>&1
+	case $? in
+	0) ;;
+	66) up >/dev/null 2>&1 ;;
+	*) bad="$bad $n" ;;
+	esac
+	[ "$(pg_sql a -c 'SELECT count(*) FROM tag')" = 500 ] || bad="$bad $n"
+	UPSHIFT_TEST_FAULT=any:$n:kill back >/dev/null 2>&1
+	back >/dev/null 2>&1
+	dump | cmp -s "$tmp/before" - || bad="$bad $n-back"
+done
+[ "$points" -gt 5 ]
+ok $? "killed at many points ($points)"
+is "$bad" '' 'done once each, and back'
+
+# --- the server goes ---
+plan '{ id = "slow"; kind = "sql"; store = "db"; retries = 7; up = [ "CREATE TABLE tag (id int)", "ANALYZE", "INSERT INTO tag SELECT id FROM author; SELECT pg_sleep(CASE WHEN (SELECT count(*) FROM pg_stat_activity WHERE application_name = '"'go'"') = 0 THEN 30 ELSE 0 END)" ]; down = [ "DROP TABLE tag" ]; }'
+fresh
+up >"$tmp/out" 2>&1 &
+runner=$!
+until [ "$(pg_sql a -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(CASE%' AND state = 'active'")" = 1 ]; do :; done
+pg_stop a KILL
+pg_start a
+PGAPPNAME=go pg_sql a -q -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &
+sleeper=$!
+wait "$runner"
+is $? 0 'a server that is killed and started again'
+like "$(cat "$tmp/out")" 'connection lost, attempt 2 of 7' 'is told'
+is "$(pg_sql a -c 'SELECT count(*) FROM tag')" 50 'and all is done once'
+kill "$sleeper"
+pg_stop a
+run_is 5 'no server' back
+pg_start a
+run_is 0 'there again' back
+as_before 'back'
+done_testing
