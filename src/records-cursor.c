@@ -39,6 +39,7 @@ int records_cursor_open(struct records_cursor *c, struct records_pass *p,
 void records_cursor_release(struct records_cursor *c)
 {
 	store_batch_release(&c->b);
+	store_batch_release(&c->raw);
 	store_batch_release(&c->before);
 	store_batch_release(&c->hi_cells);
 	strbuf_release(&c->last);
@@ -76,6 +77,21 @@ static bool in_order(const struct records_cursor *c)
 		records_key_cmp(&c->b, c->b.nrow - 1, &c->hi_cells, 0, n) <= 0;
 }
 
+/* the columns that are compared */
+static void unhide(struct records_cursor *c, uint32_t hidden)
+{
+	store_batch_clear(&c->b, c->p->ncol);
+	for (uint32_t row = 0; row < c->raw.nrow; row++)
+		for (uint32_t i = hidden; i < c->raw.ncol; i++) {
+			const struct store_cell *x =
+				store_batch_cell(&c->raw, row, i);
+			const char *t = store_batch_text(&c->raw, x);
+
+			store_batch_add(&c->b, (enum store_type)x->type, t,
+					t ? (size_t)x->len : 0);
+		}
+}
+
 static int fetch(struct records_cursor *c, struct error *err)
 {
 	const struct records_side *s = &c->p->side[c->side];
@@ -85,12 +101,15 @@ static int fetch(struct records_cursor *c, struct error *err)
 		return n;
 	if (c->b.nrow) {
 		copy_key(c, c->b.nrow - 1);
-		store_key(&c->b, c->b.nrow - 1, c->p->nkey, &c->last);
+		store_key(s->hidden ? &c->raw : &c->b, c->b.nrow - 1,
+			  s->shape->nkey, &c->last);
 	}
 	n = store_scan(s->store, s->shape, c->last.len ? c->last.buf : c->lo,
-		       c->hi, c->limit, &c->b, err);
+		       c->hi, c->limit, s->hidden ? &c->raw : &c->b, err);
 	if (n < 0)
 		return n;
+	if (s->hidden)
+		unhide(c, s->hidden);
 	c->p->out->read[c->side] += (uint64_t)n;
 	c->end = (uint32_t)n < c->limit;
 	c->at = 0;

@@ -72,6 +72,7 @@ struct records_cursor {
 	bool ordered;            /* disorder is an error */
 	bool end;
 	struct store_batch b, before;
+	struct store_batch raw;  /* with hidden columns; b without */
 	struct store_batch hi_cells;
 	struct strbuf last;      /* the key of the last row of the batch before */
 	const char *lo;

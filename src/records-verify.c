@@ -536,10 +536,12 @@ int records_verify(const struct records_spec *spec,
 	memset(ret, 0, sizeof(*ret));
 	p.side[0] = spec->old;
 	p.side[1] = spec->now;
-	p.ncol = spec->old.shape->ncol;
-	p.nkey = spec->old.shape->nkey;
-	if (spec->now.shape->ncol != p.ncol || spec->now.shape->nkey != p.nkey)
+	p.ncol = spec->old.shape->ncol - spec->old.hidden;
+	p.nkey = spec->nkey ? spec->nkey : spec->old.shape->nkey;
+	if (spec->now.shape->ncol - spec->now.hidden != p.ncol ||
+	    p.nkey > p.ncol)
 		BUG("two shapes that are not the same");
+	ret->by_hash = spec->old.hidden || spec->now.hidden;
 	p.cols = xcalloc(p.ncol, sizeof(*p.cols));
 	p.sort = xcalloc(p.nkey, 1);
 	p.hold = spec->level >= RECORDS_RIGOROUS && spec->pause_s >= 0;

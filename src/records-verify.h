@@ -78,13 +78,20 @@ struct records_part {
 	uint64_t found;          /* differences so far, in all */
 };
 
+/*
+ * hidden: how many columns stand before those that are compared, because the
+ * side is read by them where its key is an expression without an index; they
+ * are then the key of the shape. Such sides are compared by hash.
+ */
 struct records_side {
 	struct store *store;
 	const struct store_shape *shape;
+	uint32_t hidden;
 };
 
 struct records_spec {
 	struct records_side old, now;
+	uint32_t nkey;           /* of the columns compared; 0: as the shapes */
 	enum records_level level;
 	uint32_t segment;        /* rows; 0: 20,000 */
 	uint32_t sample;         /* rows; 0: 10,000 */

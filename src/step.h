@@ -28,6 +28,7 @@ struct error;
 struct item;
 struct json_object;
 struct plan_node;
+struct records_map;
 struct step_ctx;
 
 enum step_state {
@@ -129,6 +130,10 @@ struct step_ops {
 		    struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
+	/* kinds that copy records: which for which (records-map.h), for kinds
+	   that look at the copy, and the run before it was made too. Borrowed
+	   from the step. NULL mostly */
+	const struct records_map *(*records)(const struct step *s);
 	void (*release)(struct step *s);
 };
 

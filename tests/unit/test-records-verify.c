@@ -118,7 +118,7 @@ static void verify(struct store *a, struct store *b, enum records_level level,
 		   struct told *t, struct records_result *r)
 {
 	const struct records_spec spec = {
-		.old = { a, &old_shape }, .now = { b, &new_shape },
+		.old = { a, &old_shape, 0 }, .now = { b, &new_shape, 0 },
 		.level = level, .segment = 500, .sample = 100, .seed = 7,
 		.pause_s = 0.001, .scratch_fd = AT_FDCWD, .found = found,
 		.again = again, .ctx = t,
@@ -250,6 +250,41 @@ static void test_collations(void **state)
 		assert_int_equal(records_bad(&r), 3);
 	}
 	assert_int_equal(r.settled, 0);
+	strvec_release(&t.lines);
+}
+
+/* a source that is read by its own key, while the record's is an expression */
+static void test_hidden(void **state)
+{
+	_cleanup_store_ struct store *a = opened(*state, SQLITE);
+	_cleanup_store_ struct store *b = opened(*state, SQLITE);
+	static const char *const by_key[] = { "k", "k", "n", "s" };
+	static const char *const expr[] = { NULL, "'id-' || (9000 - k)", NULL,
+					    NULL };
+	const struct store_shape shape = { "old_t", 4, 1, by_key, expr, NULL };
+	static const char *const expect[] = {
+		"different [\"id-8990\"] s", "extra [\"id-x\"]",
+		"missing [\"id-8000\"]",
+	};
+	struct told t = { 0 };
+	struct records_result r;
+	struct records_spec spec = {
+		.old = { a, &shape, 1 }, .now = { b, &new_shape, 0 },
+		.nkey = 1, .scratch_fd = AT_FDCWD, .found = found,
+		.again = again, .ctx = &t, .pause_s = 0.001, .sample = 50,
+	};
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	fill(a, "old_t", "int", "i", 3000);
+	fill(b, "new_t", "text", "'id-' || (9000 - i)", 3000);
+	sql(b, "UPDATE new_t SET s = 'x' WHERE k = 'id-8990'");
+	sql(b, "UPDATE new_t SET k = 'id-x' WHERE k = 'id-8000'");
+	for (int l = RECORDS_STANDARD; l <= RECORDS_FORENSIC; l++) {
+		spec.level = (enum records_level)l;
+		if (records_verify(&spec, &r, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_told(&t, expect, ARRAY_SIZE(expect));
+	}
 	strvec_release(&t.lines);
 }
 
@@ -406,7 +441,7 @@ static void settle(struct store *a, struct store *b, struct store *w,
 		   struct told *t, struct records_result *r)
 {
 	struct records_spec spec = {
-		.old = { a, &old_shape }, .now = { b, &new_shape },
+		.old = { a, &old_shape, 0 }, .now = { b, &new_shape, 0 },
 		.level = RECORDS_RIGOROUS, .segment = 500, .sample = 100,
 		.pause_s = 0.001, .scratch_fd = AT_FDCWD, .found = found,
 		.again = again, .ctx = t, .cancelled = mend,
@@ -480,7 +515,7 @@ static void test_no_key(void **state)
 	const char *const by_n[] = { "n", "k", "s" };
 	const struct store_shape shape = { "old_t", 3, 1, by_n, NULL, NULL };
 	const struct records_spec spec = {
-		.old = { a, &shape }, .now = { a, &shape },
+		.old = { a, &shape, 0 }, .now = { a, &shape, 0 },
 		.level = RECORDS_STANDARD, .found = found, .ctx = &t,
 	};
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -511,7 +546,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_sqlite), T(test_pg_sqlite), T(test_pg),
 		T(test_equivalent), T(test_collations),
-		T(test_text_and_number), T(test_wholly_different),
+		T(test_hidden), T(test_text_and_number), T(test_wholly_different),
 		T(test_few_differences_read_little), T(test_settled),
 		T(test_aside), T(test_no_key),
 	};

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include "records-map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+
+void records_map_release(struct records_map *m)
+{
+	plan_set_release(&m->from);
+	plan_set_release(&m->to);
+	strvec_release(&m->key);
+	strvec_release(&m->col);
+	strvec_release(&m->expr);
+	free(m->where);
+	free(m->owns);
+	free(m->result);
+}
+
+static bool is_key(const struct records_map *m, const char *col)
+{
+	return strvec_has(&m->key, col);
+}
+
+void records_map_parse(struct plan_node *n, unsigned int flags,
+		       struct records_map *ret)
+{
+	_cleanup_strvec_ struct strvec pairs = STRVEC_INIT;
+
+	(void)plan_node_set(n, "from", true, flags, &ret->from);
+	(void)plan_node_set(n, "to", true, 0, &ret->to);
+	(void)plan_node_list(n, "key", true, &ret->key);
+	(void)plan_node_string(n, "where", false, &ret->where);
+	(void)plan_node_string(n, "owns", false, &ret->owns);
+	(void)plan_node_pairs(n, "columns", &pairs);
+	for (size_t i = 0; i + 1 < pairs.n; i += 2) {
+		strvec_push(&ret->col, pairs.v[i]);
+		strvec_push(&ret->expr, pairs.v[i + 1]);
+	}
+	for (size_t i = 0; i < ret->key.n; i++) {
+		if (ret->col.n && !strvec_has(&ret->col, ret->key.v[i]))
+			plan_node_problem(n, "key",
+				_("'key': '%s' is not among the columns"),
+				ret->key.v[i]);
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(ret->key.v[k], ret->key.v[i]))
+				plan_node_problem(n, "key",
+					_("'key': '%s' is there twice"),
+					ret->key.v[i]);
+	}
+}
+
+/* --- against the stores --- */
+
+enum { COL_NAME, COL_TYPE, COL_NOT_NULL, COL_DEFAULT, COL_PRIMARY, COLS };
+
+static char *cell(const struct store_batch *b, uint32_t row, uint32_t col)
+{
+	const struct store_cell *c = store_batch_cell(b, row, col);
+
+	return c->len < 0 ? xstrdup("") :
+		xstrndup(b->buf + c->off, (size_t)c->len);
+}
+
+/* the row of a column, or -1 */
+static int find(const struct store_batch *b, const char *name)
+{
+	for (uint32_t i = 0; i < b->nrow; i++) {
+		const struct store_cell *c = store_batch_cell(b, i, COL_NAME);
+
+		if (c->len >= 0 && strlen(name) == (size_t)c->len &&
+		    !memcmp(b->buf + c->off, name, (size_t)c->len))
+			return (int)i;
+	}
+	return -1;
+}
+
+struct resolving {
+	const struct records_map *m;
+	struct records_shapes *out;
+	const char *set;             /* of the source */
+	struct store_batch from, to; /* columns */
+	bool cast;
+	struct error *err;
+};
+
+/* expr: NULL: the column itself */
+static void add(struct resolving *r, const char *col, const char *expr)
+{
+	strvec_push(&r->out->from_col, col);
+	strvec_push(&r->out->from_expr, expr ? expr : "");
+}
+
+/* by which columns it can be read, if the key is no column of the source */
+static void add_hidden(struct resolving *r)
+{
+	for (uint32_t place = 1; place <= r->from.nrow; place++)
+		for (uint32_t i = 0; i < r->from.nrow; i++) {
+			_cleanup_free_ char *pk = cell(&r->from, i,
+						       COL_PRIMARY);
+			_cleanup_free_ char *name = cell(&r->from, i,
+							 COL_NAME);
+
+			if ((uint32_t)atoi(pk) == place)
+				add(r, name, NULL);
+		}
+	r->out->hidden = (uint32_t)r->out->from_col.n;
+}
+
+static const char *expr_of(const struct resolving *r, const char *col)
+{
+	for (size_t i = 0; i < r->m->col.n; i++)
+		if (!strcmp(r->m->col.v[i], col))
+			return r->m->expr.v[i];
+	return col;
+}
+
+static int add_column(struct resolving *r, const char *col)
+{
+	const char *expr = expr_of(r, col);
+	int from = find(&r->from, expr), to = find(&r->to, col);
+	_cleanup_free_ char *has = NULL, *wants = NULL, *with = NULL;
+
+	if (r->to.nrow && to < 0)
+		return error_set(r->err, ERR_STORE, -ENOENT,
+			_("'%s' has no column '%s'"), r->m->to.set, col);
+	if (!r->m->col.n && r->from.nrow && from < 0)
+		return error_set(r->err, ERR_STORE, -ENOENT,
+			_("'%s' has no column '%s'"), r->set, col);
+	strvec_push(&r->out->to_col, col);
+	if (r->cast && to >= 0 && !is_key(r->m, col)) {
+		wants = cell(&r->to, (uint32_t)to, COL_TYPE);
+		has = from < 0 ? xstrdup("") :
+			cell(&r->from, (uint32_t)from, COL_TYPE);
+		if (strcmp(has, wants) != 0) {
+			const char *q = from < 0 ? "" : "\"";
+
+			with = xasprintf("(%s%s%s)::%s", q, expr, q, wants);
+		}
+	}
+	if (with)
+		add(r, col, with);
+	else if (from >= 0)
+		add(r, expr, NULL);
+	else
+		add(r, col, expr);
+	return 0;
+}
+
+static int add_columns(struct resolving *r)
+{
+	const struct records_map *m = r->m;
+	bool plain = true;
+	int ret = 0;
+
+	for (size_t i = 0; i < m->key.n; i++)
+		plain &= find(&r->from, expr_of(r, m->key.v[i])) >= 0;
+	if (!plain)
+		add_hidden(r);
+	for (size_t i = 0; ret == 0 && i < m->key.n; i++)
+		ret = add_column(r, m->key.v[i]);
+	for (size_t i = 0; ret == 0 && i < m->col.n; i++)
+		if (!is_key(m, m->col.v[i]))
+			ret = add_column(r, m->col.v[i]);
+	for (uint32_t i = 0; ret == 0 && !m->col.n && i < r->from.nrow; i++) {
+		_cleanup_free_ char *name = cell(&r->from, i, COL_NAME);
+
+		if (!is_key(m, name))
+			ret = add_column(r, name);
+	}
+	return ret;
+}
+
+static void make_shapes(struct records_shapes *s, const struct resolving *r)
+{
+	const struct records_map *m = r->m;
+
+	s->expr = xcalloc(s->from_expr.n + 1, sizeof(*s->expr));
+	for (size_t i = 0; i < s->from_expr.n; i++)
+		s->expr[i] = *s->from_expr.v[i] ? s->from_expr.v[i] : NULL;
+	s->from = (struct store_shape){
+		.set = r->set, .ncol = (uint32_t)s->from_col.n,
+		.nkey = s->hidden ? s->hidden : (uint32_t)m->key.n,
+		.col = (const char *const *)s->from_col.v, .expr = s->expr,
+		/* the result of a query has met it already */
+		.where = m->result ? NULL : m->where,
+	};
+	s->to = (struct store_shape){
+		.set = m->to.set, .ncol = (uint32_t)s->to_col.n,
+		.nkey = (uint32_t)m->key.n,
+		.col = (const char *const *)s->to_col.v, .where = m->owns,
+	};
+}
+
+static int columns(struct store *s, const char *set, struct store_batch *b,
+		   struct error *err)
+{
+	int ret = store_columns(s, set, b, err);
+
+	if (ret == 0)
+		return error_set(err, ERR_STORE, -ENOENT,
+				 _("%s: there is no '%s'"), store_name(s),
+				 set);
+	return MIN(ret, 0);
+}
+
+int records_map_resolve(const struct records_map *m, struct store *from,
+			struct store *to, struct records_shapes *ret,
+			struct error *err)
+{
+	struct resolving r = { .m = m, .out = ret, .err = err,
+			       .set = m->result ? m->result : m->from.set };
+	int n;
+
+	memset(ret, 0, sizeof(*ret));
+	r.cast = m->from.store->kind == PLAN_STORE_PG &&
+		m->to.store->kind == PLAN_STORE_PG;
+	n = columns(from, r.set, &r.from, err);
+	if (n == 0)
+		n = columns(to, m->to.set, &r.to, err);
+	if (n == 0)
+		n = add_columns(&r);
+	if (n == 0)
+		make_shapes(ret, &r);
+	store_batch_release(&r.from);
+	store_batch_release(&r.to);
+	if (n < 0)
+		records_shapes_release(ret);
+	return n;
+}
+
+void records_shapes_release(struct records_shapes *s)
+{
+	strvec_release(&s->from_col);
+	strvec_release(&s->from_expr);
+	strvec_release(&s->to_col);
+	free(s->expr);
+	memset(s, 0, sizeof(*s));
+}
