@@ -66,6 +66,17 @@ static bool may_fail(const struct engine *e, const struct step *s)
 		(s->optional && strvec_has(&e->opts.skip, s->id));
 }
 
+static void keep_first(struct error *err, const struct step *s, int code,
+		       const char *what, const char *hint)
+{
+	if (error_is_set(err))
+		return;
+	(void)error_set(err, code ? (enum err_code)code : ERR_STEP, -EPERM,
+			_("step '%s': %s"), s->id, what);
+	if (*hint)
+		error_hint(err, "%s", hint);
+}
+
 static int check_tool(struct engine *e, const struct step *s,
 		      struct error *err)
 {
@@ -76,35 +87,73 @@ static int check_tool(struct engine *e, const struct step *s,
 	check_result_init(&r);
 	/* whatever else it finds is found again, and told, with the step */
 	if (engine_check_one(e, s, PHASE_CHECK, &r, &one) >= 0 &&
-	    r.state == CHECK_FAIL && r.code == ERR_TOOL)
-		ret = error_set(err, ERR_TOOL, -ENOENT, _("step '%s': %s"),
-				s->id, r.message.buf);
+	    r.state == CHECK_FAIL && r.code == ERR_TOOL) {
+		ret = -ENOENT;
+		keep_first(err, s, ERR_TOOL, r.message.buf, "");
+	}
 	check_result_release(&r);
 	error_release(&one);
 	return ret;
 }
 
-int engine_check_tools(struct engine *e, struct error *err)
+/* --- documents --- */
+
+/* 1: it cannot be done */
+static int check_early(struct engine *e, size_t i, struct error *err)
 {
-	struct effects *all = NULL;
-	int ret = 0;
+	const struct step *s = e->plan->steps[i];
+	struct error one = ERROR_INIT;
+	struct check_result r;
+	const char *what = NULL;
+	int ret;
 
-	for (size_t i = 0; ret >= 0 && i < e->plan->step_n; i++) {
-		const struct step *s = e->plan->steps[i];
+	check_result_init(&r);
+	ret = engine_check_one(e, s, PHASE_CHECK, &r, &one);
+	if (ret < 0)
+		what = one.msg;
+	else if (r.state == CHECK_FAIL)
+		what = r.message.buf;
+	if (what) {
+		engine_log(e, s->id, "note", what, strlen(what));
+		keep_first(err, s, ret < 0 ? (int)one.code : r.code, what,
+			   plan_text_get(&s->hint, e->opts.lang));
+	} else {
+		e->looked[i] = true;
+	}
+	check_result_release(&r);
+	error_release(&one);
+	return what != NULL;
+}
 
-		if (!(s->ops->flags & STEP_WATCH) || may_fail(e, s))
-			continue;
-		if (!all)
-			all = all_effects(e);
-		if (!builds_on(e, all, NULL, i))
-			ret = check_tool(e, s, err);
-		/* nobody knows what it would install */
-		if (all[i].outside)
+/* what step i can be asked now; 1: it failed */
+static int check_ahead(struct engine *e, const struct effects *all, size_t i,
+		       struct error *err)
+{
+	const struct step *s = e->plan->steps[i];
+
+	if (may_fail(e, s) || builds_on(e, all, NULL, i))
+		return 0;
+	if (s->ops->flags & STEP_WATCH)
+		return check_tool(e, s, err) < 0;
+	return s->ops->flags & STEP_EARLY && check_early(e, i, err);
+}
+
+int engine_check_ahead(struct engine *e, struct error *err)
+{
+	struct effects *all = all_effects(e);
+	int failed = 0;
+
+	free(e->looked);
+	e->looked = xcalloc(e->plan->step_n + 1, sizeof(*e->looked));
+	for (size_t i = 0; i < e->plan->step_n && !engine_cancelled(e); i++) {
+		failed |= check_ahead(e, all, i, err);
+		/* nobody knows what it would install, or change */
+		if (all[i].outside && e->plan->steps[i]->ops->flags &
+		    STEP_WATCH)
 			break;
 	}
-	if (all)
-		free_effects(e, all);
-	return ret;
+	free_effects(e, all);
+	return failed ? -EPERM : 0;
 }
 
 /* --- dry run --- */

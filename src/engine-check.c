@@ -219,7 +219,7 @@ int engine_look(struct engine *e)
 	if (!failed && !engine_cancelled(e))
 		failed = check_set(e) < 0;
 	if (!failed && !engine_cancelled(e))
-		failed = engine_check_tools(e, &e->err) < 0;
+		failed = engine_check_ahead(e, &e->err) < 0;
 	return failed;
 }
 

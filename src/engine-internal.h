@@ -90,6 +90,8 @@ struct engine {
 	struct strvec warned;      /* pairs: check, what it found */
 	uint64_t set_bytes;        /* of the backup set, as the checks found
 				      them; 0: not measured */
+	bool *looked;              /* of each step: its check was fine ahead of
+				      the backup; NULL: of none */
 	struct json_object *run_facts;  /* without a run: facts of this process */
 };
 
@@ -159,7 +161,7 @@ int engine_window(struct engine *e, const struct step *s, struct error *err);
 
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);
-/* every check, the backup set, the programs that steps start; 1: failed */
+/* every check, the backup set, what steps need or will edit; 1: failed */
 int engine_look(struct engine *e);
 /* exit status where they failed */
 int engine_check_exit(const struct engine *e);
@@ -170,8 +172,11 @@ int engine_check_one(struct engine *e, const struct step *s,
 		     struct error *err);
 
 /* --- engine-ahead.c --- */
-/* the programs that steps start, but what an earlier step may bring */
-int engine_check_tools(struct engine *e, struct error *err);
+/*
+ * The programs that steps start and the documents that they edit, but what an
+ * earlier step may bring. Every failure is told; err has the first.
+ */
+int engine_check_ahead(struct engine *e, struct error *err);
 
 /* --- engine-backup.c --- */
 /* the backup set: include, and what the steps' effects imply */

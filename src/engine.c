@@ -72,6 +72,7 @@ void engine_free(struct engine *e)
 	error_release(&e->err);
 	json_object_put(e->run_facts);
 	strvec_release(&e->warned);
+	free(e->looked);
 	free(e);
 }
 

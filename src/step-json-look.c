@@ -24,21 +24,24 @@
 /* more files than these are only counted */
 #define FILES_SHOWN 20
 
-/* the id of an earlier step that changes one of the files, or NULL */
+/* the id of an earlier step that changes one of the files that this one looks
+   at, or NULL */
 static const char *waits_for(const struct step *s, struct step_ctx *ctx)
 {
-	const struct json_step *m = s->priv;
+	_cleanup_effects_ struct effects mine = EFFECTS_INIT;
 	const struct plan *plan = step_plan(ctx);
 
+	if (s->ops->effects(s, NULL, &mine, NULL) < 0)
+		return NULL;
 	for (size_t i = 0; i < plan->step_n && plan->steps[i] != s; i++) {
 		_cleanup_effects_ struct effects e = EFFECTS_INIT;
 		const struct step *other = plan->steps[i];
 
 		if (!other->ops->effects ||
-		    step_effects(other, plan, NULL, &e, NULL) < 0)
+		    other->ops->effects(other, NULL, &e, NULL) < 0)
 			continue;
-		for (size_t k = 0; k < m->paths.n; k++)
-			if (effects_cover(&e, m->paths.v[k]))
+		for (size_t k = 0; k < mine.n; k++)
+			if (effects_cover(&e, mine.v[k].path))
 				return other->id;
 	}
 	return NULL;

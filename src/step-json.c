@@ -51,6 +51,14 @@ static int effect_of(const struct json_step *m, struct step_ctx *ctx,
 	return 0;
 }
 
+/* the files whose values others must name */
+static void read_effects(const struct json_expects *x, struct effects *out)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->v[i].in_file)
+			effects_add(out, EFFECT_READ, 0, x->v[i].in_file);
+}
+
 int step_json_effects(const struct step *s, struct step_ctx *ctx,
 		      struct effects *out, struct error *err)
 {
@@ -59,6 +67,8 @@ int step_json_effects(const struct step *s, struct step_ctx *ctx,
 
 	for (size_t i = 0; i < m->paths.n && ret >= 0; i++)
 		ret = effect_of(m, ctx, m->paths.v[i], out, err);
+	read_effects(&m->before, out);
+	read_effects(&m->after, out);
 	if (ret >= 0 && m->output)
 		ret = step_files_effect(ctx, m->output, 0, out, err);
 	for (size_t i = 0; i < m->store_n && ret >= 0; i++) {

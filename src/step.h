@@ -67,6 +67,9 @@ enum step_kind_flags {
 	STEP_SIGN_OFF = 1u << 5,     /* people sign what is in items */
 	STEP_WATCH = 1u << 4,        /* runs a command: the engine compares the
 					tree before and after with the effects */
+	STEP_EARLY = 1u << 6,        /* check is asked ahead of the backup too,
+					unless the step builds on another; apply
+					finds by itself what check would */
 };
 
 enum check_state { CHECK_OK, CHECK_WARN, CHECK_FAIL };

@@ -73,6 +73,7 @@ static int json_parse_step(struct step *s, struct plan_node *n)
 
 const struct step_ops json_edit_ops = {
 	.name = "json",
+	.flags = STEP_EARLY,
 	.parse = json_parse_step,
 	.effects = json_effects,
 	.check = json_check,

@@ -15,6 +15,7 @@ static int jsonl_parse(struct step *s, struct plan_node *n)
 
 const struct step_ops jsonl_edit_ops = {
 	.name = "jsonl",
+	.flags = STEP_EARLY,
 	.parse = jsonl_parse,
 	.effects = step_json_effects,
 	.check = step_json_check,

@@ -114,18 +114,28 @@ rolled_back 'broken file'
 new
 sed -i '0,/"profile_id": "main"/s//"profile_id": "gone"/' "$root/storage/conversations.json"
 $tree "$root" .upshift >"$tmp/before"
-run agent_run
-[ "$status" != 0 ]
-ok $? 'a conversation without a profile stops the run'
+run_is 1 'a conversation without a profile stops the run' agent_run
 like "$out$err" "storage/conversations.json:[0-9]+: '/profile_id' names something that is not in 'models.json'" 'file, line and reason'
-rolled_back 'refused'
+like "$out$err" 'Give the conversation that is named a profile' 'and what to do'
+# before the backup even: nothing is stopped, nothing is saved
+unlike "$out" 'stop_services' 'the services were not stopped'
+[ ! -e "$root.backup_before_migration" ]
+ok $? 'no backup was made'
+$tree "$root" .upshift >"$tmp/after"
+file_is "$tmp/after" "$tmp/before" 'refused: nothing was changed'
+run_is 1 'a dry run says the same' "$UPSHIFT" run "$plan" --root "$root" --dry-run
+run_is 1 'and so does upshift check' "$UPSHIFT" check "$plan" --root "$root"
+sed -i 's/"gone"/"main"/' "$root/storage/conversations.json"
+run_is 0 'mended, it goes through' agent_run
 
+# what an earlier step still changes is looked at when its turn comes
 new
 sed -i 's/"is_default": false}$/"is_default": true}/' "$root/models.json"
 run agent_run
 [ "$status" != 0 ]
 ok $? 'two default profiles stop the run'
 like "$out$err" 'is there 2 times, not 1' 'and it says so'
+like "$out" 'stop_services' 'in its turn: the step waits for another one'
 
 # --- a source that is not there counts nothing ---
 new
