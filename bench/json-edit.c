@@ -113,13 +113,15 @@ int main(int argc, char **argv)
 	e.out = fs_open(AT_FDCWD, argv[2], O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (in < 0 || e.out < 0)
 		return 66;
-	e.ops[0].to = xstrdup("\"text\"");
+	e.ops[0].to = xstrdup("text");
 	json_pointer_split("/content", &e.ops[0].from_parts);
 	json_pointer_split("/lang", &e.ops[1].path_parts);
 	if (json_literal_init(&e.ops[1].value, xstrdup("\"en\"")) < 0 ||
 	    json_path_parse(e.lines ? "$" : "$.conversations[*].messages[*]",
 			    &e.path, &err) < 0)
 		return 70;
+	json_op_ready(&e.ops[0]);
+	json_op_ready(&e.ops[1]);
 	(void)json_path_streams(e.path, &names);
 	ret = json_stream(in, e.lines ? JSON_LINES : JSON_ELEMENTS, &names,
 			  &ops, &e, &res, &err);

@@ -49,6 +49,22 @@ void json_op_release(struct json_op *op)
 	free(op->map);
 	free(op->name);
 	free(op->leave);
+	json_literal_release(&op->key);
+}
+
+void json_op_ready(struct json_op *op)
+{
+	struct strbuf token = STRBUF_INIT;
+	size_t n = op->path_parts.n;
+	const char *name = op->type == JSON_OP_RENAME ? op->to :
+		n ? op->path_parts.v[n - 1] : NULL;
+
+	if (!name)
+		return;
+	json_text_encode(name, strlen(name), &token);
+	/* bytes that are no UTF-8 cannot be put anywhere */
+	if (json_literal_init(&op->key, token.buf) < 0)
+		strbuf_release(&token);
 }
 
 bool json_op_is_outer(const struct json_op *op)
@@ -168,10 +184,10 @@ static uint32_t graft(struct run *r, const struct put *w)
 		json_tree_graft(r->t, w->json, w->n);
 }
 
-static int put_member(struct run *r, uint32_t obj, const char *name,
-		      const struct put *w)
+/* under the last part of the operation's path */
+static int put_member(struct run *r, uint32_t obj, const struct put *w)
 {
-	uint32_t key = json_tree_graft_string(r->t, name, strlen(name));
+	uint32_t key = json_tree_graft_tree(r->t, &r->op->key.tree);
 
 	return edited(r, json_edit_member_node(r->t, obj, key, graft(r, w),
 					       w->value));
@@ -224,7 +240,7 @@ static int put(struct run *r, const struct put *w)
 		if (ret < 0)
 			return ret;
 		if (!i)
-			return put_member(r, up, last, w);
+			return put_member(r, up, w);
 	}
 	if (w->value && same(r, i, w->value))
 		return 0;
@@ -241,8 +257,7 @@ static int do_default(struct run *r)
 		return ret;
 	if (!up || json_type_of(r->t, up) != JSON_T_OBJECT)
 		return refuse(r, N_("there is nothing to put it into"));
-	return put_member(r, up, parts->v[parts->n - 1],
-			  &(struct put) { .value = &r->op->value });
+	return put_member(r, up, &(struct put) { .value = &r->op->value });
 }
 
 static int do_remove(struct run *r, uint32_t i)
@@ -288,9 +303,7 @@ static int do_move(struct run *r)
 static int do_rename(struct run *r)
 {
 	const struct json_op *op = r->op;
-	_cleanup_strbuf_ struct strbuf decoded = STRBUF_INIT;
-	const char *name = op->to + 1;
-	size_t n = strlen(op->to) - 2;
+	size_t n = strlen(op->to);
 	uint32_t i, up;
 	int ret = find_both(r, &op->from_parts, &up, &i);
 
@@ -298,17 +311,12 @@ static int do_rename(struct run *r)
 		return ret < 0 ? ret : refuse(r, N_("there is no such value"));
 	if (json_type_of(r->t, up) != JSON_T_OBJECT)
 		return refuse(r, N_("an element of an array has no name"));
-	if (memchr(name, '\\', n)) {
-		json_text_decode(op->to, n + 2, &decoded);
-		name = decoded.buf;
-		n = decoded.len;
-	}
-	if (json_key_is(r->t, i, name, n))
+	if (json_key_is(r->t, i, op->to, n))
 		return 0;
-	if (json_member(r->t, up, name, n))
+	if (json_member(r->t, up, op->to, n))
 		return refuse(r, N_("the new name is there already"));
 	return edited(r, json_edit_rename_node(r->t, i,
-				json_tree_graft_string(r->t, name, n)));
+				json_tree_graft_tree(r->t, &op->key.tree)));
 }
 
 static int do_map(struct run *r, uint32_t i)

@@ -61,7 +61,7 @@ struct json_op {
 	struct json_filter *where;      /* NULL: always */
 	struct json_literal value;      /* add, replace, test, default; map:
 					   otherwise */
-	char *to;                       /* rename: token of the new name */
+	char *to;                       /* rename: the new name */
 	enum json_convert convert;
 	struct json_literal *map;       /* pairs: old, new */
 	size_t map_n;
@@ -69,7 +69,11 @@ struct json_op {
 	char *name, *leave;             /* secret: templates */
 	enum json_leave leave_what;
 	size_t store;                   /* secret: the caller's number */
+	struct json_literal key;        /* json_op_ready(): a token of the name
+					   under which something is put */
 };
+/* once all else is set, before it is applied */
+void json_op_ready(struct json_op *op);
 void json_op_release(struct json_op *op);
 
 struct json_op_hooks {

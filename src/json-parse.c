@@ -11,7 +11,6 @@
 #include "json-bytes.h"
 #include "json-index-internal.h"
 #include "json-scan.h"
-#include "json-text.h"
 #include "json-tree.h"
 
 struct text {
@@ -398,7 +397,7 @@ static void copy_node(struct json_node *d, const struct json_node *from,
 uint32_t json_tree_graft_tree(struct json_tree *t,
 			      const struct json_tree *from)
 {
-	uint32_t first = t->n, at = arena_room(t, from->len);
+	uint32_t first = t->n, at = from->n ? arena_room(t, from->len) : 0;
 
 	if (!at)
 		return 0;
@@ -407,22 +406,4 @@ uint32_t json_tree_graft_tree(struct json_tree *t,
 	for (uint32_t i = JSON_ROOT; i < from->n; i++)
 		copy_node(&t->v[t->n++], &from->v[i], at, first);
 	return first;
-}
-
-uint32_t json_tree_graft_string(struct json_tree *t, const char *chars,
-				size_t n)
-{
-	/* each byte takes six at most */
-	uint32_t at = n < JSON_TREE_TEXT_MAX / 8 ? arena_room(t, 6 * n + 2) : 0;
-
-	if (!at)
-		return 0;
-	json_text_encode(chars, n, &t->arena);
-	room_for(t, 1);
-	t->v[t->n] = (struct json_node) {
-		.begin = at,
-		.end = t->len + (uint32_t)t->arena.len,
-		.type = JSON_T_STRING,
-	};
-	return t->n++;
 }

@@ -81,12 +81,10 @@ int json_tree_why(const char *text, size_t n, struct error *err);
  * the new node, or 0 if it is no document or too large.
  */
 uint32_t json_tree_graft(struct json_tree *t, const char *text, size_t n);
-/* the same of a text that was parsed before, and not edited since */
+/* the same of a text that was parsed before, and not edited since; of a tree
+   without one: 0 */
 uint32_t json_tree_graft_tree(struct json_tree *t,
 			      const struct json_tree *from);
-/* a string of these bytes (json_text_encode()) */
-uint32_t json_tree_graft_string(struct json_tree *t, const char *chars,
-				size_t n);
 
 static inline const char *json_at(const struct json_tree *t, uint32_t pos)
 {

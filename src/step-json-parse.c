@@ -8,7 +8,6 @@
 #include "base/xalloc.h"
 #include "json-jq.h"
 #include "json-pointer.h"
-#include "json-text.h"
 #include "step-json.h"
 #include "step-split.h"
 
@@ -206,20 +205,15 @@ static void parse_map(struct json_op *op, struct plan_node *n)
 
 static void parse_rename(struct json_op *op, struct plan_node *n)
 {
-	_cleanup_free_ char *to = NULL;
-	struct strbuf token = STRBUF_INIT;
-
 	if (get_pointer(n, "from", &op->from, &op->from_parts) &&
 	    !op->from_parts.n)
 		plan_node_problem(n, "from", _("the value itself has no name "
 					       "here"));
-	if (!plan_node_string(n, "to", true, &to))
+	if (!plan_node_string(n, "to", true, &op->to))
 		return;
-	if (*to == '/')
+	if (*op->to == '/')
 		plan_node_problem(n, "to", _("'to' is a name, not a path; use "
 				  "'move' to change the place"));
-	json_text_encode(to, strlen(to), &token);
-	op->to = strbuf_detach(&token);
 }
 
 static void parse_keys(struct json_step *m, struct json_op *op,
@@ -273,6 +267,7 @@ static void parse_op(struct json_step *m, struct json_op *op,
 		return;
 	op->type = (enum json_op_type)word;
 	parse_keys(m, op, n);
+	json_op_ready(op);
 	if (plan_node_string(n, "where", false, &where) &&
 	    json_filter_parse(where, &op->where, &err) < 0)
 		plan_node_problem(n, "where", _("'where': '%s' is no "
