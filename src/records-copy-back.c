@@ -313,8 +313,8 @@ static int drop(const struct records_job *job, struct store *s,
 }
 
 /* the rows of this job in one of our tables */
-static int forget_in(const struct records_job *job, struct store *s,
-		     const char *table, struct error *err)
+static int forget_in(const char *marks, struct store *s, const char *table,
+		     struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
@@ -325,7 +325,7 @@ static int forget_in(const struct records_job *job, struct store *s,
 		return ret;
 	strbuf_addf(&sql, "DELETE FROM %s WHERE step = $1", table);
 	store_batch_clear(&args, 1);
-	records_add_text(&args, job->marks);
+	records_add_text(&args, marks);
 	ret = store_exec(s, sql.buf, &args, NULL, err);
 	return MIN(ret, 0);
 }
@@ -334,13 +334,16 @@ static int forget_in(const struct records_job *job, struct store *s,
 static int forget(const struct records_job *job, struct store *s,
 		  struct error *err)
 {
+	_cleanup_free_ char *end = records_end_mark(job->marks);
 	int ret = drop(job, s, "undo", err);
 
 	if (ret == 0)
 		ret = drop(job, s, "back", err);
 	if (ret == 0)
-		ret = forget_in(job, s, "_upshift_reject", err);
-	return ret < 0 ? ret : forget_in(job, s, "_upshift_range", err);
+		ret = forget_in(job->marks, s, "_upshift_reject", err);
+	if (ret == 0)
+		ret = forget_in(end, s, "_upshift_range", err);
+	return ret < 0 ? ret : forget_in(job->marks, s, "_upshift_range", err);
 }
 
 static int go_back(struct back *k, struct store *to, struct error *err)

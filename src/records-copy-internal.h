@@ -129,6 +129,9 @@ void records_undo_release(struct records_run *run);
 /* sequences behind the rows, and statistics */
 int records_finish_set(struct store *to, const char *set, struct error *err);
 
+/* the name under which it stands that this was done; caller frees */
+char *records_end_mark(const char *marks);
+
 /* --- helpers --- */
 /* CREATE TABLE IF NOT EXISTS, of two at once too */
 int records_make_table(struct store *s, const char *name, const char *sql,

@@ -225,10 +225,15 @@ static int begin(struct records_run *run, struct store *from,
 	return ret;
 }
 
+/* a range of its own says that this was done too */
 static int finish(struct records_run *run, _unused_ struct store *from,
 		  struct store *to, struct error *err)
 {
-	return records_finish_set(to, run->job->to.set, err);
+	_cleanup_free_ char *end = records_end_mark(run->job->marks);
+	struct store_mark m = { .step = end, .pos = "" };
+	int ret = records_finish_set(to, run->job->to.set, err);
+
+	return ret < 0 ? ret : store_mark(to, &m, NULL, err);
 }
 
 static void run_init(struct records_run *run, const struct records_job *job)
@@ -289,27 +294,30 @@ int records_copy(const struct records_job *job, struct records_result *ret,
 	return r;
 }
 
+char *records_end_mark(const char *marks)
+{
+	return xasprintf("%s/end", marks);
+}
+
 int records_copy_state(const struct records_job *job, struct store *to,
 		       struct records_state *ret, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_free_ char *end = NULL;
-	int n = store_marks(to, job->marks, &b, err);
+	_cleanup_free_ char *end = records_end_mark(job->marks);
+	int n = store_marks(to, end, &b, err);
 
 	memset(ret, 0, sizeof(*ret));
+	ret->complete = n > 0;
+	if (n >= 0)
+		n = store_marks(to, job->marks, &b, err);
 	if (n < 0)
 		return n;
 	ret->begun = n > 0;
-	ret->complete = n > 0;
 	for (uint32_t row = 0; row < (uint32_t)n; row++) {
 		ret->rows += records_cell_number(&b, row, 4);
 		if (!records_cell_number(&b, row, 6))
 			ret->complete = false;
-		free(end);
-		end = records_cell_text(&b, row, 2);
 	}
-	if (job->until ? !end || strcmp(end, job->until) : end != NULL)
-		ret->complete = false;
 	return records_reject_count(to, job->marks, &ret->rejected, err);
 }
 

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "step-records.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "effects.h"
+#include "records-copy-internal.h"
+#include "store-sql.h"
+
+int step_records_effects(const struct step *s, _unused_ struct step_ctx *ctx,
+			 struct effects *out, _unused_ struct error *err)
+{
+	const struct records_step *m = s->priv;
+
+	if (!m->backfill)
+		effects_add_set(out, m->from.query ? EFFECT_CHANGE :
+				EFFECT_READ, m->from.store->name,
+				m->from.query ? "" : m->from.set);
+	effects_add_set(out, EFFECT_CHANGE, m->to.store->name, m->to.set);
+	if (m->backfill && !step_records_undoable(s))
+		out->outside = true;
+	return 0;
+}
+
+bool step_records_undoable(const struct step *s)
+{
+	const struct records_step *m = s->priv;
+
+	return !m->backfill || m->undo || m->down.n || m->to.store->path;
+}
+
+/* 1: both are open; 0: a database or a set is not there yet */
+static int open_both(const struct step *s, struct step_ctx *ctx,
+		     struct step_records_job *j, struct store **from,
+		     struct store **to, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_error_ struct error why = ERROR_INIT;
+	int ret = step_store(ctx, m->from.store->name, true, from, &why);
+
+	if (ret == 0)
+		ret = step_store(ctx, m->to.store->name, true, to, &why);
+	if (ret == 0)
+		ret = step_records_job_shape(s, *from, *to, j, &why);
+	if (ret == -ENOENT || (ret < 0 && m->to.store->path && !*to && *from))
+		return 0;
+	if (ret < 0) {
+		error_move(err, &why);
+		return ret;
+	}
+	return 1;
+}
+
+/* a row whose key is NULL, or there twice; scans would end there */
+static int look_at_keys(const struct step_records_job *j, struct store *from,
+			struct check_result *r, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	const struct store_shape *shape = &j->job.from;
+	int n;
+
+	strbuf_addstr(&sql, "SELECT 1 FROM ");
+	store_sql_set(&sql, shape->set);
+	strbuf_addstr(&sql, " WHERE (");
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		strbuf_addstr(&sql, i ? " OR " : "");
+		if (shape->expr && shape->expr[i])
+			strbuf_addf(&sql, "(%s)", shape->expr[i]);
+		else
+			store_sql_name(&sql, shape->col[i]);
+		strbuf_addstr(&sql, " IS NULL");
+	}
+	strbuf_addch(&sql, ')');
+	if (shape->where)
+		strbuf_addf(&sql, " AND (%s\n)", shape->where);
+	strbuf_addstr(&sql, " LIMIT 1");
+	n = store_exec(from, sql.buf, NULL, &b, err);
+	if (n == -EOPNOTSUPP) {
+		error_release(err);
+		return 0;
+	}
+	if (n > 0)
+		check_result_set(r, CHECK_FAIL, _("'%s' has rows without a "
+				 "key"), shape->set);
+	return n;
+}
+
+int step_records_check(const struct step *s, struct step_ctx *ctx,
+		       struct check_result *r, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	struct step_records_job j;
+	int ret;
+
+	check_result_set(r, CHECK_OK, _("'%s' can be read"), m->from.set);
+	if (m->from.query)
+		return 0;
+	step_records_job_init(s, ctx, &j);
+	ret = open_both(s, ctx, &j, &from, &to, err);
+	if (ret > 0)
+		ret = look_at_keys(&j, from, r, err);
+	step_records_job_release(&j);
+	return MIN(ret, 0);
+}
+
+static void preview_columns(const struct step_records_job *j,
+			    struct preview *p)
+{
+	const struct store_shape *to = &j->job.to;
+
+	for (uint32_t i = 0; i < to->ncol; i++) {
+		const char *e = j->exprs ? j->exprs[j->job.hidden + i] : NULL;
+
+		strvec_pushf(&p->lines, "  %s = %s", to->col[i],
+			     e ? e : to->col[i]);
+	}
+}
+
+int step_records_preview(const struct step *s, struct step_ctx *ctx,
+			 struct preview *p, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	struct step_records_job j;
+	uint64_t n = 0;
+	int ret = 0;
+
+	step_records_job_init(s, ctx, &j);
+	if (!m->from.query)
+		ret = open_both(s, ctx, &j, &from, &to, err);
+	if (ret > 0)
+		ret = store_count(from, &j.job.from, &n, err);
+	else if (ret == 0)
+		p->unknown = true;
+	if (ret >= 0 && m->backfill) {
+		strvec_pushf(&p->lines, _("go through '%s' (%ju rows)"),
+			     m->from.set, (uintmax_t)n);
+		for (size_t i = 0; i < m->up.n; i++)
+			strvec_pushf(&p->lines, "  %s", m->up.v[i]);
+	} else if (ret >= 0) {
+		strvec_pushf(&p->lines, _("copy '%s' to '%s' (%ju rows)"),
+			     m->from.set, m->to.set, (uintmax_t)n);
+		if (j.cols)
+			preview_columns(&j, p);
+	}
+	step_records_job_release(&j);
+	return MIN(ret, 0);
+}
+
+int step_records_probe(const struct step *s, struct step_ctx *ctx,
+		       enum step_probe *ret, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *to = NULL;
+	_cleanup_error_ struct error why = ERROR_INIT;
+	struct records_state st = { .begun = false };
+	struct step_records_job j;
+	int r = step_store(ctx, m->to.store->name, true, &to, &why);
+
+	*ret = PROBE_NOT;
+	if (r < 0 && m->to.store->path)
+		return 0; /* there is no database yet */
+	if (r < 0) {
+		error_move(err, &why);
+		return r;
+	}
+	step_records_job_init(s, ctx, &j);
+	r = records_copy_state(&j.job, to, &st, err);
+	if (r == 0 && st.begun)
+		*ret = st.complete ? PROBE_FULLY : PROBE_PARTLY;
+	step_records_job_release(&j);
+	return r;
+}
+
+/* the greatest key there is now; what comes later is the application's */
+static int high_water(struct step_ctx *ctx, struct store *from,
+		      struct step_records_job *j, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	const struct store_shape *shape = &j->job.from;
+	struct json_object *fact = step_get_fact(ctx, "until");
+	int n;
+
+	if (fact) {
+		j->until = xstrdup(json_object_get_string(fact));
+		j->job.until = j->until;
+		return 0;
+	}
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_names(&sql, shape, 0, shape->nkey);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, shape->set);
+	strbuf_addstr(&sql, " ORDER BY ");
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		strbuf_addstr(&sql, i ? ", " : "");
+		store_sql_name(&sql, shape->col[i]);
+		strbuf_addstr(&sql, " DESC");
+	}
+	strbuf_addstr(&sql, " LIMIT 1");
+	n = store_exec(from, sql.buf, NULL, &b, err);
+	if (n <= 0)
+		return n;
+	store_key(&b, 0, shape->nkey, &key);
+	j->until = xstrdup(key.buf);
+	j->job.until = j->until;
+	return step_set_fact(ctx, "until", json_object_new_string(key.buf),
+			     err);
+}
+
+/* Is there something in the destination that an undo must tell apart? Decided
+   before the first row; then the undo table is there or not. */
+static int decide_undo(struct step_records_job *j, struct store *to,
+		       struct error *err)
+{
+	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", j->id);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct records_state st;
+	int ret = records_copy_state(&j->job, to, &st, err);
+
+	if (ret < 0 || j->job.sql_n || strcmp(store_scheme(to), "pg"))
+		return ret;
+	if (st.begun) {
+		ret = store_columns(to, table, &b, err);
+		j->job.undo = ret > 0;
+	} else {
+		ret = store_scan(to, &j->job.to, NULL, NULL, 1, &b, err);
+		j->job.undo = ret > 0;
+	}
+	return MIN(ret, 0);
+}
+
+static int ready(const struct step *s, struct step_ctx *ctx,
+		 struct step_records_job *j, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	int ret = step_records_keep_query(s, ctx, j, err);
+
+	if (ret == 0)
+		ret = step_store(ctx, m->from.store->name, true, &from, err);
+	if (ret == 0)
+		ret = step_store(ctx, m->to.store->name, false, &to, err);
+	if (ret == 0)
+		ret = step_records_job_shape(s, from, to, j, err);
+	if (ret == 0 && m->backfill)
+		ret = high_water(ctx, from, j, err);
+	return ret < 0 ? ret : decide_undo(j, to, err);
+}
+
+static int run_job(const struct step *s, struct step_ctx *ctx,
+		   struct step_records_job *j, struct records_result *res,
+		   struct error *err)
+{
+	const struct records_step *m = s->priv;
+	struct records_watch w = { .ctx = ctx, .throttle = &m->throttle };
+	int ret;
+
+	j->job.tick = step_records_tick;
+	j->job.note = step_records_note;
+	j->job.ctx = &w;
+	ret = records_copy(&j->job, res, err);
+	store_close(w.lag);
+	return ret;
+}
+
+int step_records_apply(const struct step *s, struct step_ctx *ctx,
+		       struct error *err)
+{
+	struct step_records_job j;
+	struct records_result res = { .rows = 0 };
+	int ret;
+
+	step_records_job_init(s, ctx, &j);
+	ret = ready(s, ctx, &j, err);
+	if (ret == 0)
+		ret = run_job(s, ctx, &j, &res, err);
+	if (ret == 0 && res.rejected)
+		step_warn(ctx, ngettext("%ju row was refused and stands in "
+					"'_upshift_reject'",
+					"%ju rows were refused and stand in "
+					"'_upshift_reject'", res.rejected),
+			  (uintmax_t)res.rejected);
+	step_records_job_release(&j);
+	return ret;
+}
+
+/* as many rows went through as the source has */
+int step_records_verify(const struct step *s, struct step_ctx *ctx,
+			struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	struct step_records_job j;
+	struct records_state st;
+	uint64_t n;
+	int ret;
+
+	step_records_job_init(s, ctx, &j);
+	ret = open_both(s, ctx, &j, &from, &to, err);
+	if (ret == 0)
+		ret = error_set(err, ERR_STEP_VERIFY, -ENOENT,
+				_("'%s' or '%s' is not there"), m->from.set,
+				m->to.set);
+	if (ret > 0)
+		ret = records_copy_state(&j.job, to, &st, err);
+	if (ret == 0 && !st.complete)
+		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
+				_("not all rows of '%s' went through"),
+				m->from.set);
+	if (ret == 0 && !m->backfill)
+		ret = store_count(from, &j.job.from, &n, err);
+	if (ret == 0 && !m->backfill && n != st.rows)
+		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
+				_("'%s' has %ju rows, but %ju went through"),
+				m->from.set, (uintmax_t)n,
+				(uintmax_t)st.rows);
+	step_records_job_release(&j);
+	return ret;
+}
+
+static void tell_undone(struct step_ctx *ctx, const struct records_step *m,
+			const struct records_undone *u)
+{
+	_cleanup_free_ char *text = xasprintf(_("'%s': %ju rows deleted, %ju "
+		"put back, %ju kept"), m->to.set, (uintmax_t)u->deleted,
+		(uintmax_t)u->restored, (uintmax_t)u->kept);
+
+	step_log(ctx, "note", text, strlen(text));
+	if (u->kept)
+		step_warn(ctx, ngettext("'%s': %ju row was changed since by "
+					"others and stays",
+					"'%s': %ju rows were changed since by "
+					"others and stay", u->kept),
+			  m->to.set, (uintmax_t)u->kept);
+	for (size_t i = 0; i < u->keys.n; i++)
+		step_log(ctx, "note", u->keys.v[i], strlen(u->keys.v[i]));
+}
+
+/* the statements that go back, by ranges of keys too, with marks of their own */
+static int run_down(const struct step *s, struct step_ctx *ctx,
+		    struct step_records_job *j, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	struct records_result res;
+	struct records_undone u = { .deleted = 0 };
+	char *marks = j->marks;
+	int ret;
+
+	j->job.marks = j->marks = xasprintf("%s/down", marks);
+	j->job.sql = (const char *const *)m->down.v;
+	j->job.sql_n = m->down.n;
+	ret = run_job(s, ctx, j, &res, err);
+	/* first those of the way there: without them nothing is undone again */
+	j->job.marks = marks;
+	if (ret == 0)
+		ret = records_copy_undo(&j->job, &u, err);
+	j->job.marks = j->marks;
+	records_undone_release(&u);
+	if (ret == 0)
+		ret = records_copy_undo(&j->job, &u, err);
+	records_undone_release(&u);
+	free(marks);
+	return ret;
+}
+
+int step_records_undo(const struct step *s, struct step_ctx *ctx,
+		      struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	struct records_undone u = { .deleted = 0 };
+	struct records_state st = { .begun = false };
+	struct step_records_job j;
+	int ret;
+
+	/* comes back as a file */
+	if (m->to.store->path)
+		return 0;
+	step_records_job_init(s, ctx, &j);
+	ret = step_store(ctx, m->to.store->name, false, &to, err);
+	if (ret == 0)
+		ret = records_copy_state(&j.job, to, &st, err);
+	if (ret == 0 && st.begun)
+		ret = step_store(ctx, m->from.store->name, true, &from, err);
+	if (ret == 0 && st.begun)
+		ret = step_records_job_shape(s, from, to, &j, err);
+	if (ret == 0 && st.begun && !m->backfill)
+		ret = decide_undo(&j, to, err);
+	if (ret == 0 && st.begun && m->down.n)
+		ret = run_down(s, ctx, &j, err);
+	else if (ret == 0 && st.begun)
+		ret = records_copy_undo(&j.job, &u, err);
+	if (ret == 0)
+		ret = step_records_drop_query(s, ctx, &j, err);
+	if (ret == 0 && u.deleted + u.restored + u.kept)
+		tell_undone(ctx, m, &u);
+	records_undone_release(&u);
+	step_records_job_release(&j);
+	return ret;
+}

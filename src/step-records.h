@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STEP_RECORDS_H
+#define STEP_RECORDS_H
+/*
+ * step-records - what the kinds copy-records and backfill have in common
+ *
+ * Both go through the rows of a set by their keys, batch by batch, each exactly
+ * once (see records-copy.h): the one puts what it reads into another set, the
+ * other runs the plan's statements for the keys of each batch. How far they are
+ * stands in the destination, under "PLAN/RUN/STEP", so that probe asks there
+ * and apply goes on where it stopped.
+ *
+ * Undo: a store that is a file comes back with its pre-image. In PostgreSQL
+ * rows go back one by one, where they are still as the step left them: by an
+ * undo table, or, if the set was empty before, by comparing them with the
+ * source. For a backfill that stands only with `undo = true`, or its `down`
+ * statements are run by key ranges.
+ *
+ * A query as source is kept in a table of its store, _upshift_q_STEP_RUN, when
+ * the step begins: whoever goes on sees the same rows, in the order of a unique
+ * index. It goes when the step is undone.
+ *
+ * The keys of both are in upshift-plan(5).
+ */
+#include <stdbool.h>
+
+#include "base/strbuf.h"
+#include "plan.h"
+#include "records-copy.h"
+#include "step.h"
+
+/* When to wait between two batches. */
+struct records_throttle {
+	double pause_s;
+	char *file;                  /* wait while it is there; or NULL */
+	const struct plan_store *lag_store; /* NULL: none */
+	char *lag_query;
+	double lag_max;
+};
+
+struct records_step {
+	bool backfill;
+	struct plan_set from, to;    /* of a backfill the same */
+	struct strvec key;
+	struct strvec columns;       /* pairs: destination, expression; or
+					none: those of the source */
+	char *where;
+	enum store_conflict conflict;
+	int64_t batch;               /* 0: by time */
+	int workers;
+	int64_t retries;
+	bool quarantine;
+	int64_t max_bad;
+	struct strvec up, down;      /* statements of a backfill */
+	bool undo;                   /* of a backfill: keep pre-images */
+	struct records_throttle throttle;
+};
+
+/* A job out of the plan and of what the stores say; the texts it borrows. */
+struct step_records_job {
+	struct records_job job;
+	struct strvec names;
+	char *id, *marks, *set, *until;
+	const char **cols, **exprs;
+};
+void step_records_job_release(struct step_records_job *j);
+/* names alone: job.id and marks, and urls */
+void step_records_job_init(const struct step *s, struct step_ctx *ctx,
+			   struct step_records_job *j);
+/* columns and keys; -ENOENT: a set is not there */
+int step_records_job_shape(const struct step *s, struct store *from,
+			   struct store *to, struct step_records_job *j,
+			   struct error *err);
+/* the query into its table, if it is not there */
+int step_records_keep_query(const struct step *s, struct step_ctx *ctx,
+			    const struct step_records_job *j,
+			    struct error *err);
+int step_records_drop_query(const struct step *s, struct step_ctx *ctx,
+			    const struct step_records_job *j,
+			    struct error *err);
+
+/* progress and throttle: the callbacks of a job */
+struct records_watch {
+	struct step_ctx *ctx;
+	const struct records_throttle *throttle;
+	struct store *lag;
+	uint64_t looked, told;
+	bool held;
+};
+int step_records_tick(void *watch, const struct records_status *st);
+void step_records_note(void *watch, const char *text);
+
+/* --- the slots of struct step_ops --- */
+int step_records_parse(struct step *s, struct plan_node *n, bool backfill);
+int step_records_effects(const struct step *s, struct step_ctx *ctx,
+			 struct effects *out, struct error *err);
+int step_records_check(const struct step *s, struct step_ctx *ctx,
+		       struct check_result *r, struct error *err);
+int step_records_preview(const struct step *s, struct step_ctx *ctx,
+			 struct preview *p, struct error *err);
+int step_records_probe(const struct step *s, struct step_ctx *ctx,
+		       enum step_probe *ret, struct error *err);
+int step_records_apply(const struct step *s, struct step_ctx *ctx,
+		       struct error *err);
+int step_records_verify(const struct step *s, struct step_ctx *ctx,
+			struct error *err);
+int step_records_undo(const struct step *s, struct step_ctx *ctx,
+		      struct error *err);
+bool step_records_undoable(const struct step *s);
+void step_records_release(struct step *s);
+
+#endif

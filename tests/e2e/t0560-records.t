@@ -1,0 +1,177 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Rows copied and filled in by a plan, in PostgreSQL and in SQLite: previewed,
+# applied, killed and resumed, refused, rolled back as they were.
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/pg.sh
+. "$(dirname "$0")/../lib/pg.sh"
+pg_need
+command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+root=$tmp/data
+plan=$tmp/a.plan
+pg_start db
+PG=$(pg_conn db)
+export PG
+
+sql()
+{
+	pg_sql db -c "$1"
+}
+
+# what the user has there; our own tables are no part of it
+dump()
+{
+	for table in src dst other; do
+		echo "-- $table"
+		sql "SELECT * FROM $table ORDER BY id"
+	done
+	sql "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND
+		tablename NOT LIKE '\_upshift%' ORDER BY 1"
+}
+
+new()
+{
+	rm -rf "$root"
+	mkdir -p "$root"
+	pg_sql db <<-EOF
+		SET client_min_messages = error;
+		DROP SCHEMA public CASCADE;
+		CREATE SCHEMA public;
+		CREATE TABLE src (id bigint PRIMARY KEY, name text, n int);
+		CREATE TABLE dst (id bigint PRIMARY KEY, label text NOT NULL
+			CHECK (label <> 'BAD'), twice int, at serial);
+		CREATE TABLE other (id bigint PRIMARY KEY, v text);
+		INSERT INTO src SELECT i, 'row ' || i, i FROM
+			generate_series(1, ${1:-2000}) i;
+		INSERT INTO other SELECT i, 'o' FROM generate_series(1, 900) i;
+	EOF
+	dump >"$tmp/before"
+}
+
+plan()
+{
+	printf 'plan = 1; name = "a"; from = "1"; to = "2";\n
+stores = { pg = "pg:${env:PG}"; lite = "sqlite:b.db"; };
+steps = (\n%s\n);\n' "$1" >"$plan"
+}
+
+go()
+{
+	"$UPSHIFT" run "$plan" --root "$root" --batch --yes
+}
+
+back()
+{
+	run_is 0 "$1: rolled back" "$UPSHIFT" rollback start --root "$root" \
+		--batch --confirm 'roll back to start'
+	dump >"$tmp/after"
+	file_is "$tmp/after" "$tmp/before" "$1: as before"
+	is "$(sql "SELECT count(*) FROM pg_tables WHERE tablename LIKE
+		'\_upshift\_undo%'")" 0 "$1: no undo table is left"
+}
+
+copy='{ id = "copy"; kind = "copy-records"; from = "pg:src"; to = "pg:dst"; key = "id";
+	columns = { id = "id"; label = "upper(name)"; twice = "n * 2"; }; workers = 2;'
+
+# --- into an empty table ---
+new
+plan "$copy }"
+run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run
+like "$out" "copy 'src' to 'dst' \\(2000 rows\\)" 'it says what it would copy'
+like "$out" 'label = upper\(name\)' 'and how'
+dump >"$tmp/after"
+file_is "$tmp/after" "$tmp/before" 'and changes nothing'
+is "$(sql "SELECT count(*) FROM pg_tables WHERE tablename LIKE '\_upshift%'")" \
+	0 'not even our own tables'
+run_is 0 'copied' go
+is "$(sql "SELECT count(*), count(DISTINCT id), sum(twice) FROM dst")" \
+	'2000|2000|4002000' 'every row once'
+is "$(sql "SELECT label FROM dst WHERE id = 77")" 'ROW 77' 'as the columns say'
+is "$(sql "SELECT nextval('dst_at_seq') > 2000")" t 'the sequence is behind'
+back 'empty'
+
+# --- over rows that are there ---
+new
+sql "INSERT INTO dst SELECT i, 'old', -i FROM generate_series(1, 3000, 7) i"
+dump >"$tmp/before"
+plan "$copy on_conflict = \"replace\"; }"
+run_is 0 'replaced' go
+is "$(sql "SELECT count(*) FROM dst WHERE label = 'old'")" 143 'but for what is not in the source'
+back 'replaced'
+plan "$copy on_conflict = \"skip\"; }"
+run_is 0 'skipped' go
+is "$(sql "SELECT count(*) FROM dst WHERE label = 'old'")" 429 'what is there stays'
+back 'skipped'
+plan "$copy }"
+run go
+is "$status" 2 'a key that is there twice is refused'
+like "$err" "row \\[[0-9]+\\] of 'src': .*duplicate key" 'and it names the row'
+back 'refused'
+
+# --- bad rows ---
+new
+sql "UPDATE src SET name = 'bad' WHERE id IN (1, 999, 1000, 2000)"
+dump >"$tmp/before"
+plan "$copy bad_records = \"quarantine\"; max_bad = 4; }"
+run_is 3 'quarantined: done with a warning' go
+like "$out" '4 rows were refused' 'and says so'
+is "$(sql "SELECT count(*) FROM dst")" 1996 'all others are there'
+is "$(sql "SELECT sqlstate, key FROM _upshift_reject ORDER BY length(key)" | tr '\n' ' ')" \
+	'23514|[1] 23514|[999] 23514|[1000] 23514|[2000] ' 'and where they are'
+back 'quarantine'
+
+# --- a query ---
+new
+plan '{ id = "copy"; kind = "copy-records"; to = "pg:dst"; key = "id";
+	from = "pg:SELECT n % 50 AS id, string_agg(name, '"','"' ORDER BY id) AS label FROM src GROUP BY 1"; }'
+run_is 0 'a query as source' go
+is "$(sql "SELECT count(*), max(length(label)) FROM dst")" '50|339' 'its rows are there'
+back 'query'
+
+# --- to SQLite, which comes back as a file ---
+new
+sqlite3 "$root/b.db" 'CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, n INT); INSERT INTO t VALUES (-1, NULL, 1)'
+cp "$root/b.db" "$tmp/b.db"
+plan '{ id = "copy"; kind = "copy-records"; from = "pg:src"; to = "lite:t"; }'
+run_is 0 'to SQLite' go
+is "$(sqlite3 "$root/b.db" 'SELECT count(*), sum(n) FROM t')" '2001|2001001' 'every row'
+back 'to SQLite'
+cmp -s "$root/b.db" "$tmp/b.db"
+ok $? 'the file is as it was, byte by byte'
+
+# --- a backfill ---
+new
+plan '{ id = "fill"; kind = "backfill"; set = "pg:other"; key = "id"; batch = 50; undo = true;
+	up = "UPDATE other SET v = v || id WHERE ($1::bigint IS NULL OR id > $1) AND id <= $2"; }'
+run_is 0 'filled in' go
+is "$(sql "SELECT count(*) FROM other WHERE v = 'o' || id")" 900 'each row once'
+back 'backfill'
+plan '{ id = "fill"; kind = "backfill"; set = "pg:other"; key = "id";
+	up = [ "UPDATE other SET v = v || id WHERE ($1::bigint IS NULL OR id > $1) AND id <= $2" ];
+	down = [ "UPDATE other SET v = '"'o'"' WHERE ($1::bigint IS NULL OR id > $1) AND id <= $2" ]; }'
+run_is 0 'filled in again' go
+back 'backfill with statements to go back'
+
+# --- killed at any time, and resumed ---
+new 20000
+plan "$copy batch = 100; pause = 0.002; }"
+n=0
+set -- run "$plan"
+while [ "$n" -lt 6 ]; do
+	n=$((n + 1))
+	"$UPSHIFT" "$@" --root "$root" --batch --yes >"$tmp/log" 2>&1 &
+	pid=$!
+	had=$(sql "SELECT count(*) FROM dst")
+	while [ "$(sql "SELECT count(*) > $had FROM dst")" = f ] &&
+		kill -0 "$pid" 2>/dev/null; do :; done
+	kill -9 "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	set -- resume
+done
+is "$(sql "SELECT count(*) BETWEEN 1 AND 19999 FROM dst")" t 'killed in the middle'
+run_is 0 'resumed' "$UPSHIFT" resume --root "$root" --batch --yes
+is "$(sql "SELECT count(*), sum(twice) FROM dst")" '20000|400020000' 'every row once'
+back 'killed'
+
+done_testing
