@@ -83,11 +83,12 @@ static void adopt(struct item *it, const struct stat *st, bool live)
 	it->flags |= ITEM_HAS_DIGEST | (live ? ITEM_LIVE : 0);
 }
 
-int content_pump(struct maker *m, int fd, uint64_t n, bool to_tar,
-		 struct xxh128 *ret, const char *path, struct error *err)
+int content_pump(struct maker *m, int fd, uint64_t at, uint64_t n,
+		 bool to_tar, struct xxh128 *ret, const char *path,
+		 struct error *err)
 {
 	struct xxh_stream *x = xxh_stream_new();
-	off_t off = 0;
+	off_t off = (off_t)at;
 	int r = 0;
 
 	while (r >= 0 && n) {
@@ -163,7 +164,7 @@ int content_store(struct maker *m, struct item *it, int fd, size_t *frame,
 	adopt(it, &a, live);
 	ret = pack_begin(m, it, fd, frame, err);
 	if (ret >= 0)
-		ret = content_pump(m, fd, it->size, true, &it->digest,
+		ret = content_pump(m, fd, 0, it->size, true, &it->digest,
 				   it->path, err);
 	if (ret == -EAGAIN)
 		return pack_changed(err, it->path);
@@ -188,7 +189,7 @@ int content_digest(struct maker *m, struct item *it, int fd,
 		if (ret < 0)
 			return ret;
 		adopt(it, &a, live);
-		ret = content_pump(m, fd, it->size, false, &it->digest,
+		ret = content_pump(m, fd, 0, it->size, false, &it->digest,
 				   it->path, err);
 		if (ret == -EAGAIN)
 			continue;

@@ -209,6 +209,7 @@ struct maker {
 	size_t hold_n, hold_cap;
 	char *buf;               /* SMALL_FILE bytes */
 	uint64_t read, items, files, bytes;
+	size_t extra_at;         /* of the spec's extras */
 	bool stored;
 };
 
@@ -221,6 +222,8 @@ int pack_flush(struct maker *m, struct error *err);
 int pack_begin(struct maker *m, struct item *it, int fd, size_t *frame,
 	       struct error *err);
 int pack_progress(struct maker *m, uint64_t bytes, struct error *err);
+/* the members of stores that come before path; NULL: all that are left */
+int pack_extras(struct maker *m, const char *path, struct error *err);
 int pack_io_error(struct error *err, int ret, const char *path);
 /* it changed while it was read; -EAGAIN */
 int pack_changed(struct error *err, const char *path);
@@ -248,9 +251,10 @@ int content_store(struct maker *m, struct item *it, int fd, size_t *frame,
 /* digest alone: manifests without an archive, and "does start hold it?" */
 int content_digest(struct maker *m, struct item *it, int fd,
 		   struct error *err);
-/* n bytes from the start, hashed; into the tar if to_tar. -EAGAIN: fewer */
-int content_pump(struct maker *m, int fd, uint64_t n, bool to_tar,
-		 struct xxh128 *ret, const char *path, struct error *err);
+/* n bytes from at, hashed; into the tar if to_tar. -EAGAIN: fewer */
+int content_pump(struct maker *m, int fd, uint64_t at, uint64_t n,
+		 bool to_tar, struct xxh128 *ret, const char *path,
+		 struct error *err);
 
 /* --- databases --- */
 /* is it one? then it is held, and how says how it is to be saved */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backup-internal.h"
 #include "base/error.h"
@@ -301,6 +302,51 @@ static int add_content(struct maker *m, struct item *it, const char *content,
 		add_file(m, it, frame, err);
 }
 
+static int add_extra(struct maker *m, const struct backup_extra *x,
+		     struct error *err)
+{
+	_cleanup_item_ struct item it = ITEM_INIT;
+	size_t frame;
+	int ret;
+
+	it.path = xstrdup(x->path);
+	it.type = ITEM_FILE;
+	it.flags = ITEM_STORE | ITEM_HAS_DIGEST;
+	it.size = x->size;
+	it.rows = x->rows;
+	it.meta.mode = 0600;
+	it.meta.uid = geteuid();
+	it.meta.gid = getegid();
+	ret = pack_begin(m, &it, -1, &frame, err);
+	if (ret >= 0)
+		ret = content_pump(m, x->fd, x->at, x->size, true, &it.digest,
+				   it.path, err);
+	if (ret >= 0)
+		ret = tar_end_member(m->tar, err);
+	m->bytes += x->size;
+	return ret < 0 ? ret : list_item(m, &it, frame, err);
+}
+
+int pack_extras(struct maker *m, const char *path, struct error *err)
+{
+	int ret = 0;
+
+	if (path && m->spec->extra_n && path_is_below(path, BACKUP_STORES))
+		return error_set(err, ERR_BACKUP, -EEXIST,
+			_("'%s' bears a name that the backup needs for "
+			  "databases"), path);
+	while (ret >= 0 && m->tar && m->extra_at < m->spec->extra_n) {
+		const struct backup_extra *x =
+			&m->spec->extras[m->extra_at];
+
+		if (path && path_cmp(x->path, path) > 0)
+			break;
+		m->extra_at++;
+		ret = add_extra(m, x, err);
+	}
+	return ret;
+}
+
 int pack_item(void *ctx, struct item *it, const char *content,
 	      struct error *err)
 {
@@ -308,8 +354,10 @@ int pack_item(void *ctx, struct item *it, const char *content,
 	size_t frame = SIZE_MAX;
 	struct link_name *l = NULL;
 	bool first = true;
-	int ret = 0;
+	int ret = pack_extras(m, it->path, err);
 
+	if (ret < 0)
+		return ret;
 	hold_release(m, it->path);
 	if (hold_has(m, it->path)) {
 		it->type = ITEM_ABSENT;

@@ -42,7 +42,9 @@ struct backup_member {
 	struct stream *s;
 	struct archive_entry *entry;
 	const struct item *it;
-	const char *name;
+	struct xxh_stream *x;    /* of what backup_pull() gave */
+	uint64_t off;
+	bool ended;
 };
 
 static int damaged(struct error *err, const char *name, const char *why)
@@ -262,6 +264,46 @@ int backup_member_write(struct backup_member *m, int fd, struct error *err)
 	return read_content(m, fd, err);
 }
 
+/* compared, as it was read to its end */
+static int compare_member(struct backup_member *m, struct error *err)
+{
+	struct xxh128 digest = xxh_stream_end(m->x);
+	_cleanup_free_ char *shown = escape_bytes(m->it->path);
+
+	m->ended = true;
+	if (m->off == stored_size(m->it) &&
+	    xxh128_equal(&digest, stored_digest(m->it)))
+		return 0;
+	return error_set(err, ERR_BACKUP_DAMAGED, -EBADMSG,
+		_("backup '%s' is damaged: '%s' is not what the manifest "
+		  "says"), m->s->name, shown);
+}
+
+static ssize_t member_read(struct backup_member *m, const void **p,
+			   struct error *err)
+{
+	size_t n;
+	la_int64_t at;
+	int r;
+
+	if (m->ended)
+		return 0;
+	if (!m->x)
+		m->x = xxh_stream_new();
+	do
+		r = archive_read_data_block(m->s->a, p, &n, &at);
+	while (r == ARCHIVE_OK && n == 0);
+	if (r == ARCHIVE_EOF)
+		return compare_member(m, err);
+	/* these have no holes */
+	if (r != ARCHIVE_OK || (uint64_t)at != m->off)
+		return damaged(err, m->s->name,
+			       _("a member does not have its size"));
+	xxh_stream_add(m->x, *p, n);
+	m->off += n;
+	return (ssize_t)n;
+}
+
 /* --- verify --- */
 
 static bool in_archive(const struct item *it)
@@ -354,6 +396,8 @@ int backup_verify(int dirfd, const char *name, const char *archive_digest,
 	if (ret >= 0)
 		ret = manifest_reader_open(&r, dirfd, file, manifest_digest,
 					   err);
+	if (ret >= 0)
+		manifest_reader_stores(r);
 	while (ret >= 0 && (ret = manifest_next(r, &it, err)) > 0) {
 		/* pre-images list parents without storing them */
 		if (!deep || !in_archive(it) ||
@@ -452,4 +496,77 @@ int backup_extract(int dirfd, const char *name, const char *manifest_digest,
 		stream_close(&s);
 	manifest_reader_free(r);
 	return ret < 0 ? ret : 0;
+}
+
+/* --- members of stores --- */
+
+struct backup_pull {
+	struct stream s;
+	struct backup_member m;
+	struct item it;
+	char *name;
+};
+
+static int find_store_item(int dirfd, const char *name,
+			   const char *manifest_digest, const char *path,
+			   struct item *ret, struct error *err)
+{
+	_cleanup_free_ char *file = xasprintf("%s.manifest.jsonl", name);
+	struct manifest_reader *r = NULL;
+	const struct item *it;
+	int k = manifest_reader_open(&r, dirfd, file, manifest_digest, err);
+
+	if (k < 0)
+		return k;
+	manifest_reader_stores(r);
+	while ((k = manifest_next(r, &it, err)) > 0)
+		if ((it->flags & ITEM_STORE) && !strcmp(it->path, path)) {
+			item_copy(ret, it);
+			break;
+		}
+	manifest_reader_free(r);
+	return k;
+}
+
+int backup_pull_open(int dirfd, const char *name, const char *manifest_digest,
+		     const char *path, struct backup_pull **ret,
+		     struct error *err)
+{
+	struct backup_pull *p = xcalloc(1, sizeof(*p));
+	int r;
+
+	p->s.fd = -1;
+	p->name = xstrdup(name);
+	p->m.s = &p->s;
+	p->m.it = &p->it;
+	r = find_store_item(dirfd, name, manifest_digest, path, &p->it, err);
+	if (r == 0)
+		r = damaged(err, name, _("members are missing"));
+	if (r >= 0)
+		r = stream_open(&p->s, dirfd, p->name, err);
+	if (r >= 0)
+		r = seek_member(&p->s, &p->it, path, &p->m.entry, err);
+	if (r < 0) {
+		backup_pull_close(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+ssize_t backup_pull(struct backup_pull *p, const void **data,
+		    struct error *err)
+{
+	return member_read(&p->m, data, err);
+}
+
+void backup_pull_close(struct backup_pull *p)
+{
+	if (!p)
+		return;
+	xxh_stream_free(p->m.x);
+	stream_close(&p->s);
+	item_release(&p->it);
+	free(p->name);
+	free(p);
 }

@@ -102,7 +102,7 @@ int hold_store(struct maker *m, struct item *it, size_t *frame,
 	it->alloc = 0;
 	ret = pack_begin(m, it, -1, frame, err);
 	if (ret >= 0)
-		ret = content_pump(m, fd, it->stored_size, true, &it->digest2,
+		ret = content_pump(m, fd, 0, it->stored_size, true, &it->digest2,
 			   it->path, err);
 	if (ret == -EAGAIN)
 		return pack_changed(err, it->path);

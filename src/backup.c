@@ -155,6 +155,8 @@ static int write_all(struct maker *m, struct part *archive,
 
 	hold_release(m, NULL);
 	if (ret >= 0)
+		ret = pack_extras(m, NULL, err);
+	if (ret >= 0)
 		ret = settle(m, err);
 	if (ret >= 0 && m->frames)
 		ret = flush_frames(m, err);

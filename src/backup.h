@@ -26,6 +26,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/hash.h"
 #include "base/strbuf.h"
@@ -33,6 +34,19 @@
 struct effects;
 struct error;
 struct manifest_reader;
+
+/*
+ * A member that is no file of the tree: what was saved of a store. It stands
+ * below .upshift-stores/STORE/ (see engine-stores.h), is listed in the manifest
+ * with the flag "store" and read by backup_pull() alone.
+ */
+#define BACKUP_STORES ".upshift-stores"
+struct backup_extra {
+	char *path;
+	int fd;                          /* borrowed */
+	uint64_t at, size;               /* where it lies behind fd */
+	uint64_t rows;
+};
 
 struct backup_spec {
 	int root_fd;
@@ -54,6 +68,9 @@ struct backup_spec {
 	   and mounted directories and links outside are no reason to refuse */
 	bool manifest_only;
 	int level;                       /* zstd; 0: the default, 1 */
+	/* members of stores, in path order */
+	const struct backup_extra *extras;
+	size_t extra_n;
 	/* bytes that backup_measure() found; 0: they are counted meanwhile */
 	uint64_t total;
 	/* bytes read so far, of total (0: not known yet) */
@@ -115,6 +132,18 @@ int backup_extract(int dirfd, const char *name, const char *manifest_digest,
 		   struct error *err);
 /* writes the content of a regular file to fd, holes as holes */
 int backup_member_write(struct backup_member *m, int fd, struct error *err);
+
+/*
+ * A member of a store, read piece by piece: bytes, 0 at the end, when all of it
+ * was compared with the manifest's digest. *data is valid until the next call.
+ */
+struct backup_pull;
+int backup_pull_open(int dirfd, const char *name, const char *manifest_digest,
+		     const char *path, struct backup_pull **ret,
+		     struct error *err);
+ssize_t backup_pull(struct backup_pull *p, const void **data,
+		    struct error *err);
+void backup_pull_close(struct backup_pull *p);
 
 /* the line for a shell that brings the data back without us; caller frees */
 char *backup_tar_line(const char *archive, const char *dir);

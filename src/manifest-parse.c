@@ -393,7 +393,7 @@ enum key {
 	K_PATH, K_TYPE, K_SIZE, K_MODE, K_UID, K_GID, K_MTIME, K_DIGEST,
 	K_DIGEST2, K_STORED, K_NAMES, K_TARGET, K_LINK, K_XATTRS, K_RDEV, K_AT,
 	K_FLAGS, K_PATH64, K_TARGET64, K_LINK64, K_XATTRS64, K_FORMAT,
-	K_ITEMS, K_BYTES, K_ALLOC, K_COUNT
+	K_ITEMS, K_BYTES, K_ALLOC, K_ROWS, K_COUNT
 };
 
 static enum key key_of(const struct text *t)
@@ -417,6 +417,7 @@ static enum key key_of(const struct text *t)
 		KEY("link64", K_LINK64), KEY("xattrs64", K_XATTRS64),
 		KEY("format", K_FORMAT), KEY("items", K_ITEMS),
 		KEY("bytes", K_BYTES), KEY("alloc", K_ALLOC),
+		KEY("rows", K_ROWS),
 #undef KEY
 	};
 
@@ -451,6 +452,8 @@ static int value(struct cursor *c, enum key k, struct manifest_line *line,
 		return number(c, UINT64_MAX, &it->stored_size);
 	case K_ALLOC:
 		return number(c, UINT64_MAX, &it->alloc);
+	case K_ROWS:
+		return number(c, UINT64_MAX, &it->rows);
 	case K_RDEV:
 		return number(c, UINT64_MAX, &it->rdev);
 	case K_MODE:

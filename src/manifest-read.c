@@ -26,7 +26,7 @@ struct manifest_reader {
 	size_t from;
 	struct strbuf tmp;
 	uint64_t line, items, bytes;
-	bool ended, eof;
+	bool ended, eof, stores;
 	char *prev;              /* path of the item before */
 	struct item item;
 };
@@ -160,8 +160,7 @@ static int read_end(struct manifest_reader *r, const struct manifest_line *l,
 	return 0;
 }
 
-int manifest_next(struct manifest_reader *r, const struct item **ret,
-		  struct error *err)
+static int next_item(struct manifest_reader *r, struct error *err)
 {
 	struct manifest_line line;
 	size_t n;
@@ -191,8 +190,25 @@ int manifest_next(struct manifest_reader *r, const struct item **ret,
 	r->items++;
 	if (r->item.type == ITEM_FILE)
 		r->bytes += r->item.size;
-	*ret = &r->item;
 	return 1;
+}
+
+int manifest_next(struct manifest_reader *r, const struct item **ret,
+		  struct error *err)
+{
+	int k;
+
+	do
+		k = next_item(r, err);
+	while (k > 0 && (r->item.flags & ITEM_STORE) && !r->stores);
+	if (k > 0)
+		*ret = &r->item;
+	return k;
+}
+
+void manifest_reader_stores(struct manifest_reader *r)
+{
+	r->stores = true;
 }
 
 void manifest_reader_free(struct manifest_reader *r)

@@ -32,6 +32,7 @@ const struct manifest_flag manifest_flags[] = {
 	{ "sqlite", ITEM_SQLITE },
 	{ "root", ITEM_ROOT },
 	{ "self", ITEM_SELF },
+	{ "store", ITEM_STORE },
 	{ NULL, 0 },
 };
 
@@ -193,6 +194,8 @@ static void put_content(struct strbuf *sb, const struct item *it)
 		put_number(sb, ",\"size", it->size);
 	if (it->alloc)
 		put_number(sb, ",\"alloc", it->alloc);
+	if (it->rows)
+		put_number(sb, ",\"rows", it->rows);
 	if (it->type == ITEM_CHAR || it->type == ITEM_BLOCK)
 		put_number(sb, ",\"rdev", it->rdev);
 	if (it->flags & ITEM_HAS_DIGEST)

@@ -12,7 +12,7 @@
  * target, link (the first name of a hard-link group), xattrs {name: base64},
  * rdev, at [compressed offset, offset in the frame], digest2 and stored (what
  * the archive holds, if that is something else), alloc (bytes on disk of a
- * sparse file), names (digest of a directory's names, see
+ * sparse file), rows (of a set in a store), names (digest of a directory's names, see
  * item_names_digest()), flags ["parent", "self", ...].
  * Numbers that identify an inode (dev, ino, nlink, ctime) are not written.
  *
@@ -53,6 +53,9 @@ enum item_flags {
 	ITEM_HAS_DIGEST2 = 1u << 6,
 	ITEM_SELF = 1u << 7,      /* a directory without what is below it */
 	ITEM_HAS_NAMES = 1u << 8,
+	/* no file of the tree: what was saved of a store (backup.h); readers
+	   see such only if they ask for them */
+	ITEM_STORE = 1u << 9,
 };
 
 struct item {
@@ -69,6 +72,7 @@ struct item {
 	struct xxh128 digest;     /* of the file as it lay there */
 	struct xxh128 digest2;    /* of what the archive holds, if another */
 	uint64_t stored_size;     /* of what the archive holds */
+	uint64_t rows;            /* ITEM_STORE: of a set */
 	uint64_t alloc;           /* bytes on disk of a sparse file, else 0 */
 	struct xxh128 names;      /* of a directory, see item_names_digest() */
 	uint64_t at_frame;        /* offset of the zstd frame in the archive */
@@ -148,6 +152,8 @@ int manifest_reader_open(struct manifest_reader **ret, int dirfd,
 int manifest_next(struct manifest_reader *r, const struct item **ret,
 		  struct error *err);
 void manifest_reader_free(struct manifest_reader *r);
+/* gives out ITEM_STORE as well */
+void manifest_reader_stores(struct manifest_reader *r);
 
 struct manifest {
 	struct item *items;

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets of servers: which, out into a spool, back from an archive. */
+#include "engine-stores.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "engine-internal.h"
+#include "store.h"
+
+#define SPOOL_BUFFER (256u * 1024u)
+
+/* --- which --- */
+
+void store_sets_release(struct store_sets *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->v[i].store);
+		strvec_release(&s->v[i].sets);
+	}
+	free(s->v);
+	memset(s, 0, sizeof(*s));
+}
+
+static struct store_sets_one *find_store(const struct store_sets *s,
+					 const char *store)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!strcmp(s->v[i].store, store))
+			return &s->v[i];
+	return NULL;
+}
+
+bool store_sets_has(const struct store_sets *s, const char *store,
+		    const char *set)
+{
+	const struct store_sets_one *o = find_store(s, store);
+
+	return o && (strvec_has(&o->sets, set) || strvec_has(&o->sets, ""));
+}
+
+static void add_set(struct store_sets *s, const char *store, const char *set)
+{
+	struct store_sets_one *o = find_store(s, store);
+	size_t at = 0;
+
+	if (!o) {
+		s->v = xrealloc(s->v, s->n + 1, sizeof(*s->v));
+		while (at < s->n && path_cmp(s->v[at].store, store) < 0)
+			at++;
+		memmove(&s->v[at + 1], &s->v[at], (s->n - at) * sizeof(*s->v));
+		s->n++;
+		o = &s->v[at];
+		memset(o, 0, sizeof(*o));
+		o->store = xstrdup(store);
+	}
+	if (!strvec_has(&o->sets, set))
+		strvec_push(&o->sets, set);
+}
+
+static bool is_server(const struct engine *e, const char *store)
+{
+	const struct plan_store *s = plan_find_store(e->plan, store);
+
+	return s && s->kind == PLAN_STORE_PG;
+}
+
+void engine_sets_add(struct engine *e, const struct effects *eff,
+		     struct store_sets *ret)
+{
+	for (size_t i = 0; i < eff->set_n; i++)
+		if (eff->sets[i].type != EFFECT_READ &&
+		    is_server(e, eff->sets[i].store))
+			add_set(ret, eff->sets[i].store, eff->sets[i].set);
+}
+
+int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
+			struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < e->plan->step_n; i++) {
+		_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+		const struct step *s = e->plan->steps[i];
+
+		if (s->ops->flags & STEP_IS_CHECK)
+			continue;
+		r = engine_step_effects(e, s, &eff, err);
+		if (r >= 0)
+			engine_sets_add(e, &eff, ret);
+	}
+	for (size_t i = 0; i < e->plan->backup_sets.n; i++) {
+		const char *text = e->plan->backup_sets.v[i];
+		size_t len = strcspn(text, ":");
+		_cleanup_free_ char *store = xstrndup(text, len);
+
+		if (is_server(e, store))
+			add_set(ret, store, text + len + (text[len] == ':'));
+	}
+	return r;
+}
+
+int engine_sets_written(struct engine *e, int i, struct store_sets *ret)
+{
+	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+	int r = effects_from_json(e->run->steps[i].effects, &eff);
+
+	if (r >= 0)
+		engine_sets_add(e, &eff, ret);
+	return r;
+}
+
+/* --- names of members --- */
+
+static char *member(const char *store, const char *set, const char *end)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	strbuf_addf(&sb, BACKUP_STORES "/%s/", store);
+	for (const unsigned char *p = (const unsigned char *)set; *p; p++)
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		    (*p >= '0' && *p <= '9') || strchr("_-.", *p))
+			strbuf_addch(&sb, (char)*p);
+		else
+			strbuf_addf(&sb, "%%%02X", *p);
+	strbuf_addstr(&sb, end);
+	return strbuf_detach(&sb);
+}
+
+/* --- out --- */
+
+struct spooling {
+	struct store_spool *spool;
+	struct strbuf buf;
+};
+
+void store_spool_release(struct store_spool *s)
+{
+	closep(&s->fd);
+	for (size_t i = 0; i < s->n; i++)
+		free(s->extras[i].path);
+	free(s->extras);
+	s->extras = NULL;
+	s->n = 0;
+}
+
+static int spool_flush(struct spooling *g, struct error *err)
+{
+	int ret = fs_pwrite_all(g->spool->fd, g->buf.buf, g->buf.len,
+				(off_t)g->spool->size);
+
+	if (ret < 0)
+		return error_errno(err, ERR_BACKUP, ret,
+				   _("cannot write what a database holds"));
+	g->spool->size += g->buf.len;
+	strbuf_clear(&g->buf);
+	return 0;
+}
+
+static int spool_add(void *ctx, const char *p, size_t n, struct error *err)
+{
+	struct spooling *g = ctx;
+
+	strbuf_add(&g->buf, p, n);
+	return g->buf.len < SPOOL_BUFFER ? 0 : spool_flush(g, err);
+}
+
+static int spool_open(struct store_spool *s, int dirfd, const char *name,
+		      struct error *err)
+{
+	_cleanup_free_ char *temp = xasprintf("%s.stores.part", name);
+
+	if (s->fd >= 0)
+		return 0;
+	s->fd = fs_open(dirfd, temp, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW,
+			0600);
+	if (s->fd < 0)
+		return error_errno(err, ERR_BACKUP, s->fd,
+				   _("cannot create '%s'"), temp);
+	(void)fs_unlink(dirfd, temp, 0); /* swept by the next one */
+	return 0;
+}
+
+/* what was added since `at` is a member */
+static int spool_member(struct spooling *g, char *path, uint64_t at,
+			uint64_t rows, struct error *err)
+{
+	struct store_spool *s = g->spool;
+	int ret = spool_flush(g, err);
+
+	s->extras = xrealloc(s->extras, s->n + 1, sizeof(*s->extras));
+	s->extras[s->n++] = (struct backup_extra){
+		.path = path, .fd = s->fd, .at = at, .size = s->size - at,
+		.rows = rows,
+	};
+	return ret;
+}
+
+static int dump_sets(struct store *s, const char *store, struct store_dump *d,
+		     struct spooling *g, struct error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < d->n; i++) {
+		uint64_t at = g->spool->size;
+
+		if (!store_dump_has_rows(&d->sets[i]))
+			continue;
+		ret = store_dump_rows(s, &d->sets[i], spool_add, g, err);
+		if (ret >= 0)
+			ret = spool_member(g, member(store, d->sets[i].set,
+						     ".copy"), at,
+					   d->sets[i].rows, err);
+		g->spool->rows += d->sets[i].rows;
+		g->spool->sets++;
+	}
+	return ret;
+}
+
+static int dump_texts(const char *store, const struct store_dump *d,
+		      struct spooling *g, struct error *err)
+{
+	uint64_t at = g->spool->size;
+	int ret;
+
+	store_dump_index(d, &g->buf);
+	ret = spool_member(g, member(store, "index", ".jsonl"), at, 0, err);
+	at = g->spool->size;
+	store_dump_sql(d, &g->buf);
+	if (ret >= 0)
+		ret = spool_member(g, member(store, "schema", ".sql"), at, 0,
+				   err);
+	return ret;
+}
+
+/* on behalf of a step, which may write; -1: to read */
+static int open_store(struct engine *e, int step, const char *name,
+		      struct step_ctx *c, struct store **ret,
+		      struct error *err)
+{
+	step_ctx_init(c, e, step < 0 ? NULL : e->plan->steps[step],
+		      step < 0 ? PHASE_BACKUP : PHASE_ROLLBACK);
+	return step_store(c, name, step < 0, ret, err);
+}
+
+static int dump_store(struct engine *e, const struct store_sets_one *one,
+		      struct spooling *g, struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
+	_cleanup_store_ struct store *s = NULL;
+	struct step_ctx c;
+	int ret = open_store(e, -1, one->store, &c, &s, err);
+
+	if (ret >= 0)
+		ret = store_dump_begin(s, &one->sets, &d, err);
+	if (ret >= 0) {
+		ret = dump_sets(s, one->store, &d, g, err);
+		if (ret >= 0)
+			ret = store_dump_end(s, err);
+	}
+	if (ret >= 0)
+		ret = dump_texts(one->store, &d, g, err);
+	store_close(TAKE_PTR(s));
+	step_ctx_release(&c);
+	return ret;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct backup_extra *x = a, *y = b;
+
+	return path_cmp(x->path, y->path);
+}
+
+int engine_stores_dump(struct engine *e, const struct store_sets *sets,
+		       int dirfd, const char *name, struct store_spool *ret,
+		       struct error *err)
+{
+	struct spooling g = { .spool = ret, .buf = STRBUF_INIT };
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < sets->n; i++) {
+		r = spool_open(ret, dirfd, name, err);
+		if (r >= 0)
+			r = dump_store(e, &sets->v[i], &g, err);
+		if (r < 0)
+			error_prefix(err, _("backup of '%s'"),
+				     sets->v[i].store);
+	}
+	strbuf_release(&g.buf);
+	if (ret->n)
+		qsort(ret->extras, ret->n, sizeof(*ret->extras), by_path);
+	return r;
+}
+
+/* --- the index --- */
+
+int engine_stores_index(struct engine *e, const char *name, const char *digest,
+			const char *store, struct store_dump *ret,
+			struct error *err)
+{
+	_cleanup_free_ char *path = member(store, "index", ".jsonl");
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct backup_pull *p = NULL;
+	const void *data;
+	ssize_t n = backup_pull_open(e->run->backup_fd, name, digest, path, &p,
+				     err);
+
+	while (n >= 0 && (n = backup_pull(p, &data, err)) > 0)
+		strbuf_add(&text, data, (size_t)n);
+	backup_pull_close(p);
+	return n < 0 ? (int)n : store_dump_parse(text.buf, text.len, ret, err);
+}
+
+/* of the index those that are wanted; "": all */
+static void keep_wanted(struct store_dump *d, const struct strvec *sets)
+{
+	struct store_dump rest = { .server = d->server };
+
+	if (strvec_has(sets, ""))
+		return;
+	rest.sets = xcalloc(d->n ? d->n : 1, sizeof(*rest.sets));
+	for (size_t i = 0; i < d->n; i++)
+		if (strvec_has(sets, d->sets[i].set)) {
+			rest.sets[rest.n++] = d->sets[i];
+			memset(&d->sets[i], 0, sizeof(d->sets[i]));
+		}
+	d->server = NULL;
+	store_dump_release(d);
+	*d = rest;
+}
+
+/* --- differences --- */
+
+static int compare_store(struct engine *e, const char *name,
+			 const char *digest, const struct store_sets_one *one,
+			 engine_store_diff_fn *fn, void *ctx,
+			 struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump then = STORE_DUMP_INIT;
+	_cleanup_store_dump_ struct store_dump now = STORE_DUMP_INIT;
+	_cleanup_store_ struct store *s = NULL;
+	struct step_ctx c;
+	int ret = engine_stores_index(e, name, digest, one->store, &then, err);
+
+	if (ret < 0)
+		return ret;
+	ret = open_store(e, -1, one->store, &c, &s, err);
+	if (ret >= 0)
+		ret = store_dump_begin(s, &one->sets, &now, err);
+	for (size_t i = 0; ret == 0 && i < now.n; i++) {
+		const struct store_dump_set *old =
+			store_dump_find(&then, now.sets[i].set);
+		static const struct store_dump_set none;
+		unsigned int diff;
+
+		ret = store_dump_rows(s, &now.sets[i], NULL, NULL, err);
+		diff = store_dump_compare(old ? old : &none, &now.sets[i]);
+		if (ret >= 0 && diff)
+			ret = fn(ctx, one->store, old, &now.sets[i], diff);
+	}
+	store_close(TAKE_PTR(s));
+	step_ctx_release(&c);
+	return ret;
+}
+
+int engine_stores_compare(struct engine *e, const char *name,
+			  const char *digest, const struct store_sets *sets,
+			  engine_store_diff_fn *fn, void *ctx,
+			  struct error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < sets->n; i++)
+		ret = compare_store(e, name, digest, &sets->v[i], fn, ctx,
+				    err);
+	return ret;
+}
+
+/* --- back --- */
+
+struct loading {
+	struct engine *e;
+	const char *name, *digest, *store;
+	struct backup_pull *pull;
+	struct engine_meter *meter;
+	int step;
+};
+
+static int load_open(void *ctx, const struct store_dump_set *set,
+		     struct error *err)
+{
+	struct loading *g = ctx;
+	_cleanup_free_ char *path = member(g->store, set->set, ".copy");
+
+	backup_pull_close(g->pull);
+	g->pull = NULL;
+	return backup_pull_open(g->e->run->backup_fd, g->name, g->digest,
+				path, &g->pull, err);
+}
+
+static ssize_t load_source(void *ctx, const char **p, struct error *err)
+{
+	struct loading *g = ctx;
+	const void *data;
+	ssize_t n = backup_pull(g->pull, &data, err);
+
+	*p = data;
+	return n;
+}
+
+static void load_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct loading *g = ctx;
+
+	engine_progress(g->e, g->meter, PHASE_ROLLBACK,
+			g->e->plan->steps[g->step]->id, g->step + 1, done,
+			total, "bytes");
+}
+
+/* what we keep of steps in a store: DELETE from each table that has a column
+   `step` */
+static int forget_steps(struct store *s, const struct strvec *steps,
+			struct strvec *ret, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf ids = STRBUF_INIT;
+	int n = store_exec(s, "SELECT quote_ident(n.nspname) || '.' || "
+		"quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON "
+		"n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = "
+		"c.oid AND a.attname = 'step' AND NOT a.attisdropped WHERE "
+		"c.relkind = 'r' AND c.relname ~ '^_upshift_' ORDER BY 1",
+		NULL, &b, err);
+
+	for (size_t i = 0; i < steps->n; i++)
+		strbuf_addf(&ids, "%s'%s'", i ? ", " : "", steps->v[i]);
+	for (uint32_t i = 0; n > 0 && i < b.nrow && ids.len; i++) {
+		const struct store_cell *c = store_batch_cell(&b, i, 0);
+
+		strvec_pushf(ret, "DELETE FROM %.*s WHERE step IN (%s)",
+			     (int)c->len, store_batch_text(&b, c), ids.buf);
+	}
+	return MIN(n, 0);
+}
+
+static int load_store(struct loading *g, const struct store_sets_one *one,
+		      const struct strvec *steps, struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
+	_cleanup_strvec_ struct strvec also = STRVEC_INIT;
+	_cleanup_store_ struct store *s = NULL;
+	struct store_load l = { .dump = &d, .open = load_open, .ctx = g,
+				.source = load_source, .also = &also,
+				.progress = load_progress };
+	struct step_ctx c;
+	int ret = engine_stores_index(g->e, g->name, g->digest, one->store,
+				      &d, err);
+
+	if (ret < 0)
+		return ret;
+	keep_wanted(&d, &one->sets);
+	g->store = one->store;
+	ret = open_store(g->e, g->step, one->store, &c, &s, err);
+	if (ret >= 0)
+		ret = forget_steps(s, steps, &also, err);
+	if (ret >= 0)
+		ret = store_load(s, &l, err);
+	store_close(TAKE_PTR(s));
+	step_ctx_release(&c);
+	backup_pull_close(g->pull);
+	g->pull = NULL;
+	return ret;
+}
+
+int engine_stores_load(struct engine *e, const char *name, const char *digest,
+		       const struct store_sets *sets,
+		       const struct strvec *steps, int step,
+		       struct error *err)
+{
+	struct engine_meter meter = { 0 };
+	struct loading g = { .e = e, .name = name, .digest = digest,
+			     .meter = &meter, .step = step };
+	int ret = 0;
+
+	engine_meter_begin(&meter);
+	for (size_t i = 0; ret >= 0 && i < sets->n; i++)
+		ret = load_store(&g, &sets->v[i], steps, err);
+	return ret;
+}
