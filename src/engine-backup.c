@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-stores.h"
 
 /* room for journal, log and report beside the backup */
 #define STATE_ROOM (1024u * 1024u)
@@ -179,6 +180,7 @@ static void emit_backup(struct engine *e, enum event_state s,
 }
 
 static int record_backup(struct engine *e, const struct backup_result *r,
+			 const struct store_spool *spool,
 			 const struct backup_result *snap)
 {
 	struct json_object *x = json_object_new_object();
@@ -190,6 +192,10 @@ static int record_backup(struct engine *e, const struct backup_result *r,
 	json_set_int(b, "bytes", (int64_t)r->bytes);
 	json_set_int(b, "stored_bytes", (int64_t)r->stored_bytes);
 	json_set_int(b, "items", (int64_t)r->items);
+	if (spool->n) {
+		json_set_int(b, "sets", (int64_t)spool->sets);
+		json_set_int(b, "rows", (int64_t)spool->rows);
+	}
 	json_set_str(b, "dir", e->run->backup.dir);
 	json_set_double(b, "elapsed_s", r->elapsed_s);
 	if (snap->items)
@@ -218,8 +224,10 @@ static int make_snapshot(struct engine *e, const struct effects *set,
 	return r;
 }
 
-static int make_backup(struct engine *e, const struct effects *set)
+static int make_backup(struct engine *e, const struct effects *set,
+		       const struct store_sets *sets)
 {
+	_cleanup_store_spool_ struct store_spool spool = STORE_SPOOL_INIT;
 	struct backup_progress bp = { .e = e };
 	struct backup_result res = { 0 }, snap = { 0 };
 	struct backup_spec spec;
@@ -234,11 +242,18 @@ static int make_backup(struct engine *e, const struct effects *set)
 	spec.cancelled = on_cancelled;
 	spec.ctx = &bp;
 	emit_backup(e, EVENT_STARTED, NULL);
-	ret = backup_create(e->run->backup_fd, "start", &spec, &res, &e->err);
+	ret = engine_stores_dump(e, sets, e->run->backup_fd, "start", &spool,
+				 &e->err);
+	spec.extras = spool.extras;
+	spec.extra_n = spool.n;
+	spec.total += spec.total ? spool.size : 0;
+	if (ret >= 0)
+		ret = backup_create(e->run->backup_fd, "start", &spec, &res,
+				    &e->err);
 	if (ret >= 0)
 		ret = make_snapshot(e, set, &spec, &snap);
 	if (ret >= 0)
-		ret = record_backup(e, &res, &snap);
+		ret = record_backup(e, &res, &spool, &snap);
 	emit_backup(e, ret < 0 ? EVENT_FAILED : EVENT_DONE,
 		    ret < 0 ? NULL : &res);
 	return ret;
@@ -253,8 +268,22 @@ static bool ever_applied(const struct run *r)
 	return false;
 }
 
+static int note_changed(void *ctx, const char *store,
+			_unused_ const struct store_dump_set *then,
+			const struct store_dump_set *now,
+			_unused_ unsigned int diff)
+{
+	_cleanup_free_ char *t = xasprintf(
+		_("'%s:%s' changed since the backup; it is made again"), store,
+		now->set);
+
+	engine_log(ctx, NULL, "note", t, strlen(t));
+	return 1;
+}
+
 /* 1: the backup that is there still holds what is there */
-static int backup_is_current(struct engine *e, const struct effects *set)
+static int backup_is_current(struct engine *e, const struct effects *set,
+			     const struct store_sets *sets)
 {
 	_cleanup_free_ char *path = NULL;
 	struct backup_spec spec;
@@ -273,6 +302,10 @@ static int backup_is_current(struct engine *e, const struct effects *set)
 
 		engine_log(e, NULL, "note", t, strlen(t));
 	}
+	if (ret == 0 && sets->n)
+		ret = engine_stores_compare(e, "start",
+			e->run->backup.manifest_digest, sets, note_changed, e,
+			&e->err);
 	return ret < 0 ? ret : ret == 0;
 }
 
@@ -294,6 +327,7 @@ static int backup_failed(struct engine *e)
 
 int engine_phase_backup(struct engine *e)
 {
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	struct effects set = EFFECTS_INIT;
 	int ret;
 
@@ -306,13 +340,15 @@ int engine_phase_backup(struct engine *e)
 		ret = run_backup_dir(e->run, &e->err);
 	if (ret >= 0)
 		ret = engine_backup_set(e, &set, &e->err);
+	if (ret >= 0)
+		ret = engine_sets_of_plan(e, &sets, &e->err);
 	if (ret >= 0 && e->run->backup.done) {
-		ret = backup_is_current(e, &set);
+		ret = backup_is_current(e, &set, &sets);
 		if (ret == 1)
 			goto out;
 	}
 	if (ret >= 0)
-		ret = make_backup(e, &set);
+		ret = make_backup(e, &set, &sets);
 out:
 	effects_release(&set);
 	engine_phase(e, PHASE_BACKUP, EVENT_DONE);

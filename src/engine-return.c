@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
+#include "engine-stores.h"
 #include "manifest.h"
 
 bool rollback_is_r_point(const char *point)
@@ -86,6 +87,38 @@ static int point_effects(struct engine *e, const struct run_point *p,
 	return r;
 }
 
+static bool writes_sets(struct engine *e, int i)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+
+	return engine_sets_written(e, i, &sets) < 0 || sets.n;
+}
+
+/* sets of servers, as they were saved with the point */
+static int point_sets(struct engine *e, const struct run_point *p,
+		      struct store_sets *ret, struct error *err)
+{
+	_cleanup_free_ char *file = xasprintf("%s.stores", p->name);
+
+	return p->stores_digest ? engine_stores_in(e, file, p->stores_digest,
+						   ret, err) : 0;
+}
+
+static int load_sets(struct engine *e, const char *name, const char *digest,
+		     const struct store_sets *sets)
+{
+	_cleanup_free_ char *file = xasprintf("%s.stores", name);
+	_cleanup_strvec_ struct strvec none = STRVEC_INIT;
+	int step = 0;
+
+	if (!sets->n)
+		return 0;
+	/* on behalf of any that may write */
+	while (e->plan->steps[step]->ops->flags & STEP_IS_CHECK)
+		step++;
+	return engine_stores_load(e, file, digest, sets, &none, step, &e->err);
+}
+
 /* What kinds undid by themselves; oldest first, as it was done. */
 static int redo_steps(struct engine *e, const struct run_point *p)
 {
@@ -95,7 +128,8 @@ static int redo_steps(struct engine *e, const struct run_point *p)
 		const struct step *s = e->plan->steps[i];
 		struct step_ctx c;
 
-		if (!s->ops->redo || !was_undone(e, p, i))
+		if (!s->ops->redo || !was_undone(e, p, i) ||
+		    (p->stores_digest && writes_sets(e, i)))
 			continue;
 		step_ctx_init(&c, e, s, PHASE_ROLLBACK);
 		ret = s->ops->redo(s, &c, &e->err);
@@ -109,9 +143,11 @@ int rollback_return(struct engine *e, const char *name)
 	struct run_point *p = find_point(e->run, name);
 	bool going_on = e->run->state == RUN_ROLLING_BACK ||
 		e->run->state == RUN_ROLLBACK_FAILED;
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	struct effects eff = EFFECTS_INIT;
 	_cleanup_free_ char *tree = NULL;
 	_cleanup_free_ char *digest = NULL;
+	_cleanup_free_ char *stores = NULL;
 	struct undo_spec u;
 	int ret;
 
@@ -125,13 +161,18 @@ int rollback_return(struct engine *e, const char *name)
 	}
 	tree = xstrdup(p->name);
 	digest = xstrdup_null(p->digest);
+	stores = xstrdup_null(p->stores_digest);
 	rollback_emit(e, tree, EVENT_STARTED, NULL);
 	ret = point_effects(e, p, &eff, &e->err);
+	if (ret >= 0)
+		ret = point_sets(e, p, &sets, &e->err);
 	if (ret >= 0 && !going_on)
-		ret = rollback_begin(e, tree, &eff, &e->err);
+		ret = rollback_begin(e, tree, &eff, &sets, &e->err);
 	/* the list of points may have moved: p is found anew */
 	if (ret >= 0)
 		ret = redo_steps(e, find_point(e->run, tree));
+	if (ret >= 0)
+		ret = load_sets(e, tree, stores, &sets);
 	if (ret >= 0 && eff.n) {
 		rollback_spec(e, &u);
 		u.effects = &eff;

@@ -22,6 +22,7 @@
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
+#include "engine-stores.h"
 #include "undo.h"
 
 /* --- which steps, and may they --- */
@@ -139,11 +140,12 @@ static struct json_object *states_json(const struct engine *e)
 
 /* R1, R2, ...: the state before, and the record that begins the rollback. */
 int rollback_begin(struct engine *e, const char *point,
-		   const struct effects *eff, struct error *err)
+		   const struct effects *eff, const struct store_sets *sets,
+		   struct error *err)
 {
 	_cleanup_free_ char *r = xasprintf("R%zu", e->run->point_n + 1);
 	struct effects whole = EFFECTS_INIT;
-	char digest[BLAKE2_TEXT_SIZE] = "";
+	char digest[BLAKE2_TEXT_SIZE] = "", stores[BLAKE2_TEXT_SIZE] = "";
 	struct json_object *x;
 	int ret = 0;
 
@@ -153,12 +155,20 @@ int rollback_begin(struct engine *e, const char *point,
 				       e->sd->skip, e->run->backup_fd, r,
 				       &whole, digest, err);
 	effects_release(&whole);
+	if (ret >= 0)
+		ret = rollback_save_sets(e, r, sets, stores, err);
 	if (ret < 0)
 		return ret;
 	x = json_object_new_object();
 	json_set_str(x, "point", point);
 	json_set_str(x, "r", r);
 	json_set_str(x, "r_digest", digest);
+	if (*stores) {
+		json_set_str(x, "r_stores", stores);
+		json_set_str(x, "strategy",
+			     plan_strategy_name(e->opts.strategy_given ?
+				e->opts.strategy : e->plan->strategy));
+	}
 	json_object_object_add(x, "steps", states_json(e));
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, err);
 }
@@ -224,6 +234,8 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 {
 	_cleanup_free_ char *r = xstrdup(e->run->rollback_r);
 
+	if (rollback_load(e, goal, &e->err) < 0)
+		return rollback_failed(e, &e->err);
 	for (int i = (int)e->plan->step_n - 1; i >= goal; i--) {
 		if (!rollback_touches(e, i)) {
 			/* checks and steps with nothing to undo: not done */
@@ -251,6 +263,8 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 				error_code_exit(ERR_JOURNAL) :
 				rollback_failed(e, &e->err);
 	}
+	if (rollback_tell(e, goal, &e->err) < 0)
+		return rollback_failed(e, &e->err);
 	return finish_rollback(e, point, exit);
 }
 
@@ -278,6 +292,7 @@ static int continue_rollback(struct engine *e, const char *point, int exit)
 
 static int rollback(struct engine *e, const char *point, int exit)
 {
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	struct effects eff = EFFECTS_INIT;
 	_cleanup_free_ char *to = xstrdup(point);
 	int goal, ret;
@@ -291,6 +306,8 @@ static int rollback(struct engine *e, const char *point, int exit)
 	goal = rollback_goal_step(e, to, &e->err);
 	if (goal < 0)
 		return error_code_exit(e->err.code);
+	if (rollback_may(e, to, goal, &e->err) < 0)
+		return error_code_exit(e->err.code);
 	if (verify_sources(e, goal, &e->err) < 0) {
 		error_hint(&e->err, "%s",
 			   _("nothing was changed by this rollback"));
@@ -302,7 +319,9 @@ static int rollback(struct engine *e, const char *point, int exit)
 	if (ret >= 0)
 		ret = all_written(e, goal, &eff);
 	if (ret >= 0)
-		ret = rollback_begin(e, to, &eff, &e->err);
+		ret = rollback_sets(e, goal, &sets);
+	if (ret >= 0)
+		ret = rollback_begin(e, to, &eff, &sets, &e->err);
 	effects_release(&eff);
 	if (ret < 0)
 		return EXIT_FAILED;

@@ -42,9 +42,31 @@ bool rollback_touches(const struct engine *e, int i);
 /* the step number that stays applied, 0 for start; negative with err */
 int rollback_goal_step(struct engine *e, const char *point,
 		       struct error *err);
-/* writes the next R point and the record that begins the rollback */
+/* writes the next R point, with the sets of servers that are about to change,
+   and the record that begins the rollback */
+struct store_sets;
 int rollback_begin(struct engine *e, const char *point,
-		   const struct effects *eff, struct error *err);
+		   const struct effects *eff, const struct store_sets *sets,
+		   struct error *err);
+
+/* --- engine-strategy.c: the sets of servers --- */
+enum plan_strategy rollback_strategy(const struct engine *e);
+/* what the steps from goal on wrote, of those that still do */
+int rollback_sets(struct engine *e, int goal, struct store_sets *ret);
+/* can it be done like that? nothing was changed yet */
+int rollback_may(struct engine *e, const char *point, int goal,
+		 struct error *err);
+/* strategy backup: the sets from the backup, before the steps are undone;
+   done again when it goes on */
+int rollback_load(struct engine *e, int goal, struct error *err);
+/* is it left to that, or to the schema, what step i undoes by itself? */
+bool rollback_passes_over(const struct engine *e, int i);
+/* behind a rollback to start: what is not as in the backup is told */
+int rollback_tell(struct engine *e, int goal, struct error *err);
+/* NAME.stores of an R point; digest "" where there is nothing */
+int rollback_save_sets(struct engine *e, const char *name,
+		       const struct store_sets *sets, char *digest,
+		       struct error *err);
 /* records the failure; the exit status for it */
 int rollback_failed(struct engine *e, struct error *err);
 int rollback_record_done(struct engine *e, const char *point, int exit);

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "manifest.h"
 #include "store.h"
 
 #define SPOOL_BUFFER (256u * 1024u)
@@ -79,6 +80,18 @@ void engine_sets_add(struct engine *e, const struct effects *eff,
 			add_set(ret, eff->sets[i].store, eff->sets[i].set);
 }
 
+void engine_sets_named(struct engine *e, struct store_sets *ret)
+{
+	for (size_t i = 0; i < e->plan->backup_sets.n; i++) {
+		const char *text = e->plan->backup_sets.v[i];
+		size_t len = strcspn(text, ":");
+		_cleanup_free_ char *store = xstrndup(text, len);
+
+		if (is_server(e, store))
+			add_set(ret, store, text + len + (text[len] == ':'));
+	}
+}
+
 int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 			struct error *err)
 {
@@ -94,14 +107,7 @@ int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 		if (r >= 0)
 			engine_sets_add(e, &eff, ret);
 	}
-	for (size_t i = 0; i < e->plan->backup_sets.n; i++) {
-		const char *text = e->plan->backup_sets.v[i];
-		size_t len = strcspn(text, ":");
-		_cleanup_free_ char *store = xstrndup(text, len);
-
-		if (is_server(e, store))
-			add_set(ret, store, text + len + (text[len] == ':'));
-	}
+	engine_sets_named(e, ret);
 	return r;
 }
 
@@ -317,6 +323,38 @@ int engine_stores_index(struct engine *e, const char *name, const char *digest,
 	return n < 0 ? (int)n : store_dump_parse(text.buf, text.len, ret, err);
 }
 
+static int add_index(struct engine *e, const char *name, const char *digest,
+		     const char *path, struct store_sets *ret,
+		     struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
+	const char *at = path + strlen(BACKUP_STORES "/");
+	_cleanup_free_ char *store = xstrndup(at, strcspn(at, "/"));
+	int r = engine_stores_index(e, name, digest, store, &d, err);
+
+	for (size_t i = 0; r >= 0 && i < d.n; i++)
+		add_set(ret, store, d.sets[i].set);
+	return r;
+}
+
+int engine_stores_in(struct engine *e, const char *name, const char *digest,
+		     struct store_sets *ret, struct error *err)
+{
+	_cleanup_free_ char *file = xasprintf("%s.manifest.jsonl", name);
+	struct manifest_reader *m = NULL;
+	const struct item *it;
+	int r = manifest_reader_open(&m, e->run->backup_fd, file, digest, err);
+
+	if (r >= 0)
+		manifest_reader_stores(m);
+	while (r >= 0 && (r = manifest_next(m, &it, err)) > 0)
+		if ((it->flags & ITEM_STORE) &&
+		    str_ends(it->path, "/index.jsonl"))
+			r = add_index(e, name, digest, it->path, ret, err);
+	manifest_reader_free(m);
+	return r;
+}
+
 /* of the index those that are wanted; "": all */
 static void keep_wanted(struct store_dump *d, const struct strvec *sets)
 {
@@ -465,6 +503,7 @@ static int load_store(struct loading *g, const struct store_sets_one *one,
 		return ret;
 	keep_wanted(&d, &one->sets);
 	g->store = one->store;
+	l.whole = strvec_has(&one->sets, "");
 	ret = open_store(g->e, g->step, one->store, &c, &s, err);
 	if (ret >= 0)
 		ret = forget_steps(s, steps, &also, err);

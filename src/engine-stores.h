@@ -70,6 +70,11 @@ int engine_stores_dump(struct engine *e, const struct store_sets *sets,
 int engine_stores_index(struct engine *e, const char *name, const char *digest,
 			const char *store, struct store_dump *ret,
 			struct error *err);
+/* all that the archive has of stores */
+int engine_stores_in(struct engine *e, const char *name, const char *digest,
+		     struct store_sets *ret, struct error *err);
+/* adds backup.stores, of servers */
+void engine_sets_named(struct engine *e, struct store_sets *ret);
 /* called for each set that differs; diff as store_dump_compare() */
 typedef int engine_store_diff_fn(void *ctx, const char *store,
 				 const struct store_dump_set *then,

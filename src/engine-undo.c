@@ -187,7 +187,7 @@ int engine_undo_step(struct engine *e, int index, const char *aside,
 	if (ret < 0)
 		return ret;
 	step_ctx_init(&c, e, s, PHASE_ROLLBACK);
-	if (s->ops->undo)
+	if (s->ops->undo && !rollback_passes_over(e, index))
 		ret = s->ops->undo(s, &c, err);
 	if (ret >= 0)
 		ret = undo_paths(e, index, aside, &c, err);

@@ -38,6 +38,9 @@ struct engine_options {
 	struct strvec approve;       /* "ROLE:NAME" given by --approve */
 	const char *stop_after;
 	const char *run_step;        /* resume --run-step */
+	/* rollback: of the plan, unless it was given */
+	bool strategy_given;
+	enum plan_strategy strategy;
 	bool on_failure_given;
 	enum plan_on_failure on_failure;
 	const char *backup_dir;
@@ -70,6 +73,8 @@ const struct error *engine_error(const struct engine *e);
 int engine_run(struct engine *e, const char *run_id, const char *started);
 /* goes on where the journal says */
 int engine_resume(struct engine *e, struct run *run);
+/* how a rollback goes about it, whatever the plan says */
+void engine_set_strategy(struct engine *e, enum plan_strategy s);
 /* point: "start", "CP2", "R1" */
 int engine_rollback(struct engine *e, struct run *run, const char *point);
 /* the checks alone, against the world as it is; no state is made */

@@ -220,6 +220,10 @@ void load_stores(struct plan_load *l, struct plan_node *top);
 /* --- plan-notify.c --- */
 void load_notify(struct plan_load *l, struct plan_node *top);
 
+/* --- plan-rollback.c --- */
+void load_rollback(struct plan_load *l, struct plan_node *top);
+void load_backup_stores(struct plan_load *l, struct plan_node *top);
+
 /* --- plan-check.c --- */
 /* conflicts: not if some steps could not be read, as chains would be broken */
 void check_effects(const struct plan *p, bool conflicts,

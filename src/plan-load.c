@@ -190,15 +190,6 @@ static void load_policies(struct plan_load *l, struct plan_node *top)
 	if (plan_node_word(top, "run_as", false, run_as, &w))
 		p->run_as = xstrdup(run_as[w]);
 	plan_node_paths(top, "live", false, true, &p->live);
-	if (plan_node_count(top, "rollback")) {
-		struct plan_node *n = plan_node_child(top, "rollback", 0);
-
-		if (plan_node_string(n, "env", true, &p->rollback_env) &&
-		    !env_name_valid(p->rollback_env))
-			plan_node_problem(n, "env", _("'%s' is not a name for "
-						      "an environment variable"),
-					  p->rollback_env);
-	}
 }
 
 /*
@@ -225,9 +216,11 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 	load_backup(l, top);
 	load_app(l, top);
 	load_stores(l, top);
+	load_backup_stores(l, top);
 	load_defaults(l, top);
 	load_notify(l, top);
 	whole = load_steps(l, top);
+	load_rollback(l, top);
 	node_finish(top);
 	before = l->problems->n;
 	check_effects(l->plan, whole, l->problems);

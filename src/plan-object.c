@@ -155,6 +155,12 @@ void plan_free(struct plan *p)
 	strvec_release(&p->live);
 	strvec_release(&p->include);
 	strvec_release(&p->exclude);
+	strvec_release(&p->backup_sets);
+	for (size_t i = 0; i < p->scenario_n; i++) {
+		free(p->scenarios[i].name);
+		free(p->scenarios[i].point);
+	}
+	free(p->scenarios);
 	strvec_release(&p->app.stop.argv);
 	strvec_release(&p->app.start.argv);
 	strvec_release(&p->app.running.argv);

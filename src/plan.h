@@ -137,6 +137,20 @@ struct plan_notify {
 	struct plan_command run;
 };
 
+/* How a rollback brings the sets of database servers back. */
+enum plan_strategy {
+	PLAN_BY_INCREMENTAL,   /* each step undoes what it did */
+	PLAN_BY_SCHEMA,        /* the steps that change the schema alone */
+	PLAN_BY_BACKUP,        /* the backup, into place */
+};
+const char *plan_strategy_name(enum plan_strategy s);
+int plan_strategy_parse(const char *name, enum plan_strategy *ret);
+
+struct plan_scenario {
+	char *name, *point;
+	enum plan_strategy strategy;
+};
+
 struct plan_file {          /* a file that the plan names beside itself */
 	char *name;         /* as in the plan */
 	char *data;
@@ -160,6 +174,9 @@ struct plan {
 	char *run_as;       /* "root" or NULL */
 	enum plan_on_failure on_failure;
 	char *rollback_env;
+	enum plan_strategy strategy;
+	struct plan_scenario *scenarios;
+	size_t scenario_n;
 	struct strvec allow_paths;   /* absolute */
 	struct strvec live;          /* globs */
 	bool hard_links_break;
@@ -168,6 +185,7 @@ struct plan {
 	size_t answer_n;
 	struct plan_app app;
 	struct strvec include, exclude;
+	struct strvec backup_sets;   /* "STORE:SET", "STORE" */
 	char *backup_dir;
 	double keep_s;               /* backup.keep_days, in seconds; < 0: not given */
 	struct plan_store *stores;
@@ -236,6 +254,9 @@ const struct plan_store *plan_find_store(const struct plan *p,
 					 const char *name);
 /* adds every password in the URLs, for redaction */
 void plan_store_secrets(const struct plan *p, struct strvec *ret);
+/* by name, in any case; NULL: there is none */
+const struct plan_scenario *plan_find_scenario(const struct plan *p,
+					       const char *name);
 const struct plan_file *plan_find_file(const struct plan *p, const char *name);
 /* index in steps, or -1 */
 int plan_step_index(const struct plan *p, const char *id);

@@ -178,6 +178,8 @@ static void fold_backed_up(struct run *r, struct json_object *rec)
 	rb->bytes = (uint64_t)json_get_int(b, "bytes", 0);
 	rb->stored_bytes = (uint64_t)json_get_int(b, "stored_bytes", 0);
 	rb->items = (uint64_t)json_get_int(b, "items", 0);
+	rb->sets = (uint64_t)json_get_int(b, "sets", 0);
+	rb->rows = (uint64_t)json_get_int(b, "rows", 0);
 	set_str(&rb->finished, time_of(r, rec));
 }
 
@@ -215,6 +217,8 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 		memset(p, 0, sizeof(*p));
 		p->name = xstrdup(name);
 		p->digest = xstrdup_null(json_get_str(rec, "r_digest", NULL));
+		p->stores_digest = xstrdup_null(json_get_str(rec, "r_stores",
+							     NULL));
 		set_obj(&p->steps, json_get(rec, "steps"));
 		p->touched = touched_json(r);
 		p->time = xstrdup(time_of(r, rec));
@@ -223,6 +227,7 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 	}
 	set_str(&r->rollback_point, json_get_str(rec, "point", "start"));
 	set_str(&r->rollback_r, name);
+	set_str(&r->rollback_strategy, json_get_str(rec, "strategy", NULL));
 }
 
 /* back at an R point: the run is where it was before that rollback */

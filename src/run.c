@@ -48,6 +48,7 @@ static void free_point(struct run_point *p)
 {
 	free(p->name);
 	free(p->digest);
+	free(p->stores_digest);
 	json_object_put(p->steps);
 	json_object_put(p->touched);
 	free(p->time);
@@ -63,6 +64,7 @@ static void free_strings(struct run *r)
 	free(r->backup.dir);
 	free(r->rollback_point);
 	free(r->rollback_r);
+	free(r->rollback_strategy);
 	free(r->app_state);
 	free(r->app_since);
 	free(r->finished);

@@ -141,12 +141,14 @@ struct run_backup {
 	uint64_t bytes, stored_bytes, items;
 	char *finished;              /* time */
 	char *dir;                   /* absolute: .../backup */
+	uint64_t sets, rows;         /* of database servers */
 	bool pruned;                 /* removed since, by run_prune() */
 };
 
 struct run_point {               /* R1, R2, ... */
 	char *name;
 	char *digest;                /* of its manifest */
+	char *stores_digest;         /* of the manifest of NAME.stores, or NULL */
 	struct json_object *steps;   /* states before the rollback */
 	struct json_object *touched; /* and which had something to undo */
 	char *time;
@@ -170,6 +172,7 @@ struct run {
 	size_t point_n;
 	char *rollback_point;        /* of the rollback that is under way or was */
 	char *rollback_r;            /* its R point */
+	char *rollback_strategy;     /* NULL: incremental */
 	struct json_object *facts;   /* of the run; owned */
 	struct json_object *decisions;  /* array; owned */
 	struct json_object *warnings;   /* array of texts; owned */

@@ -134,6 +134,7 @@ unsigned int store_dump_compare(const struct store_dump_set *a,
 typedef ssize_t store_source_fn(void *ctx, const char **p, struct error *err);
 struct store_load {
 	const struct store_dump *dump;
+	bool whole;              /* what the dump does not have goes as well */
 	/* begins the rows of a set: what source() gives from then on */
 	int (*open)(void *ctx, const struct store_dump_set *set,
 		    struct error *err);

@@ -143,6 +143,39 @@ static int confirm_rollback(struct job *j, const char *point)
 		_("nothing was changed; a rollback needs its words"), hint);
 }
 
+/* the point and the way to it, as a scenario of the plan or options say */
+static int choose_way(struct job *j, const struct options *o,
+		      const char **point)
+{
+	const struct plan_scenario *s = o->scenario ?
+		plan_find_scenario(j->s.plan, o->scenario) : NULL;
+	enum plan_strategy how;
+
+	if (o->scenario && !s) {
+		_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+
+		for (size_t i = 0; i < j->s.plan->scenario_n; i++)
+			strbuf_addf(&names, "%s--scenario \"%s\"", i ? ", " :
+				    "", j->s.plan->scenarios[i].name);
+		return say_refused(ERR_NO_POINT,
+				   _("the plan has no scenario of that name"),
+				   names.buf);
+	}
+	if (s && o->args.n)
+		return say_refused(ERR_USAGE, _("a scenario has its own point"),
+				   "upshift rollback --scenario NAME");
+	if (s) {
+		*point = s->point;
+		engine_set_strategy(j->e, s->strategy);
+	}
+	if (o->strategy && plan_strategy_parse(o->strategy, &how) < 0)
+		return say_refused(ERR_USAGE, _("unknown strategy"),
+				   "--strategy backup|incremental|schema");
+	if (o->strategy)
+		engine_set_strategy(j->e, how);
+	return 0;
+}
+
 static int exec_rollback(const struct options *o,
 			 const struct step_ops *const *kinds)
 {
@@ -151,9 +184,12 @@ static int exec_rollback(const struct options *o,
 	int ret;
 
 	/* words that were given need no screen to type them on */
-	if (!o->preview && !o->confirm.n && front_is_wanted(o))
+	if (!o->preview && !o->confirm.n && !o->strategy && !o->scenario &&
+	    front_is_wanted(o))
 		return front_run(o, kinds, false);
 	ret = job_begin(&j, o, kinds, !o->preview);
+	if (!ret)
+		ret = choose_way(&j, o, &point);
 	if (ret)
 		return job_end(&j, ret);
 	if (o->preview)
@@ -223,7 +259,9 @@ const struct command cmd_resume = {
 
 const struct command cmd_rollback = {
 	.name = "rollback",
-	.usage = "[POINT] [--preview] [--batch --confirm \"roll back to POINT\"]",
+	.usage = "[POINT] [--strategy backup|incremental|schema] "
+		"[--scenario NAME] [--preview] "
+		"[--batch --confirm \"roll back to POINT\"]",
 	.summary = N_("go back to a checkpoint (start if none is named)"),
 	.max_args = 1,
 	.exec = exec_rollback,

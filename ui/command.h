@@ -21,8 +21,8 @@ struct options {
 	struct strvec args;          /* plan, point, run, code, ... */
 	const char *root, *state_dir, *backup_dir, *run_id;
 	const char *vars_file, *answers_file, *write_answers;
-	const char *stop_after, *run_step, *level, *log_file, *lang,
-		*bundle, *completion;
+	const char *stop_after, *run_step, *strategy, *scenario, *level,
+		*log_file, *lang, *bundle, *completion;
 	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool list, read_only, expired, quiet, verbose;

@@ -15,8 +15,9 @@
 enum opt {
 	OPT_ROOT = 256, OPT_STATE_DIR, OPT_BACKUP_DIR, OPT_RUN, OPT_SET,
 	OPT_VARS, OPT_CONFIRM, OPT_ANSWERS, OPT_WRITE_ANSWERS, OPT_SKIP,
-	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL, OPT_JSON,
-	OPT_SHORT, OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
+	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL,
+	OPT_STRATEGY, OPT_SCENARIO, OPT_JSON, OPT_SHORT, OPT_BATCH,
+	OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
 	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
@@ -36,6 +37,8 @@ static const struct option longs[] = {
 	{ "approve", required_argument, NULL, OPT_APPROVE },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "run-step", required_argument, NULL, OPT_RUN_STEP },
+	{ "strategy", required_argument, NULL, OPT_STRATEGY },
+	{ "scenario", required_argument, NULL, OPT_SCENARIO },
 	{ "on-failure", required_argument, NULL, OPT_ON_FAILURE },
 	{ "level", required_argument, NULL, OPT_LEVEL },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -243,6 +246,12 @@ static int take_value(struct options *o, int c, const char *arg)
 		return add_approval(o, arg);
 	case OPT_STOP_AFTER:
 		o->stop_after = arg;
+		return 0;
+	case OPT_STRATEGY:
+		o->strategy = arg;
+		return 0;
+	case OPT_SCENARIO:
+		o->scenario = arg;
 		return 0;
 	case OPT_RUN_STEP:
 		o->run_step = arg;

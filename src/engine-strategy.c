@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the sets of database servers come back.
+ *
+ *	incremental  each step undoes what it did; rows that others changed since
+ *	             are left alone
+ *	schema       the same, but steps that wrote rows alone are passed over:
+ *	             their tables go with the steps that made them
+ *	backup       all sets are loaded from the backup, a transaction for each
+ *	             store, before the first step is undone; then no step undoes
+ *	             anything in them
+ *
+ * Going on after a crash loads once more, which changes nothing where it was
+ * done. Before, the sets are saved with the R point (NAME.stores.tar.zst).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "engine-rollback.h"
+#include "engine-stores.h"
+
+static enum plan_strategy wanted(const struct engine *e)
+{
+	return e->opts.strategy_given ? e->opts.strategy : e->plan->strategy;
+}
+
+void engine_set_strategy(struct engine *e, enum plan_strategy s)
+{
+	e->opts.strategy_given = true;
+	e->opts.strategy = s;
+}
+
+enum plan_strategy rollback_strategy(const struct engine *e)
+{
+	enum plan_strategy s = PLAN_BY_INCREMENTAL;
+
+	if (e->run->rollback_strategy)
+		(void)plan_strategy_parse(e->run->rollback_strategy, &s);
+	return s;
+}
+
+static bool is_under_way(const struct engine *e)
+{
+	return e->run->state == RUN_ROLLING_BACK ||
+	       e->run->state == RUN_ROLLBACK_FAILED;
+}
+
+int rollback_sets(struct engine *e, int goal, struct store_sets *ret)
+{
+	int r = 0;
+
+	for (int i = (int)e->plan->step_n - 1; r >= 0 && i >= goal; i--)
+		if (rollback_touches(e, i))
+			r = engine_sets_written(e, i, ret);
+	/* the plan wants them back with the rest */
+	if (goal == 0 && (is_under_way(e) ? rollback_strategy(e) :
+			  wanted(e)) == PLAN_BY_BACKUP)
+		engine_sets_named(e, ret);
+	return r;
+}
+
+bool rollback_passes_over(const struct engine *e, int i)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	const struct step *s = e->plan->steps[i];
+
+	if (!is_under_way(e) ||
+	    engine_sets_written((struct engine *)e, i, &sets) < 0 || !sets.n)
+		return false;
+	switch (rollback_strategy(e)) {
+	case PLAN_BY_BACKUP:
+		return !(s->ops->flags & STEP_WATCH);
+	case PLAN_BY_SCHEMA:
+		return s->ops->flags & STEP_ROWS;
+	default:
+		return false;
+	}
+}
+
+/* --- may it --- */
+
+static int refuse(const char *point, const char *step, const char *store,
+		  const char *set, const char *why, struct error *err)
+{
+	return error_set(err, ERR_NO_WAY_BACK, -EPERM,
+		_("cannot go back to %s like that: step '%s' changed '%s:%s', "
+		  "%s"), point, step, store, set, why);
+}
+
+/* the backup holds the start: what stays applied must not have touched it */
+static int may_load(struct engine *e, const char *point, int goal,
+		    const struct store_sets *sets, struct error *err)
+{
+	for (int i = 0; i < goal; i++) {
+		_cleanup_store_sets_ struct store_sets w = STORE_SETS_INIT;
+
+		if (!rollback_touches(e, i) ||
+		    engine_sets_written(e, i, &w) < 0)
+			continue;
+		for (size_t k = 0; k < w.n; k++)
+			for (size_t m = 0; m < w.v[k].sets.n; m++)
+				if (store_sets_has(sets, w.v[k].store,
+						   w.v[k].sets.v[m]))
+					return refuse(point,
+						e->plan->steps[i]->id,
+						w.v[k].store,
+						w.v[k].sets.v[m],
+						_("too, and stays applied"),
+						err);
+	}
+	return 0;
+}
+
+static int only_new(struct engine *e, const char *point, int i,
+		    const struct store_sets_one *one, struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
+	int ret = engine_stores_index(e, "start",
+				      e->run->backup.manifest_digest,
+				      one->store, &d, err);
+
+	for (size_t k = 0; ret >= 0 && k < one->sets.n; k++) {
+		const struct store_dump_set *s =
+			store_dump_find(&d, one->sets.v[k]);
+
+		if (!s || s->full)
+			ret = refuse(point, e->plan->steps[i]->id, one->store,
+				one->sets.v[k],
+				_("which was there before"), err);
+	}
+	return ret;
+}
+
+/* rows go only with the table that they are in */
+static int may_drop(struct engine *e, const char *point, int goal,
+		    struct error *err)
+{
+	int ret = 0;
+
+	for (int i = goal; ret >= 0 && i < (int)e->plan->step_n; i++) {
+		_cleanup_store_sets_ struct store_sets w = STORE_SETS_INIT;
+
+		if (!(e->plan->steps[i]->ops->flags & STEP_ROWS) ||
+		    !rollback_touches(e, i))
+			continue;
+		ret = engine_sets_written(e, i, &w);
+		for (size_t k = 0; ret >= 0 && k < w.n; k++)
+			ret = only_new(e, point, i, &w.v[k], err);
+	}
+	return ret;
+}
+
+int rollback_may(struct engine *e, const char *point, int goal,
+		 struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	int ret = rollback_sets(e, goal, &sets);
+
+	if (ret < 0 || !sets.n)
+		return ret;
+	if (wanted(e) == PLAN_BY_BACKUP)
+		return may_load(e, point, goal, &sets, err);
+	return wanted(e) == PLAN_BY_SCHEMA ? may_drop(e, point, goal, err) : 0;
+}
+
+/* --- it does --- */
+
+int rollback_load(struct engine *e, int goal, struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	_cleanup_strvec_ struct strvec steps = STRVEC_INIT;
+	int ret, last = 0;
+
+	if (rollback_strategy(e) != PLAN_BY_BACKUP)
+		return 0;
+	ret = rollback_sets(e, goal, &sets);
+	for (int i = goal; i < (int)e->plan->step_n; i++)
+		if (rollback_touches(e, i)) {
+			strvec_push(&steps, e->plan->steps[i]->id);
+			last = i;
+		}
+	if (ret < 0 || !sets.n)
+		return ret;
+	ret = engine_stores_load(e, "start", e->run->backup.manifest_digest,
+				 &sets, &steps, last, err);
+	if (ret < 0)
+		error_prefix(err, _("databases"));
+	return ret;
+}
+
+int rollback_save_sets(struct engine *e, const char *name,
+		       const struct store_sets *sets, char *digest,
+		       struct error *err)
+{
+	_cleanup_store_spool_ struct store_spool spool = STORE_SPOOL_INIT;
+	_cleanup_free_ char *file = xasprintf("%s.stores", name);
+	_cleanup_effects_ struct effects none = EFFECTS_INIT;
+	struct backup_result res = { 0 };
+	struct backup_spec spec;
+	int ret;
+
+	if (!sets->n)
+		return 0;
+	ret = engine_stores_dump(e, sets, e->run->backup_fd, file, &spool,
+				 err);
+	if (ret < 0)
+		return ret;
+	engine_backup_spec(e, &spec);
+	spec.set = &none;
+	spec.extras = spool.extras;
+	spec.extra_n = spool.n;
+	ret = backup_create(e->run->backup_fd, file, &spec, &res, err);
+	memcpy(digest, res.manifest_digest, BLAKE2_TEXT_SIZE);
+	return ret;
+}
+
+/* --- and behind it --- */
+
+static int tell(void *ctx, const char *store,
+		const struct store_dump_set *then,
+		const struct store_dump_set *now, unsigned int diff)
+{
+	_cleanup_free_ char *text = NULL;
+
+	/* a sequence goes on: nobody gets a number twice */
+	if (!(diff & ~(unsigned int)STORE_DIFF_VALUES))
+		return 0;
+	if (diff & STORE_DIFF_ROWS)
+		text = xasprintf(_("'%s:%s' is not as in the backup: %llu rows "
+			"then, %llu now; what others changed since is kept"),
+			store, now->set,
+			(unsigned long long)(then ? then->rows : 0),
+			(unsigned long long)now->rows);
+	else
+		text = xasprintf(_("'%s:%s' is not as in the backup: its "
+				   "schema is another"), store, now->set);
+	engine_warn(ctx, NULL, text);
+	return 0;
+}
+
+int rollback_tell(struct engine *e, int goal, struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	int ret = 0;
+
+	/* a load compared them itself */
+	if (goal > 0 || rollback_strategy(e) == PLAN_BY_BACKUP)
+		return 0;
+	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++)
+		if (e->run->steps[i].state == STEP_UNDONE &&
+		    e->run->steps[i].effects)
+			ret = engine_sets_written(e, i, &sets);
+	if (ret < 0 || !sets.n)
+		return ret;
+	return engine_stores_compare(e, "start",
+				     e->run->backup.manifest_digest, &sets,
+				     tell, e, err);
+}

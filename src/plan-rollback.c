@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What a plan says of going back, and of databases in its backup. */
+#include "plan-internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "step.h"
+
+static const char *const strategies[] = {
+	[PLAN_BY_INCREMENTAL] = "incremental", [PLAN_BY_SCHEMA] = "schema",
+	[PLAN_BY_BACKUP] = "backup", NULL
+};
+
+const char *plan_strategy_name(enum plan_strategy s)
+{
+	return strategies[s];
+}
+
+int plan_strategy_parse(const char *name, enum plan_strategy *ret)
+{
+	for (size_t i = 0; strategies[i]; i++)
+		if (!strcmp(strategies[i], name)) {
+			*ret = (enum plan_strategy)i;
+			return 0;
+		}
+	return -1;
+}
+
+const struct plan_scenario *plan_find_scenario(const struct plan *p,
+					       const char *name)
+{
+	for (size_t i = 0; i < p->scenario_n; i++)
+		if (!strcasecmp(p->scenarios[i].name, name))
+			return &p->scenarios[i];
+	return NULL;
+}
+
+static bool is_point(const struct plan *p, const char *point)
+{
+	char *end;
+	long n;
+
+	if (!strcasecmp(point, "start"))
+		return true;
+	if (strncasecmp(point, "CP", 2) || point[2] < '1' || point[2] > '9')
+		return false;
+	n = strtol(point + 2, &end, 10);
+	return !*end && n < (long)p->step_n;
+}
+
+static void load_scenario(struct plan_load *l, struct plan_node *n)
+{
+	struct plan *p = l->plan;
+	struct plan_scenario *s = &p->scenarios[p->scenario_n];
+	int w = 0;
+
+	if (!plan_node_string(n, "name", true, &s->name))
+		return;
+	p->scenario_n++;
+	for (size_t i = 0; i + 1 < p->scenario_n; i++)
+		if (!strcasecmp(p->scenarios[i].name, s->name))
+			plan_node_problem(n, "name", _("scenario '%s' is there "
+						       "twice"), s->name);
+	if (!plan_node_string(n, "to", false, &s->point))
+		s->point = xstrdup("start");
+	else if (!is_point(p, s->point))
+		plan_node_problem(n, "to", _("'to': '%s' is no checkpoint of "
+					     "this plan"), s->point);
+	s->strategy = plan_node_word(n, "strategy", false, strategies, &w) ?
+		(enum plan_strategy)w : p->strategy;
+}
+
+/* behind the steps: scenarios name their checkpoints */
+void load_rollback(struct plan_load *l, struct plan_node *top)
+{
+	struct plan *p = l->plan;
+	struct plan_node *n;
+	size_t count;
+	int w;
+
+	if (!plan_node_count(top, "rollback"))
+		return;
+	n = plan_node_child(top, "rollback", 0);
+	if (plan_node_string(n, "env", false, &p->rollback_env) &&
+	    !env_name_valid(p->rollback_env))
+		plan_node_problem(n, "env", _("'%s' is not a name for an "
+					      "environment variable"),
+				  p->rollback_env);
+	if (plan_node_word(n, "strategy", false, strategies, &w))
+		p->strategy = (enum plan_strategy)w;
+	count = plan_node_count(n, "scenarios");
+	p->scenarios = xcalloc(count ? count : 1, sizeof(*p->scenarios));
+	for (size_t i = 0; i < count; i++)
+		load_scenario(l, plan_node_child(n, "scenarios", i));
+}
+
+/* --- databases in the backup --- */
+
+void load_backup_stores(struct plan_load *l, struct plan_node *top)
+{
+	_cleanup_strvec_ struct strvec sets = STRVEC_INIT;
+	struct plan_node *n;
+
+	if (!plan_node_count(top, "backup"))
+		return;
+	n = plan_node_child(top, "backup", 0);
+	if (!plan_node_list(n, "stores", false, &sets))
+		return;
+	for (size_t i = 0; i < sets.n; i++) {
+		struct plan_set set = { 0 };
+
+		if (!plan_node_set_text(n, "stores", sets.v[i],
+					PLAN_SET_WHOLE, &set))
+			continue;
+		if (set.store->path)
+			strvec_push(&l->plan->include, set.store->path);
+		strvec_push(&l->plan->backup_sets, sets.v[i]);
+		plan_set_release(&set);
+	}
+}
