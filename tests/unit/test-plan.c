@@ -350,7 +350,16 @@ static void policies(void **state)
 	one(STEP("") "run_as = \"nobody\";", 3, "unknown word 'nobody'");
 	one(STEP("on_error = \"ignore\";"), 2, "unknown word 'ignore'");
 	one(STEP("") "rollback = { env = \"1X\"; };", 3, "environment variable");
-	one(STEP("") "rollback = { };", 3, "'env' is missing");
+	one(STEP("") "rollback = { strategy = \"backups\"; };", 3,
+	    "did you mean 'backup'");
+	one(STEP("") "rollback = { scenarios = ( { to = \"start\"; } ); };", 3,
+	    "'name' is missing");
+	one(STEP("") "rollback = { scenarios = ( { name = \"a\"; to = "
+	    "\"CP9\"; } ); };", 3, "'CP9' is no checkpoint of this plan");
+	one(STEP("") "rollback = { scenarios = ( { name = \"a\"; }, { name = "
+	    "\"A\"; } ); };", 3, "is there twice");
+	one(STEP("") "backup = { stores = [\"db:t\"]; };", 3,
+	    "unknown store 'db'");
 	one(STEP("") "app = { stop = [\"x\"]; };", 3, "go together");
 	one(STEP("") "app = { };", 3, "'app' needs");
 	one(STEP("") "app = { running = \"x y\"; };", 3, "list of arguments");
