@@ -57,11 +57,12 @@ static void load_scenario(struct plan_load *l, struct plan_node *n)
 	struct plan_scenario *s = &p->scenarios[p->scenario_n];
 	int w = 0;
 
+	/* what else is wrong is told all the same */
 	if (!plan_node_string(n, "name", true, &s->name))
-		return;
+		s->name = xstrdup("");
 	p->scenario_n++;
 	for (size_t i = 0; i + 1 < p->scenario_n; i++)
-		if (!strcasecmp(p->scenarios[i].name, s->name))
+		if (*s->name && !strcasecmp(p->scenarios[i].name, s->name))
 			plan_node_problem(n, "name", _("scenario '%s' is there "
 						       "twice"), s->name);
 	if (!plan_node_string(n, "to", false, &s->point))
