@@ -170,8 +170,7 @@ int client_attach(struct client **ret, struct state_dir *sd, bool read_only,
 
 /* --- input --- */
 
-/* The run's own log: all that was before we came. */
-static void read_log(struct client *c, struct model *m, const char *run)
+void client_log(const struct state_dir *sd, const char *run, struct model *m)
 {
 	_cleanup_free_ char *name = xasprintf("runs/%s/log.jsonl", run);
 	char *line = NULL;
@@ -180,8 +179,7 @@ static void read_log(struct client *c, struct model *m, const char *run)
 	int fd;
 	FILE *f;
 
-	c->log_read = true;
-	fd = fs_open(c->sd.fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	fd = fs_open(sd->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	f = fd >= 0 ? fdopen(fd, "r") : NULL;
 	if (!f) {
 		closep(&fd);
@@ -215,7 +213,8 @@ static bool take_line(struct client *c, struct model *m, const char *line,
 		return false;
 	type = json_get_str(o, "type", "");
 	if (!strcmp(type, "version") && c->sd.fd >= 0 && !c->log_read) {
-		read_log(c, m, json_get_str(o, "run", ""));
+		c->log_read = true;
+		client_log(&c->sd, json_get_str(o, "run", ""), m);
 		changed = true;
 	}
 	if (!strcmp(type, "preview") || !strcmp(type, "measure")) {

@@ -84,6 +84,8 @@ const char *client_report(const struct client *c);
 enum client_verb client_verb(const struct client *c);
 /* another controller was there first; who, as the engine says it */
 const char *client_refused(const struct client *c);
+/* The run's own log, all that was before we came, into m. No log: nothing. */
+void client_log(const struct state_dir *sd, const char *run, struct model *m);
 bool client_answer(struct client *c, const char *id, const char *value);
 /* "stop", "abort", "quit" */
 bool client_command(struct client *c, const char *name);

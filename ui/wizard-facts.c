@@ -26,6 +26,11 @@ const char *wizard_title_of(const struct wizard *w, const struct step *s)
 	return *t ? t : s->id;
 }
 
+bool wizard_is_check(const struct step *s)
+{
+	return s->ops->flags & STEP_IS_CHECK;
+}
+
 /* is everything from step `from` (index) on undoable, and up to which? */
 bool wizard_undoable_to_end(const struct wizard *w, int from, int *last)
 {

@@ -207,41 +207,9 @@ static void run_rows(struct wizard *w, struct sheet *s)
 		const struct run_step *st = &r->steps[i];
 		_cleanup_free_ char *label = xasprintf("%zu %s", i + 1,
 						       st->id);
-		enum sheet_mark m = MARK_PENDING;
-		const char *text = _("not started");
+		enum sheet_mark m;
+		const char *text = wizard_run_step(r, st, &m);
 
-		switch (st->state) {
-		case STEP_APPLIED:
-		case STEP_VERIFIED:
-			m = MARK_OK;
-			text = _("done");
-			break;
-		case STEP_SKIPPED:
-			m = MARK_SKIP;
-			text = _("skipped");
-			break;
-		case STEP_FAILED:
-			m = MARK_FAIL;
-			text = st->error_msg ? st->error_msg : _("failed");
-			break;
-		case STEP_UNDONE:
-			m = MARK_UNDONE;
-			text = _("undone");
-			break;
-		case STEP_APPLYING:
-			m = MARK_UNKNOWN;
-			text = _("was running; it is looked at before anything "
-				 "else");
-			break;
-		case STEP_UNDOING:
-		case STEP_UNDO_FAILED:
-			m = MARK_UNKNOWN;
-			text = _("was being undone");
-			break;
-		case STEP_PENDING:
-		case STEP_STATE_COUNT:
-			break;
-		}
 		sheet_row(s, NULL, m, label, text, NULL);
 	}
 	if (last < r->step_n)
@@ -404,5 +372,7 @@ unsigned int act_fail(struct wizard *w, const char *id)
 	if (!strcmp(id, "skip") || !strcmp(id, "applied") ||
 	    !strcmp(id, "not-applied"))
 		return wizard_answer(w, id);
+	if (!strcmp(id, "details"))
+		return wizard_show_details(w);
 	return WIZARD_NOTHING;
 }

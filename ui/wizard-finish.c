@@ -214,6 +214,8 @@ unsigned int act_finish(struct wizard *w, const char *id)
 {
 	if (!strcmp(id, "exit"))
 		return WIZARD_QUIT;
+	if (!strcmp(id, "details") && !warnings(w))
+		return wizard_show_steps(w);
 	if (!strcmp(id, "warnings") || !strcmp(id, "details")) {
 		struct strvec *t = wizard_text_begin(w, _("Warnings"));
 

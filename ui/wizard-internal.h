@@ -6,7 +6,8 @@
  *
  * wizard-open.c: where it begins. wizard.c: listening, which page follows.
  * wizard-act.c: what choices do. wizard-sheet.c: the frame around each page, the
- * safety line. wizard-facts.c: what several pages say.
+ * safety line. wizard-facts.c: what several pages say. wizard-details.c: what d
+ * opens.
  * wizard-plan.c, wizard-checks.c, wizard-steps.c, wizard-sign.c, wizard-fail.c,
  * wizard-back.c, wizard-finish.c: the pages.
  */
@@ -64,6 +65,8 @@ struct wizard {
 	uint64_t lines, line_seen;   /* of the log: how many, and since when */
 	uint64_t answered;           /* seq of the question answered last */
 	uint64_t asked;              /* seq of the question rung for last */
+	uint64_t engine_seq;         /* of the engine's last event; looks count on
+					their own from there */
 	char *root_given;            /* what o.root points to, if it is ours */
 	int verified;                /* exit of the last look, -1: none */
 };
@@ -92,6 +95,15 @@ bool wizard_is_asked(const struct wizard *w);
 /* the lines for WIZARD_SHOW_TEXT, emptied; title is literal or borrowed */
 struct strvec *wizard_text_begin(struct wizard *w, const char *title);
 
+/* --- wizard-details.c --- */
+/* what the journal says of a step */
+const char *wizard_run_step(const struct run *r, const struct run_step *st,
+			    enum sheet_mark *ret);
+/* all steps, and how far each is once there is a run */
+unsigned int wizard_show_steps(struct wizard *w);
+/* what the page tells, uncut, and all steps */
+unsigned int wizard_show_details(struct wizard *w);
+
 /* --- wizard-support.c --- */
 /* writes a bundle of the run as it is now */
 unsigned int wizard_save_support(struct wizard *w);
@@ -100,6 +112,7 @@ unsigned int wizard_save_support(struct wizard *w);
 const char *wizard_lang(const struct wizard *w);
 /* in the user's language, or the id */
 const char *wizard_title_of(const struct wizard *w, const struct step *s);
+bool wizard_is_check(const struct step *s);   /* it changes nothing */
 bool wizard_undoable_to_end(const struct wizard *w, int from, int *last);
 /* questions of the plan that have no answer and need one */
 int wizard_unanswered(const struct wizard *w);

@@ -56,6 +56,14 @@ static int open_run(struct wizard *w)
 	return 0;
 }
 
+/* what was said in it before, for the page of the log; nobody says it now */
+static void load_log(struct wizard *w)
+{
+	client_log(&w->sd, w->id, &w->m);
+	model_new_process(&w->m);
+	w->engine_seq = w->m.seq;
+}
+
 static int at_point(struct wizard *w)
 {
 	const char *point = w->o.args.n ? w->o.args.v[0] : NULL;
@@ -78,6 +86,7 @@ static int old_run(struct wizard *w)
 		return ret;
 	if (w->live)
 		return attach(w);
+	load_log(w);
 	if (w->read_only) {
 		w->page = wizard_rest_page(w);
 		return 0;

@@ -93,11 +93,6 @@ static unsigned int choose_plan(struct wizard *w, const char *path)
 
 /* --- W10 --- */
 
-static bool is_check(const struct step *s)
-{
-	return s->ops->flags & STEP_IS_CHECK;
-}
-
 /* sum of the estimates, or "" if one is missing */
 static char *steps_time(const struct plan *p, double *ret)
 {
@@ -133,7 +128,7 @@ static char *undo_steps(const struct plan *p)
 	size_t first = 0;
 
 	for (size_t i = 0; i < p->step_n; i++) {
-		if (is_check(p->steps[i]))
+		if (wizard_is_check(p->steps[i]))
 			continue;
 		if (step_undoable(p->steps[i])) {
 			yes++;
@@ -302,31 +297,6 @@ void page_w10(struct wizard *w, struct sheet *s)
 		_("Enter starts read-only checks."));
 }
 
-static unsigned int show_steps(struct wizard *w)
-{
-	struct strvec *t = wizard_text_begin(w, _("All steps"));
-	const struct plan *p = w->s.plan;
-
-	for (size_t i = 0; i < p->step_n; i++) {
-		const struct step *st = p->steps[i];
-		const char *risk = plan_text_get(&st->risk, wizard_lang(w));
-
-		strvec_pushf(t, "%3zu  %s", i + 1, st->id);
-		strvec_pushf(t, "     %s", wizard_title_of(w, st));
-		if (is_check(st))
-			strvec_pushf(t, "     %s", _("a check; it changes "
-						     "nothing"));
-		else
-			strvec_pushf(t, "     %s", step_undoable(st) ?
-				_("can be undone") : _("NO way back"));
-		if (st->optional)
-			strvec_pushf(t, "     %s", _("can be skipped"));
-		if (*risk)
-			strvec_pushf(t, _("     risk: %s"), risk);
-	}
-	return WIZARD_SHOW_TEXT;
-}
-
 static unsigned int show_notes(struct wizard *w)
 {
 	struct strvec *t = wizard_text_begin(w, _("Release notes"));
@@ -449,7 +419,7 @@ unsigned int act_plan(struct wizard *w, const char *id, const char *value)
 	if (!strcmp(id, "answers"))
 		return wizard_go(w, PAGE_A15);
 	if (!strcmp(id, "steps") || !strcmp(id, "details"))
-		return show_steps(w);
+		return wizard_show_steps(w);
 	if (!strcmp(id, "notes"))
 		return show_notes(w);
 	return WIZARD_NOTHING;

@@ -144,8 +144,11 @@ void page_s40(struct wizard *w, struct sheet *s)
 
 	if (!st)
 		return;
-	sheet_text(s, ROLE_STRONG, _("Step %d  %s    %s"), i + 1, st->id,
-		   wizard_title_of(w, st));
+	if (strcmp(wizard_title_of(w, st), st->id) != 0)
+		sheet_text(s, ROLE_STRONG, _("Step %d  %s    %s"), i + 1,
+			   st->id, wizard_title_of(w, st));
+	else
+		sheet_text(s, ROLE_STRONG, _("Step %d  %s"), i + 1, st->id);
 	sheet_blank(s);
 	effects_facts(w, s);
 	sheet_fact(s, _("Risk"), "%s", json_get_str(w->m.ask.extra, "risk",
@@ -170,7 +173,8 @@ void page_s45(struct wizard *w, struct sheet *s)
 		return;
 	sheet_text(s, ROLE_STRONG, _("Step %d \"%s\" cannot be undone."),
 		   asked_index(w) + 1, st->id);
-	sheet_text(s, ROLE_NORMAL, "%s", wizard_title_of(w, st));
+	if (strcmp(wizard_title_of(w, st), st->id) != 0)
+		sheet_text(s, ROLE_NORMAL, "%s", wizard_title_of(w, st));
 	sheet_words(s, w->m.ask.words ? w->m.ask.words : "", _("Run the step"),
 		    _("Back"));
 	sheet_status(s, w->notice ? w->notice :
@@ -398,7 +402,8 @@ unsigned int act_steps(struct wizard *w, const char *id, const char *value)
 		return wizard_go(w, w->back);
 	}
 	if (!strcmp(id, "details"))
-		return w->m.ask.extra ? show_preview(w) : WIZARD_SHOW_LOG;
+		return w->page == PAGE_S40 ? show_preview(w) :
+			wizard_show_steps(w);
 	if (w->page != PAGE_S40)
 		return WIZARD_NOTHING;
 	if (!strcmp(id, "run") && !w->m.ask.undoable) {

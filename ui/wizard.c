@@ -107,6 +107,8 @@ unsigned int wizard_start(struct wizard *w, enum client_verb verb)
 	if (verb < CLIENT_VERIFY) {
 		/* what was told before is of another process */
 		model_new_process(&w->m);
+		/* and what a look told was numbered like what is said next */
+		w->m.seq = verb == CLIENT_RUN ? 0 : w->engine_seq;
 		w->intent = INTENT_NONE;
 		w->stopping = false;
 		w->exit = -1;
@@ -390,8 +392,10 @@ unsigned int wizard_io(struct wizard *w)
 {
 	unsigned int ret = 0;
 
-	if (w->c && client_io(w->c, &w->m, take_other, w))
+	if (w->c && client_io(w->c, &w->m, take_other, w)) {
 		ret |= WIZARD_REDRAW;
+		w->engine_seq = w->m.seq;
+	}
 	if (w->look && client_io(w->look, &w->m, take_other, w))
 		ret |= WIZARD_REDRAW;
 	if (w->read_only && !w->c)

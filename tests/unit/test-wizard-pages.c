@@ -12,6 +12,17 @@ static void until_signed(struct world *x)
 	}
 }
 
+/* a command that waits for "go" is there */
+static void until_begun(struct world *x)
+{
+	uint64_t since = clock_mono_ns();
+
+	while (!there(x->s->fd, "begun")) {
+		turn(x);
+		assert_true(clock_since(since) < PATIENCE_S);
+	}
+}
+
 /* every role signs, over days if need be */
 static void t_sign_off(void **state)
 {
@@ -164,8 +175,7 @@ static void t_no_way_back(void **state)
 	(void)wizard_act(x.w, "words", NULL, "send mails");
 	until(&x, PAGE_P50);
 	/* that it has begun is in the journal before the command is */
-	while (!there(x.s->fd, "begun"))
-		turn(&x);
+	until_begun(&x);
 	assert_int_equal(state_dir_open(&sd, x.root, NULL, true, NULL), 0);
 	assert_true(state_dir_is_locked(&sd, &h));
 	assert_int_equal(kill((pid_t)h.pid, SIGKILL), 0);
@@ -220,13 +230,111 @@ static void t_stop_backup(void **state)
 	until(&x, PAGE_C20);
 	act(&x, "go-on");
 	until(&x, PAGE_B30);
-	while (!there(x.s->fd, "begun"))
-		turn(&x);
+	until_begun(&x);
 	act(&x, "stop");
 	assert_true(says(&x, "It stops after this step"));
 	put_file(x.s->fd, "go", "");
 	until_quit(&x);
 	assert_false(there(x.s->fd, "root/new"));
+	world_end(&x);
+}
+
+/* does what "d" opens say so? */
+static bool details_say(struct world *x, const char *text)
+{
+	const char *title;
+	const struct strvec *t;
+
+	if (!(act(x, "details") & WIZARD_SHOW_TEXT))
+		return false;
+	t = wizard_text(x->w, &title);
+	for (size_t i = 0; i < t->n; i++)
+		if (strstr(t->v[i], text))
+			return true;
+	for (size_t i = 0; i < t->n; i++)
+		print_message("# %s\n", t->v[i]);
+	return false;
+}
+
+static bool has_line(struct world *x, const char *text)
+{
+	const struct model *m = wizard_model(x->w);
+
+	for (size_t i = 0; i < m->line_n; i++)
+		if (strstr(model_line(m, i)->text, text))
+			return true;
+	return false;
+}
+
+/* steps of the run, in full, from every page that has to cut them */
+static void t_details(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/step.sh", "echo a word of mine; exit 3\n");
+	to_first_step(&x);
+	act(&x, "all");
+	until(&x, PAGE_F60);
+	assert_true(details_say(&x, "What happened: "));
+	assert_true(details_say(&x, "[ ok ]   2  conf"));
+	assert_true(details_say(&x, "[FAIL]   3  old"));
+	assert_true(details_say(&x, "can be skipped"));
+	act(&x, "stop-here");
+	until_quit(&x);
+	x.seen = 0;
+	open_wizard(&x, "resume");
+	assert_int_equal(wizard_page(x.w), PAGE_R70);
+	assert_true(details_say(&x, "An upgrade was started on "));
+	assert_true(details_say(&x, "[FAIL]   3  old"));
+	put_file(x.s->fd, "root/step.sh",
+		 ": >../begun; while [ ! -e ../go ]; do sleep 0.1; done\n"
+		 "echo made > new/made\n");
+	act(&x, "continue");
+	until_asked(&x, "confirm:old");
+	act(&x, "run");
+	until_begun(&x);
+	until(&x, PAGE_P50);
+	assert_true(details_say(&x, "[ >> ]   3  old"));
+	assert_true(details_say(&x, "[ ok ]   1  dirs"));
+	put_file(x.s->fd, "go", "");
+	until(&x, PAGE_D90);
+	assert_true(details_say(&x, "[ ok ]   3  old"));
+	world_end(&x);
+}
+
+/* a run that another process made: its log is there, from the first line on */
+static void t_log_of_before(void **state)
+{
+	struct world x;
+	uint64_t lines;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/step.sh",
+		 "echo a word of mine; echo made > new/made\n");
+	to_first_step(&x);
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	act(&x, "exit");
+	/* a look has words of its own, and none of them hides the engine's */
+	open_wizard(&x, "rollback");
+	assert_int_equal(wizard_page(x.w), PAGE_K80);
+	assert_true(has_line(&x, "a word of mine"));
+	(void)wizard_act(x.w, "preview", "CP1", NULL);
+	until_offered(&x, "confirm");
+	act(&x, "confirm");
+	(void)wizard_act(x.w, "words", NULL, "roll back to cp1");
+	until(&x, PAGE_D90);
+	act(&x, "verify");
+	until(&x, PAGE_D90);
+	act(&x, "continue");
+	until_asked(&x, "confirm:conf");
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	lines = wizard_model(x.w)->line_total;
+	open_wizard(&x, "resume");
+	assert_int_equal(wizard_page(x.w), PAGE_D90);
+	assert_int_equal(wizard_model(x.w)->line_total, lines);
 	world_end(&x);
 }
 
@@ -239,6 +347,8 @@ int main(void)
 		with_scratch(t_no_way_back),
 		with_scratch(t_which_plan),
 		with_scratch(t_stop_backup),
+		with_scratch(t_details),
+		with_scratch(t_log_of_before),
 	};
 
 	(void)umask(077);
