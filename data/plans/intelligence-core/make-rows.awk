@@ -37,13 +37,16 @@ function campaign(i) {
 function age(i) {
 	return 1 + random(i, 11, 120)
 }
+function done_at(e) {
+	return stamp(e, random(e, 21, age(e % campaigns)) + 1, "T") "Z"
+}
+function agent(e) {
+	return agents[random(e, 22, 5) + 1]
+}
 # an agent's task: e counts all of them
-function task(e,    c, days, text) {
-	c = e % campaigns
-	days = random(e, 21, age(c)) + 1
-	text = sprintf("{\"id\": \"task%07d\", \"agentId\": \"%s\", \"success\": %s, \"completedAt\": \"%sZ\", \"durationMs\": %d, \"tokens\": %d", \
-		e, agents[random(e, 22, 5) + 1], \
-		random(e, 23, 12) ? "true" : "false", stamp(e, days, "T"), \
+function task(e,    text) {
+	text = sprintf("{\"id\": \"task%07d\", \"agentId\": \"%s\", \"success\": %s, \"completedAt\": \"%s\", \"durationMs\": %d, \"tokens\": %d", \
+		e, agent(e), random(e, 23, 12) ? "true" : "false", done_at(e), \
 		random(e, 24, 90000), random(e, 25, 6000))
 	if (e < feedbacks)
 		text = text sprintf(", \"feedback\": {\"rating\": %d, \"comment\": \"%s\"}", \
@@ -93,9 +96,9 @@ BEGIN {
 				done ? stamp(i + 3, random(i, 47, 100) + 1, " ") : "\\N"
 		}
 	if (table == "log")
-		for (e = inside - logged / 2; e < inside + logged / 2; e++) {
-			text = task(e)
-			print "{\"campaignId\": \"" campaign(e % campaigns) "\", " \
-				substr(text, 2)
-		}
+		for (e = inside - logged / 2; e < inside + logged / 2; e++)
+			printf "{\"id\": \"task%07d\", \"eventType\": \"AgentTaskCompleted\", \"entityType\": \"agent\", \"entityId\": \"%s\", \"severity\": \"%s\", \"createdAt\": \"%s\", \"payload\": {\"campaignId\": \"%s\", \"tokens\": %d}}\n", \
+				e, agent(e), random(e, 23, 12) ? "info" : "high", \
+				done_at(e), campaign(e % campaigns), \
+				random(e, 25, 6000)
 }

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What the intelligence core keeps, beside the tables that are there.
+-- nullable and without a default: no row is rewritten
 ALTER TABLE "Campaign" ADD COLUMN prompt text;
 CREATE TABLE "IntelligenceEvent" (
 	id text PRIMARY KEY,

@@ -100,7 +100,7 @@ BEGIN {
 		for (i = 0; i < n; i += 4)
 			print uuid(2, i), "small-" random(i, 91, 3), \
 				"{" random(i, 92, 1000) / 8 "," \
-				-random(i, 93, 1000) / 8 ",0.5}"
+				(-random(i, 93, 1000) / 8) ",0.5}"
 		# of chunks that are not there (any more)
 		for (i = 0; i < orphans; i++)
 			print uuid(3, i), "small-0", "{0,0,0}"

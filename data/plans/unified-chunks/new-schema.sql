@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The schema after: a tag is a chunk as well, and all that refers to chunks
--- refers to one table. Keys between the tables come behind the rows.
+-- refers to one table. Keys between chunks come behind the rows.
 CREATE SCHEMA unified;
 CREATE TABLE unified.chunks (
 	chunk_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -21,19 +21,15 @@ CREATE TABLE unified.chunk_tags (
 	tag_chunk_id uuid NOT NULL,
 	PRIMARY KEY (source_chunk_id, tag_chunk_id)
 );
+-- these are tied at once: a row of a chunk that is no more is not let in
 CREATE TABLE unified.embeddings (
-	chunk_id uuid PRIMARY KEY,
+	chunk_id uuid PRIMARY KEY REFERENCES unified.chunks ON DELETE CASCADE,
 	model text NOT NULL,
 	vector real[] NOT NULL
 );
 CREATE TABLE unified.graph_nodes (
 	id bigint PRIMARY KEY,
-	chunk_id uuid,
+	chunk_id uuid REFERENCES unified.chunks ON DELETE SET NULL,
 	label text NOT NULL,
 	weight double precision NOT NULL
-);
--- what the migration has done, for those who watch it from the application
-CREATE TABLE unified.migration_phases (
-	phase text PRIMARY KEY,
-	finished timestamptz NOT NULL DEFAULT now()
 );
