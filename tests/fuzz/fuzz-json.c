@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer: scanner, parser and edits. The first byte picks the edits, the
- * rest is the text. The scanner and the parser must agree; an edited text must
- * parse, and its splices must lead back.
+ * rest is the text. The scanner and the parser must agree, and the parser with
+ * itself, whatever instructions it uses; an edited text must parse, and its
+ * splices must lead back.
  */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include "base/error.h"
 #include "base/xalloc.h"
 #include "json-edit.h"
+#include "json-index.h"
 #include "json-scan.h"
 
 static uint32_t pick(const struct json_tree *t, uint32_t seed)
@@ -74,6 +77,35 @@ static void check_edits(struct json_tree *t, uint32_t seed)
 	strbuf_release(&again);
 }
 
+/* but for the bytes that fill a node up */
+static bool same_nodes(const struct json_tree *t, const struct json_tree *u)
+{
+	for (uint32_t i = 1; i < t->n; i++)
+		if (memcmp(&t->v[i], &u->v[i],
+			   offsetof(struct json_node, flags) + 1) != 0)
+			return false;
+	return t->n == u->n;
+}
+
+/* as the ways with less of the processor do */
+static void check_ways(const struct json_tree *t, const char *text, size_t n,
+		       int ret)
+{
+	for (enum json_simd most = JSON_SIMD_NONE; most < JSON_SIMD_AVX2;
+	     most++) {
+		struct json_tree u;
+
+		(void)json_simd_limit(most);
+		json_tree_init(&u);
+		if (json_tree_parse(&u, text, n) != ret)
+			abort();
+		if (ret >= 0 && (u.n != t->n || !same_nodes(t, &u)))
+			abort();
+		json_tree_release(&u);
+	}
+	(void)json_simd_limit(JSON_SIMD_AVX2);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -96,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	b = json_tree_parse(&t, text, size - 1);
 	if ((a < 0) != (b < 0))
 		abort();
+	check_ways(&t, text, size - 1, b);
 	if (b >= 0)
 		check_edits(&t, data[0] * 16777619u);
 	json_tree_release(&t);

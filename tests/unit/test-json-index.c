@@ -71,8 +71,10 @@ static bool assert_same(struct fixture *f, const char *text, size_t n)
 		if (!i || !takes)
 			continue;
 		assert_int_equal(t->n, f->first.n);
-		assert_memory_equal(t->v + 1, f->first.v + 1,
-				    (t->n - 1) * sizeof(*t->v));
+		/* but for the bytes that fill a node up */
+		for (uint32_t k = 1; k < t->n; k++)
+			assert_memory_equal(&t->v[k], &f->first.v[k],
+				offsetof(struct json_node, flags) + 1);
 	}
 	free(copy);
 	return takes;
