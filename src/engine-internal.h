@@ -87,6 +87,7 @@ struct engine {
 	enum event_phase failed_phase;
 	uint64_t begun_ns;
 	int warnings;
+	enum plan_level level;     /* asked for; 0: nothing */
 	struct strvec warned;      /* pairs: check, what it found */
 	uint64_t set_bytes;        /* of the backup set, as the checks found
 				      them; 0: not measured */
@@ -156,6 +157,8 @@ void engine_notify(struct engine *e, enum plan_notify_event event,
 void engine_notify_end(struct engine *e);
 
 /* --- engine-window.c --- */
+/* until the controller says something, or the time is over */
+void engine_listen(struct engine *e, int ms);
 /* 0: the step may begin; -EAGAIN (ERR_WINDOW) in batch; -ECANCELED */
 int engine_window(struct engine *e, const struct step *s, struct error *err);
 

@@ -132,7 +132,8 @@ static enum after_failure after_failure(struct engine *e, int i,
 		return AFTER_STOP;
 	if (s->on_error_continue)
 		return p == PROBE_NOT ? AFTER_GO_ON : AFTER_STOP;
-	switch (engine_on_failure(e)) {
+	switch (e->err.code == ERR_BREACH && s->on_breach_given ?
+		s->on_breach : engine_on_failure(e)) {
 	case PLAN_ROLLBACK:
 		return AFTER_ROLLBACK;
 	case PLAN_ASK:
@@ -150,7 +151,8 @@ static int exit_after(struct engine *e, enum step_probe p)
 	if (e->err.code == ERR_STEP_UNKNOWN)
 		return EXIT_NEED_ANSWER;
 	if (e->err.code == ERR_CANCELLED)
-		return EXIT_FAILED;
+		return engine_cancelled(e) == ENGINE_CANCEL_NOW ?
+			EXIT_FAILED : EXIT_STOPPED;
 	return p == PROBE_NOT && !engine_has_changed(e) ?
 		EXIT_FAILED_UNCHANGED : EXIT_FAILED;
 }

@@ -517,6 +517,11 @@ static int verify_tree(struct engine *e, bool digests, struct differences *d,
 	return ret;
 }
 
+void engine_set_level(struct engine *e, enum plan_level level)
+{
+	e->level = level;
+}
+
 int engine_verify(struct engine *e, struct run *run, enum engine_level level)
 {
 	_cleanup_strvec_ struct strvec details = STRVEC_INIT;

@@ -27,16 +27,15 @@ static time_t now(void)
 	return ts.tv_sec;
 }
 
-/* until something is said or a second is over */
-static void listen_a_while(struct engine *e)
+void engine_listen(struct engine *e, int ms)
 {
 	struct json_object *msg;
 
 	if (!e->control) {
-		(void)poll(NULL, 0, LOOK_MS);
+		(void)poll(NULL, 0, ms);
 		return;
 	}
-	msg = control_poll(e->control, LOOK_MS);
+	msg = control_poll(e->control, ms);
 	if (msg)
 		engine_take_command(e, msg);
 	json_object_put(msg);
@@ -79,7 +78,7 @@ int engine_window(struct engine *e, const struct step *s, struct error *err)
 				plan_step_index(e->plan, s->id) + 1,
 				(uint64_t)MAX(now() - begun, 0),
 				(uint64_t)(opens - begun), "s");
-		listen_a_while(e);
+		engine_listen(e, LOOK_MS);
 	}
 	return 0;
 }

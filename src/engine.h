@@ -84,6 +84,8 @@ int engine_dry_run(struct engine *e);
 /* the plan's verifications, and the backup; run read-only */
 enum engine_level { LEVEL_BASIC, LEVEL_STANDARD, LEVEL_RIGOROUS, LEVEL_FORENSIC };
 int engine_verify(struct engine *e, struct run *run, enum engine_level level);
+/* for the plan's own verifications too, that have levels */
+void engine_set_level(struct engine *e, enum plan_level level);
 
 /* what the backup will hold, and the room it needs and has where it goes;
    reads names and sizes alone */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backup.h"
+#include "base/clock.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
@@ -134,6 +135,36 @@ void step_log(struct step_ctx *c, const char *stream, const char *text,
 bool step_cancelled(struct step_ctx *c)
 {
 	return engine_cancelled(c->e) == ENGINE_CANCEL_NOW;
+}
+
+int step_run_dir(struct step_ctx *c)
+{
+	return c->e->run ? c->e->run->fd : -1;
+}
+
+enum plan_level step_level(struct step_ctx *c)
+{
+	return c->e->level;
+}
+
+void step_notify(struct step_ctx *c, enum plan_notify_event event,
+		 const char *message)
+{
+	engine_notify(c->e, event, step_ctx_id(c), message);
+}
+
+int step_wait(struct step_ctx *c, double seconds, struct error *err)
+{
+	uint64_t begun = clock_mono_ns();
+	double left;
+
+	while ((left = seconds - clock_since(begun)) > 0) {
+		if (engine_cancelled(c->e))
+			return error_set(err, ERR_CANCELLED, -ECANCELED,
+					 _("stopped by the user"));
+		engine_listen(c->e, (int)(MIN(left, 1) * 1000) + 1);
+	}
+	return 0;
 }
 
 /* --- facts --- */

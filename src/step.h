@@ -151,6 +151,8 @@ struct step {
 	bool severity_warn;          /* checks: a failure is a warning */
 	bool confirm;                /* asked for by name, also in batch */
 	bool secret;
+	bool on_breach_given;        /* kinds that watch: else on_failure */
+	enum plan_on_failure on_breach;
 	double estimate_s;           /* < 0: not given */
 	struct window window;        /* it begins inside of it */
 	struct strvec needs;
@@ -272,6 +274,15 @@ int step_store(struct step_ctx *c, const char *name, bool read_only,
 int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 		       double timeout_s, struct store **ret,
 		       struct error *err);
+/* the directory of the run, for reports; -1: there is no run */
+int step_run_dir(struct step_ctx *c);
+/* what `verify --level` asked for; PLAN_LEVEL_NONE: nothing */
+enum plan_level step_level(struct step_ctx *c);
+/* sleeps; -ECANCELED (ERR_CANCELLED) as soon as any stop was asked for */
+int step_wait(struct step_ctx *c, double seconds, struct error *err);
+/* tells those whom the plan names (notify) */
+void step_notify(struct step_ctx *c, enum plan_notify_event event,
+		 const char *message);
 /* packs paths into a tar.zst with manifest inside, as the backup does, at
    stage_fd/name; durable, read back and compared */
 int step_pack(struct step_ctx *c, const struct strvec *paths, int stage_fd,

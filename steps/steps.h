@@ -21,6 +21,7 @@ extern const struct step_ops json_edit_ops;
 extern const struct step_ops jsonl_edit_ops;
 extern const struct step_ops link_ops;
 extern const struct step_ops mkdir_ops;
+extern const struct step_ops monitor_ops;
 extern const struct step_ops move_ops;
 extern const struct step_ops remove_ops;
 extern const struct step_ops run_ops;
@@ -38,6 +39,7 @@ extern const struct step_ops check_absent_ops,
 	check_timing_ops,
 	check_unchanged_ops,
 	check_version_ops,
-	check_writable_ops;
+	check_writable_ops,
+	verify_records_ops;
 
 #endif

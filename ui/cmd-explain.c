@@ -179,6 +179,9 @@ static const char *meaning(enum err_code code)
 	case ERR_CONFIRM:
 		return N_("A confirmation is missing or its words do not "
 			"match. Nothing was changed.");
+	case ERR_BREACH:
+		return N_("A figure that the plan watches broke its limit. "
+			"The message says which one, and when.");
 	case ERR_WINDOW:
 		return N_("The plan lets this step begin at certain hours "
 			"alone. Resume then, or from a timer.");

@@ -243,6 +243,8 @@ static int exec_verify(const struct options *o,
 	ret = job_begin(&j, o, kinds, false);
 	if (ret)
 		return job_end(&j, ret);
+	if (o->level)
+		engine_set_level(j.e, (enum plan_level)(PLAN_BASIC + level));
 	engine_stream_begin(j.e);
 	ret = engine_verify(j.e, j.s.run, (enum engine_level)level);
 	return job_end(&j, engine_stream_end(j.e, "verify", ret));

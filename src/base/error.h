@@ -69,6 +69,7 @@
 	X(ERR_NO_SPACE, 4010, 2)                                             \
 	X(ERR_CANCELLED, 4020, 6)                                            \
 	X(ERR_STORE, 4030, 2)                                                \
+	X(ERR_BREACH, 4040, 2)                                               \
 	/* 5: verification, going back */                                    \
 	X(ERR_VERIFY, 5001, 7)                                               \
 	X(ERR_ROLLBACK, 5002, 5)                                             \

@@ -164,6 +164,28 @@ int step_store(struct step_ctx *c, const char *name, bool read_only,
 	return step_store_timeout(c, name, read_only, 0, ret, err);
 }
 
+int step_run_dir(_unused_ struct step_ctx *c)
+{
+	return -1;
+}
+
+enum plan_level step_level(_unused_ struct step_ctx *c)
+{
+	return PLAN_LEVEL_NONE;
+}
+
+int step_wait(_unused_ struct step_ctx *c, _unused_ double seconds,
+	      _unused_ struct error *err)
+{
+	return 0;
+}
+
+void step_notify(_unused_ struct step_ctx *c,
+		 _unused_ enum plan_notify_event event,
+		 _unused_ const char *message)
+{
+}
+
 int step_set_fact(struct step_ctx *c, const char *key, struct json_object *v,
 		  struct error *err)
 {
