@@ -65,11 +65,11 @@ enum step_kind_flags {
 	STEP_LOOK_FIRST = 1u << 6,   /* a step whose check is made with those of
 					the plan, too */
 	STEP_SIGN_OFF = 1u << 5,     /* people sign what is in items */
-	STEP_ROWS = 1u << 6,         /* writes rows alone: where the schema goes
+	STEP_ROWS = 1u << 7,         /* writes rows alone: where the schema goes
 					its undo is passed over */
 	STEP_WATCH = 1u << 4,        /* runs a command: the engine compares the
 					tree before and after with the effects */
-	STEP_EARLY = 1u << 6,        /* check is asked ahead of the backup too,
+	STEP_EARLY = 1u << 8,        /* check is asked ahead of the backup too,
 					unless the step builds on another; apply
 					finds by itself what check would */
 };
