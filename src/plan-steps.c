@@ -185,6 +185,43 @@ static void check_need(struct plan_node *n, const char *key,
 				id);
 }
 
+struct named_steps {
+	unsigned int flags;
+	struct strvec *ret;
+};
+
+static void take_step(struct plan_node *n, const char *key,
+		      const struct plan_value *v, const char *id, void *ctx)
+{
+	struct named_steps *named = ctx;
+	const struct plan *p = n->load->plan;
+	const char *near;
+	int i;
+
+	if (!strvec_has(&n->load->step_ids, id)) {
+		near = nearest_word(id, (const char *const *)
+				    n->load->step_ids.v);
+		node_problem_at(n, v->line, near ? _("'%s': unknown step '%s' "
+				"(did you mean '%s'?)") :
+				_("'%s': unknown step '%s'"), key, id, near);
+		return;
+	}
+	i = p->steps ? plan_step_index(p, id) : -1;
+	if (i >= 0 && named->flags &&
+	    !(p->steps[i]->ops->flags & named->flags))
+		node_problem_at(n, v->line, _("'%s': step '%s' is of another "
+					      "kind"), key, id);
+	strvec_push(named->ret, id);
+}
+
+bool plan_node_steps(struct plan_node *n, const char *key, unsigned int flags,
+		     struct strvec *ret)
+{
+	struct named_steps named = { .flags = flags, .ret = ret };
+
+	return node_each(n, key, false, USE_STRING, take_step, &named);
+}
+
 /* --- one step --- */
 
 static void common_keys(struct step *st, struct plan_node *n)

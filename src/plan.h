@@ -339,6 +339,10 @@ bool plan_node_set(struct plan_node *n, const char *key, bool required,
 /* the same for a text of a list of the key */
 bool plan_node_set_text(struct plan_node *n, const char *key, const char *text,
 			unsigned int flags, struct plan_set *ret);
+/* ids of steps before this one; with flags, of kinds that have them, as far as
+   that is known (in checks and verifications) */
+bool plan_node_steps(struct plan_node *n, const char *key, unsigned int flags,
+		     struct strvec *ret);
 /* a number, or "auto": PLAN_WORKERS_AUTO */
 bool plan_node_workers(struct plan_node *n, const char *key, int *ret);
 bool plan_node_level(struct plan_node *n, const char *key,

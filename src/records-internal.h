@@ -28,7 +28,7 @@ struct records_span {
 /* One verification. */
 struct records_pass {
 	const struct records_spec *spec;
-	struct records_result *out;
+	struct records_verdict *out;
 	struct records_side side[2];
 	uint32_t ncol, nkey;
 	unsigned char *sort;     /* of each column of the key */

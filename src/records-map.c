@@ -17,7 +17,6 @@ void records_map_release(struct records_map *m)
 	strvec_release(&m->expr);
 	free(m->where);
 	free(m->owns);
-	free(m->result);
 }
 
 static bool is_key(const struct records_map *m, const char *col)
@@ -185,8 +184,7 @@ static void make_shapes(struct records_shapes *s, const struct resolving *r)
 		.set = r->set, .ncol = (uint32_t)s->from_col.n,
 		.nkey = s->hidden ? s->hidden : (uint32_t)m->key.n,
 		.col = (const char *const *)s->from_col.v, .expr = s->expr,
-		/* the result of a query has met it already */
-		.where = m->result ? NULL : m->where,
+		.where = m->where,
 	};
 	s->to = (struct store_shape){
 		.set = m->to.set, .ncol = (uint32_t)s->to_col.n,
@@ -207,17 +205,57 @@ static int columns(struct store *s, const char *set, struct store_batch *b,
 	return MIN(ret, 0);
 }
 
+static bool both_pg(const struct store *a, const struct store *b)
+{
+	return !strcmp(store_scheme(a), "pg") && !strcmp(store_scheme(b), "pg");
+}
+
+int records_map_cast(const struct store_shape *from, uint32_t hidden,
+		     const struct store_shape *to, struct store *from_store,
+		     struct store *to_store, struct records_shapes *ret,
+		     struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
+	bool cast = both_pg(from_store, to_store);
+	int n = cast ? columns(to_store, to->set, &cols, err) : 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (n < 0)
+		return n;
+	ret->from = *from;
+	ret->to = *to;
+	ret->hidden = hidden;
+	ret->expr = xcalloc(from->ncol + 1, sizeof(*ret->expr));
+	for (uint32_t i = 0; i < from->ncol; i++) {
+		const char *expr = from->expr ? from->expr[i] : NULL;
+		int row = i < hidden + to->nkey ? -1 :
+			find(&cols, from->col[i]);
+		_cleanup_free_ char *type = row < 0 ? NULL :
+			cell(&cols, (uint32_t)row, COL_TYPE);
+
+		/* kept in from_expr, which grows no more than this */
+		if (type && expr)
+			strvec_pushf(&ret->from_expr, "(%s\n)::%s", expr, type);
+		else if (type)
+			strvec_pushf(&ret->from_expr, "\"%s\"::%s",
+				     from->col[i], type);
+		ret->expr[i] = type ? ret->from_expr.v[ret->from_expr.n - 1] :
+			expr;
+	}
+	ret->from.expr = ret->expr;
+	return 0;
+}
+
 int records_map_resolve(const struct records_map *m, struct store *from,
 			struct store *to, struct records_shapes *ret,
 			struct error *err)
 {
 	struct resolving r = { .m = m, .out = ret, .err = err,
-			       .set = m->result ? m->result : m->from.set };
+			       .set = m->from.set };
 	int n;
 
 	memset(ret, 0, sizeof(*ret));
-	r.cast = m->from.store->kind == PLAN_STORE_PG &&
-		m->to.store->kind == PLAN_STORE_PG;
+	r.cast = both_pg(from, to);
 	n = columns(from, r.set, &r.from, err);
 	if (n == 0)
 		n = columns(to, m->to.set, &r.to, err);

@@ -15,8 +15,8 @@
  * columns of the destination. where: a condition on the source; owns: one on
  * the destination, where it has rows from elsewhere too.
  *
- * A kind that copies gives its map to whoever asks by step_ops.records, so that
- * `copies = ["step"]` of a verification needs no more than the step's name.
+ * Of a step that copies step-records.h makes the shapes, and records_map_cast()
+ * makes of them what a comparison takes.
  */
 #include <stdbool.h>
 
@@ -32,9 +32,6 @@ struct records_map {
 	struct strvec key;
 	struct strvec col, expr;     /* as many of each, or none */
 	char *where, *owns;          /* NULL: all */
-	/* a set of the source's store that holds the result of a query that
-	   is `from` (made by who copies); NULL: from is no query */
-	char *result;
 };
 
 /* reads from, to, key, columns, where, owns; flags as in plan_node_set(), for
@@ -60,6 +57,11 @@ struct records_shapes {
 int records_map_resolve(const struct records_map *m, struct store *from,
 			struct store *to, struct records_shapes *ret,
 			struct error *err);
+/* the same of shapes that are there, whose texts it borrows */
+int records_map_cast(const struct store_shape *from, uint32_t hidden,
+		     const struct store_shape *to, struct store *from_store,
+		     struct store *to_store, struct records_shapes *ret,
+		     struct error *err);
 void records_shapes_release(struct records_shapes *s);
 
 #endif

@@ -42,7 +42,7 @@ const char *records_kind_name(enum records_kind kind)
 	return names[kind];
 }
 
-uint64_t records_bad(const struct records_result *r)
+uint64_t records_bad(const struct records_verdict *r)
 {
 	return r->n[RECORDS_MISSING] + r->n[RECORDS_DIFFERENT] +
 		r->n[RECORDS_EXTRA];
@@ -528,7 +528,7 @@ static void release(struct records_pass *p)
 }
 
 int records_verify(const struct records_spec *spec,
-		   struct records_result *ret, struct error *err)
+		   struct records_verdict *ret, struct error *err)
 {
 	struct records_pass p = { .spec = spec, .out = ret };
 	int r;

@@ -110,7 +110,7 @@ struct records_spec {
 	void *ctx;
 };
 
-struct records_result {
+struct records_verdict {
 	uint64_t rows[2];        /* as counted */
 	uint64_t n[RECORDS_KIND_COUNT];
 	uint64_t read[2];        /* rows that went by, digests included */
@@ -120,10 +120,10 @@ struct records_result {
 	bool by_hash;            /* the orders of the keys are not the same */
 };
 /* missing, different and extra */
-uint64_t records_bad(const struct records_result *r);
+uint64_t records_bad(const struct records_verdict *r);
 
 int records_verify(const struct records_spec *spec,
-		   struct records_result *ret, struct error *err);
+		   struct records_verdict *ret, struct error *err);
 
 /*
  * Results of queries, row by row: 0 if they have the same cells by value, else

@@ -17,6 +17,7 @@
 #include "records-report.h"
 #include "records-rules.h"
 #include "records-verify.h"
+#include "step-records.h"
 
 #define SHOWN_MAX 10
 
@@ -138,7 +139,7 @@ static int tell_begin(struct comparing *c, const struct records_side *old,
 	return records_file_chain(&c->audit, o, err);
 }
 
-static int tell_end(struct comparing *c, const struct records_result *res,
+static int tell_end(struct comparing *c, const struct records_verdict *res,
 		    struct error *err)
 {
 	struct json_object *o = json_object_new_object();
@@ -162,7 +163,7 @@ static void failed(struct comparing *c, const char *text)
 	strvec_push(&c->r->details, text);
 }
 
-static void add_counts(struct comparing *c, struct records_result *res,
+static void add_counts(struct comparing *c, struct records_verdict *res,
 		       bool hidden)
 {
 	uint64_t rejected = c->rejected_n;
@@ -217,7 +218,7 @@ static int compare_pair(struct comparing *c, struct store *from,
 			struct error *err)
 {
 	_cleanup_close_ int dir = scratch(c);
-	struct records_result res;
+	struct records_verdict res;
 	struct records_spec spec = {
 		.old = { from, &shapes->from, shapes->hidden },
 		.now = { to, &shapes->to, 0 }, .nkey = shapes->to.nkey,
@@ -263,6 +264,78 @@ static int own_pair(struct comparing *c, struct error *err)
 	return ret;
 }
 
+static int both(struct comparing *c, const struct plan_set *a,
+		const struct plan_set *b, struct store **ret_a,
+		struct store **ret_b, struct error *err)
+{
+	int ret = step_store(c->ctx, a->store->name, true, ret_a, err);
+
+	return ret < 0 ? ret :
+		step_store(c->ctx, b->store->name, true, ret_b, err);
+}
+
+/* 1: it was skipped */
+static int find_copy(struct comparing *c, const char *id,
+		     const struct step **ret, struct error *err)
+{
+	const struct plan *p = step_plan(c->ctx);
+	int i = plan_step_index(p, id);
+	struct step_run_info info;
+
+	if (i < 0 || !(p->steps[i]->ops->flags & STEP_COPIES))
+		return error_set(err, ERR_PLAN_VALUE, -EINVAL,
+				 _("step '%s' copies no records"), id);
+	step_run_info(c->ctx, &info);
+	*ret = p->steps[i];
+	return !strcmp(info.step_state(c->ctx, (size_t)i), "skipped");
+}
+
+static int copied_pair(struct comparing *c, const struct step *s,
+		       struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL;
+	_cleanup_store_ struct store *to = NULL;
+	struct records_shapes shapes;
+	struct step_records_job j;
+	int ret = both(c, &m->from, &m->to, &from, &to, err);
+
+	if (ret < 0)
+		return ret;
+	step_records_job_init(s, c->ctx, &j);
+	ret = step_records_job_shape(s, from, to, &j, err);
+	j.job.to.where = m->owns;
+	if (ret >= 0)
+		ret = records_rejected(to, j.marks, &c->rejected, err);
+	if (ret >= 0)
+		ret = records_map_cast(&j.job.from, j.job.hidden, &j.job.to,
+				       from, to, &shapes, err);
+	if (ret >= 0) {
+		ret = compare_pair(c, from, to, &shapes, err);
+		records_shapes_release(&shapes);
+	}
+	step_records_job_release(&j);
+	return ret;
+}
+
+static int copied_pairs(struct comparing *c, struct error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < c->m->copies.n; i++) {
+		const struct step *s = NULL;
+
+		c->name = c->m->copies.v[i];
+		ret = find_copy(c, c->name, &s, err);
+		if (ret == 0)
+			ret = copied_pair(c, s, err);
+		if (ret < 0)
+			error_prefix(err, "%s", c->name);
+	}
+	c->name = NULL;
+	return ret;
+}
+
 /* --- rules and queries --- */
 
 static void judge(struct comparing *c, const struct compare_rule *rule,
@@ -295,16 +368,6 @@ static int zero(struct comparing *c, const struct compare_rule *rule,
 	t = xasprintf(_("found %g, not 0"), v);
 	judge(c, rule, t);
 	return 0;
-}
-
-static int both(struct comparing *c, const struct plan_set *a,
-		const struct plan_set *b, struct store **ret_a,
-		struct store **ret_b, struct error *err)
-{
-	int ret = step_store(c->ctx, a->store->name, true, ret_a, err);
-
-	return ret < 0 ? ret :
-		step_store(c->ctx, b->store->name, true, ret_b, err);
 }
 
 static int equal(struct comparing *c, const struct compare_rule *rule,
@@ -455,6 +518,8 @@ int step_compare_check(const struct step *s, struct step_ctx *ctx,
 	strbuf_init(&c.why);
 	c.level = level_of(c.m, ctx);
 	ret = files(&c, err);
+	if (ret >= 0)
+		ret = copied_pairs(&c, err);
 	if (ret >= 0 && c.m->own)
 		ret = own_pair(&c, err);
 	if (ret >= 0 && c.level >= RECORDS_STANDARD)

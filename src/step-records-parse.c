@@ -55,6 +55,7 @@ static void parse_copy(struct plan_node *n, struct records_step *m)
 	(void)plan_node_set(n, "from", true, PLAN_SET_QUERY, &m->from);
 	(void)plan_node_set(n, "to", true, 0, &m->to);
 	(void)plan_node_pairs(n, "columns", &m->columns);
+	(void)plan_node_string(n, "owns", false, &m->owns);
 	(void)plan_node_word(n, "on_conflict", false, conflict_words, &word);
 	m->conflict = (enum store_conflict)word;
 	for (size_t k = 0; m->columns.n && k < m->key.n; k++) {
@@ -114,6 +115,7 @@ void step_records_release(struct step *s)
 	strvec_release(&m->up);
 	strvec_release(&m->down);
 	free(m->where);
+	free(m->owns);
 	free(m->throttle.file);
 	free(m->throttle.lag_query);
 	free(m);

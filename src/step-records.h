@@ -44,7 +44,7 @@ struct records_step {
 	struct strvec key;
 	struct strvec columns;       /* pairs: destination, expression; or
 					none: those of the source */
-	char *where;
+	char *where, *owns;          /* owns: for who compares */
 	enum store_conflict conflict;
 	int64_t batch;               /* 0: by time */
 	int workers;

@@ -28,7 +28,6 @@ struct error;
 struct item;
 struct json_object;
 struct plan_node;
-struct records_map;
 struct step_ctx;
 
 enum step_state {
@@ -64,6 +63,8 @@ enum step_kind_flags {
 	STEP_CHECKS_ONLY = 1u << 3,  /* only in checks (space) or as a step */
 	STEP_LOOK_FIRST = 1u << 6,   /* a step whose check is made with those of
 					the plan, too */
+	STEP_COPIES = 1u << 9,       /* copies records: step-records.h knows
+					which for which */
 	STEP_SIGN_OFF = 1u << 5,     /* people sign what is in items */
 	STEP_ROWS = 1u << 7,         /* writes rows alone: where the schema goes
 					its undo is passed over */
@@ -135,10 +136,6 @@ struct step_ops {
 		    struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
-	/* kinds that copy records: which for which (records-map.h), for kinds
-	   that look at the copy, and the run before it was made too. Borrowed
-	   from the step. NULL mostly */
-	const struct records_map *(*records)(const struct step *s);
 	void (*release)(struct step *s);
 };
 

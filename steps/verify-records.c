@@ -70,7 +70,7 @@ static int parse(struct step *s, struct plan_node *n)
 	m->pause_s = PAUSE_S;
 	(void)plan_node_level(n, "level", &m->level);
 	(void)plan_node_duration(n, "pause", &m->pause_s);
-	(void)plan_node_list(n, "copies", false, &m->copies);
+	(void)plan_node_steps(n, "copies", STEP_COPIES, &m->copies);
 	m->own = plan_node_has(n, "from") || plan_node_has(n, "to");
 	if (m->own)
 		records_map_parse(n, 0, &m->map);

@@ -115,7 +115,7 @@ static void assert_told(struct told *t, const char *const *expect, size_t n)
 }
 
 static void verify(struct store *a, struct store *b, enum records_level level,
-		   struct told *t, struct records_result *r)
+		   struct told *t, struct records_verdict *r)
 {
 	const struct records_spec spec = {
 		.old = { a, &old_shape, 0 }, .now = { b, &new_shape, 0 },
@@ -149,7 +149,7 @@ static void levels(struct scratch *st, int old_kind, int new_kind)
 	_cleanup_store_ struct store *a = opened(st, old_kind);
 	_cleanup_store_ struct store *b = opened(st, new_kind);
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	fill(a, "old_t", "int", "i", 5000);
 	fill(b, "new_t", "int", "i", 5000);
@@ -200,7 +200,7 @@ static void test_equivalent(void **state)
 		"different [4] n", "equivalent [2] n", "equivalent [3] s",
 	};
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	fill(a, "old_t", "int", "i", 0);
 	fill(b, "new_t", "int", "i", 0);
@@ -230,7 +230,7 @@ static void test_collations(void **state)
 		"missing [\"a7\"]",
 	};
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	fill(a, "old_t", "text", "substr('aB', 1 + i % 2000 / 1000, 1) || i",
 	     3000);
@@ -267,7 +267,7 @@ static void test_hidden(void **state)
 		"missing [\"id-8000\"]",
 	};
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 	struct records_spec spec = {
 		.old = { a, &shape, 1 }, .now = { b, &new_shape, 0 },
 		.nkey = 1, .scratch_fd = AT_FDCWD, .found = found,
@@ -295,7 +295,7 @@ static void test_text_and_number(void **state)
 	_cleanup_store_ struct store *b = opened(*state, SQLITE);
 	static const char *const expect[] = { "missing [20]" };
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	fill(a, "old_t", "int", "i", 2000);
 	fill(b, "new_t", "text", "i", 2000);
@@ -357,7 +357,7 @@ static const struct store_ops file_ops = {
 /* at most n times the rows of both sides; slack: a row more in each batch */
 static void read_at_most(struct store *a, struct store *b,
 			 const struct store_ops *ops, enum records_level level,
-			 double n, struct told *t, struct records_result *r)
+			 double n, struct told *t, struct records_verdict *r)
 {
 	struct counting ca = { .s = { .ops = ops, .name = a->name },
 			       .inner = a };
@@ -377,7 +377,7 @@ static void test_wholly_different(void **state)
 	_cleanup_store_ struct store *a = opened(*state, SQLITE);
 	_cleanup_store_ struct store *b = opened(*state, SQLITE);
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 	int sizes[] = { 400, 3000, 20000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -412,7 +412,7 @@ static void test_few_differences_read_little(void **state)
 	_cleanup_store_ struct store *a = opened(*state, SQLITE);
 	_cleanup_store_ struct store *b = opened(*state, SQLITE);
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	fill(a, "old_t", "int", "i", 20000);
 	fill(b, "new_t", "int", "i", 20000);
@@ -438,7 +438,7 @@ static bool mend(void *ctx)
 }
 
 static void settle(struct store *a, struct store *b, struct store *w,
-		   struct told *t, struct records_result *r)
+		   struct told *t, struct records_verdict *r)
 {
 	struct records_spec spec = {
 		.old = { a, &old_shape, 0 }, .now = { b, &new_shape, 0 },
@@ -464,7 +464,7 @@ static void test_settled(void **state)
 		"different [901] s", "missing [900]",
 	};
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	t.mend_sql = "INSERT INTO new_t VALUES (10, 10, 'v10')";
 	fill(a, "old_t", "int", "i", 3000);
@@ -491,7 +491,7 @@ static void test_aside(void **state)
 	_cleanup_store_ struct store *a = opened(*state, SQLITE);
 	_cleanup_store_ struct store *b = opened(*state, SQLITE);
 	struct told t = { 0 };
-	struct records_result r;
+	struct records_verdict r;
 
 	fill(a, "old_t", "int", "i", 12000);
 	fill(b, "new_t", "text", "i", 12000);
@@ -510,7 +510,7 @@ static void test_aside(void **state)
 static void test_no_key(void **state)
 {
 	_cleanup_store_ struct store *a = opened(*state, SQLITE);
-	struct records_result r;
+	struct records_verdict r;
 	struct told t = { 0 };
 	const char *const by_n[] = { "n", "k", "s" };
 	const struct store_shape shape = { "old_t", 3, 1, by_n, NULL, NULL };
