@@ -17,4 +17,9 @@ void report_markdown(const struct run *r, const struct plan *plan,
 int report_write(const struct run *r, const struct plan *plan,
 		 struct error *err);
 
+/* who still uses the legacy views of the plan, as a table; remembers that
+   somebody looked */
+int report_compat(const struct plan *p, int root_fd, struct strbuf *out,
+		  struct error *err);
+
 #endif

@@ -207,7 +207,7 @@ static int try_all(struct sql_work *w, struct preview *p, struct error *err)
 	bool in_tx = false;
 	int ret = read_schema(w->store, &before, err);
 
-	w->checks_keys = true;
+	w->checks_keys = !w->names_only;
 	if (ret == 0)
 		ret = sql_broken_find(w, &broken, err);
 	for (size_t i = 0; ret == 0 && i < w->up->n; i++)

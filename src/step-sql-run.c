@@ -96,7 +96,7 @@ static int do_piece(struct sql_work *w, struct piece *p, struct error *err)
 {
 	int ret;
 
-	w->checks_keys = true;
+	w->checks_keys = !w->names_only;
 	ret = step_sql_transact(w, run_piece, p, err);
 	w->checks_keys = false;
 	if (ret < 0)

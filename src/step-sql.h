@@ -64,6 +64,7 @@ struct sql_work {
 	bool set_back;
 	int settings;
 	bool checks_keys;        /* a transaction may break foreign keys */
+	bool names_only;         /* no row changes: it never does */
 	struct store *store;     /* NULL: not open */
 	bool read_only;
 	char *run;

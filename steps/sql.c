@@ -18,14 +18,20 @@
 #include "effects.h"
 #include "plan.h"
 #include "step-sql.h"
+#include "step-views.h"
 #include "steps.h"
 #include "store.h"
+
+#define DAY_S (24 * 60 * 60)
+#define UNUSED_S (30.0 * DAY_S)
 
 struct sql_spec {
 	struct sql_target target;
 	struct sql_list up, down;
 	bool has_down;
 	char *probe;
+	char *unused;            /* a step of views that nobody uses */
+	double unused_s;
 };
 
 static void parse_up(struct plan_node *n, struct sql_spec *q)
@@ -54,7 +60,13 @@ static int sql_parse(struct step *s, struct plan_node *n)
 
 	s->priv = q;
 	(void)plan_node_string(n, "probe", false, &q->probe);
+	q->unused_s = UNUSED_S;
+	(void)plan_node_string(n, "unused", false, &q->unused);
+	(void)plan_node_duration(n, "unused_for", &q->unused_s);
 	if (step_sql_target(n, &q->target)) {
+		if (q->unused && q->target.dialect != SQL_PG)
+			plan_node_problem(n, "unused", _("SQLite cannot count "
+							 "who reads"));
 		parse_up(n, q);
 		q->has_down = step_sql_list(n, "down", false, &q->target,
 					    &q->down);
@@ -88,13 +100,50 @@ static void init(struct sql_work *w, const struct step *s,
 	step_sql_init(w, s, ctx, &q->target, &q->up, &q->down);
 }
 
+/* -EPERM: somebody used the views, or nobody watched for long enough */
+static int judge_use(const struct sql_spec *q, struct sql_work *w, bool note,
+		     struct error *err)
+{
+	struct views_use use;
+	int ret = q->unused ? step_views_use(w->store, q->unused, note, &use,
+					     err) : 0;
+
+	if (!q->unused || ret < 0)
+		return ret;
+	if (!use.views)
+		return error_set(err, ERR_CHECK, -EPERM,
+			_("step '%s' has no views that count their use"),
+			q->unused);
+	if (use.moved)
+		return error_set(err, ERR_CHECK, -EPERM,
+			_("the views of step '%s' are still in use "
+			  "(upshift report --compat says by whom)"),
+			q->unused);
+	if (use.quiet_s < q->unused_s)
+		return error_set(err, ERR_CHECK, -EPERM,
+			_("the views of step '%s' were not used for %.1f "
+			  "days, and %.1f are asked for"), q->unused,
+			use.quiet_s / DAY_S, q->unused_s / DAY_S);
+	return 0;
+}
+
 static int sql_check(const struct step *s, struct step_ctx *ctx,
 		     struct check_result *r, struct error *err)
 {
+	const struct sql_spec *q = s->priv;
+	_cleanup_error_ struct error now = ERROR_INIT;
 	_cleanup_work_ struct sql_work w;
+	int ret;
 
 	init(&w, s, ctx);
-	return step_sql_check(&w, r, err);
+	ret = step_sql_check(&w, r, err);
+	/* what this very plan makes is judged when it is time */
+	if (ret < 0 || r->state == CHECK_FAIL || !w.store || w.m.there ||
+	    (q->unused && plan_find_step(step_plan(ctx), q->unused)) ||
+	    judge_use(q, &w, false, &now) == 0)
+		return ret;
+	check_result_set(r, CHECK_FAIL, "%s", now.msg);
+	return 0;
 }
 
 static int sql_preview(const struct step *s, struct step_ctx *ctx,
@@ -162,6 +211,8 @@ static int sql_apply(const struct step *s, struct step_ctx *ctx,
 
 	init(&w, s, ctx);
 	ret = step_sql_open(&w, false, err);
+	if (ret > 0 && !w.m.there)
+		ret = judge_use(s->priv, &w, true, err);
 	return ret < 0 ? ret : step_sql_apply(&w, err);
 }
 
@@ -221,6 +272,7 @@ static void sql_release(struct step *s)
 	sql_list_release(&q->up);
 	sql_list_release(&q->down);
 	free(q->probe);
+	free(q->unused);
 	free(q);
 	s->priv = NULL;
 }

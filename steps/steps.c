@@ -31,6 +31,7 @@ const struct step_ops *const step_kinds[] = {
 	&run_ops,
 	&sql_ops,
 	&state_ops,
+	&views_ops,
 	&write_ops,
 	NULL,
 };

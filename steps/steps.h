@@ -27,6 +27,7 @@ extern const struct step_ops remove_ops;
 extern const struct step_ops run_ops;
 extern const struct step_ops sql_ops;
 extern const struct step_ops state_ops;
+extern const struct step_ops views_ops;
 extern const struct step_ops write_ops;
 
 extern const struct step_ops check_absent_ops,

@@ -166,7 +166,19 @@ static int exec_report(const struct options *o,
 		mine.run_id = o->args.v[0];
 	session_init(&s, &mine, kinds);
 	ret = session_open_run(&s, false);
-	if (!ret && o->completion) {
+	if (!ret && o->compat)
+		ret = session_run_plan(&s);
+	if (!ret && o->compat) {
+		struct error err = ERROR_INIT;
+
+		if (report_compat(s.plan, s.sd.root_fd, &sb, &err) < 0) {
+			say_error(&err);
+			ret = error_code_exit(err.code);
+		} else {
+			print_text(&sb);
+		}
+		error_release(&err);
+	} else if (!ret && o->completion) {
 		ret = write_completion(&s);
 	} else if (!ret) {
 		report_markdown(s.run, NULL, &sb);
@@ -290,7 +302,7 @@ const struct command cmd_list = {
 
 const struct command cmd_report = {
 	.name = "report",
-	.usage = "[RUN] [--completion FILE]",
+	.usage = "[RUN] [--completion FILE] [--compat]",
 	.summary = N_("a run as Markdown"),
 	.max_args = 1,
 	.exec = exec_report,

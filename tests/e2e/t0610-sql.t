@@ -121,6 +121,28 @@ sqlite3 "$db" 'DROP TABLE _upshift_step'
 run_is 0 'and once more' up
 like "$out" 'nothing to do' 'does nothing'
 
+# --- views ---
+plan '{ id = "new"; kind = "sql"; store = "db"; up = [ "CREATE TABLE person (pid INTEGER PRIMARY KEY, full TEXT, seen INT NOT NULL)", "INSERT INTO person SELECT id, name, 7 FROM author" ]; },
+	{ id = "old"; kind = "views"; store = "db"; views = ( { name = "author"; defaults = { name = "'"'nobody'"'"; };
+		select = "SELECT pid AS id, full AS name FROM person";
+		insert = "INSERT INTO person (pid, full, seen) VALUES (NEW.id, NEW.\"name\", 0)";
+		update = "UPDATE person SET full = NEW.name WHERE pid = OLD.id";
+		delete = "DELETE FROM person WHERE pid = OLD.id"; } ); }'
+fresh
+run_is 0 'a view in place of a table' up
+is "$(sqlite3 "$db" "INSERT INTO author (id) VALUES (5); INSERT INTO author VALUES (6, 'Eve'); UPDATE author SET name = 'Bobby' WHERE id = 2; DELETE FROM author WHERE id = 6; SELECT * FROM author; SELECT seen FROM person; SELECT b.title, a.name FROM book b JOIN author a ON a.id = b.author WHERE b.id = 2; SELECT count(*) FROM upshift_old_author")" '1|Ada
+2|Bobby
+5|nobody
+7
+7
+0
+Two|Bobby
+2' 'is read and written as the table was'
+is "$(sqlite3 "$db" 'PRAGMA foreign_key_list(book)' | cut -d'|' -f3)" author \
+	'what refers to it names it still'
+run_is 0 'back' back
+as_before 'as it was'
+
 # --- killed ---
 plan '{ id = "a"; kind = "sql"; store = "db"; up = [ "CREATE TABLE x (a)", "INSERT INTO x VALUES (1)", "VACUUM", "INSERT INTO x VALUES (2)" ]; },
 	{ id = "b"; kind = "sql"; store = "db"; up = [ "INSERT INTO x VALUES (3)", "UPDATE x SET a = a * 10" ]; }'

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * views - what programs of the old version still see
+ *
+ * store; views (a list of groups: name, select, insert, update, delete,
+ * defaults, keep); count_use; deprecate (a date); security_invoker. See
+ * step-views.h for what is made of it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "effects.h"
+#include "plan.h"
+#include "step-sql.h"
+#include "step-views.h"
+#include "steps.h"
+
+/* PostgreSQL cuts names behind 63 bytes */
+#define NAMES_MAX 57
+
+struct views_step {
+	struct sql_target target;
+	struct views_spec spec;
+	struct sql_list up, down;
+};
+
+/* one statement, or several where more is fine; *text is as it was written */
+static void parse_sql(struct plan_node *n, const char *key, bool required,
+		      bool several, enum sql_dialect d, char **text)
+{
+	_cleanup_(sql_list_release) struct sql_list l = SQL_LIST_INIT;
+	const char *why;
+	int line = 1;
+
+	if (!plan_node_string(n, key, required, text))
+		return;
+	why = sql_split(&l, d, *text, strlen(*text), &line);
+	if (why)
+		plan_node_problem(n, key, "'%s': %s", key, _(why));
+	else if (!l.n || (l.n > 1 && !several))
+		plan_node_problem(n, key, _("'%s' must be one statement"),
+				  key);
+	else if (l.n == 1) {
+		/* a semicolon would end more than that */
+		free(*text);
+		*text = xstrdup(l.v[0].text);
+	}
+}
+
+static void parse_view(struct plan_node *n, const struct views_spec *spec,
+		       struct view_spec *w)
+{
+	w->keep = true;
+	(void)plan_node_bool(n, "keep", &w->keep);
+	(void)plan_node_pairs(n, "defaults", &w->defaults);
+	parse_sql(n, "select", true, false, spec->dialect, &w->select);
+	parse_sql(n, "insert", false, true, spec->dialect, &w->insert);
+	parse_sql(n, "update", false, true, spec->dialect, &w->update);
+	parse_sql(n, "delete", false, true, spec->dialect, &w->del);
+	if (!plan_node_string(n, "name", true, &w->name))
+		return;
+	if (!*w->name || strlen(w->name) + strlen(spec->step) > NAMES_MAX)
+		plan_node_problem(n, "name", _("the name of the view and that "
+				  "of the step are too long together"));
+}
+
+static bool is_date(const char *s)
+{
+	static const char form[] = "dddd-dd-dd";
+
+	if (strlen(s) != strlen(form))
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '-' ? s[i] != '-' : s[i] < '0' || s[i] > '9')
+			return false;
+	return true;
+}
+
+static void parse_rest(struct plan_node *n, struct views_spec *v)
+{
+	v->count_use = v->dialect == SQL_PG;
+	if (plan_node_bool(n, "count_use", &v->count_use) && v->count_use &&
+	    v->dialect == SQL_SQLITE)
+		plan_node_problem(n, "count_use",
+				  _("SQLite cannot count who reads"));
+	(void)plan_node_bool(n, "security_invoker", &v->invoker);
+	if (plan_node_string(n, "deprecate", false, &v->deprecate) &&
+	    !is_date(v->deprecate))
+		plan_node_problem(n, "deprecate", _("a date is written "
+						    "\"2026-06-30\""));
+	v->n = plan_node_count(n, "views");
+	v->v = xcalloc(v->n + 1, sizeof(*v->v));
+	for (size_t i = 0; i < v->n; i++)
+		parse_view(plan_node_child(n, "views", i), v, &v->v[i]);
+	if (!v->n)
+		plan_node_problem(n, "views", _("'%s' is missing"), "views");
+}
+
+static int views_parse(struct step *s, struct plan_node *n)
+{
+	struct views_step *v = xcalloc(1, sizeof(*v));
+
+	s->priv = v;
+	v->spec.step = s->id;
+	if (step_sql_target(n, &v->target)) {
+		v->spec.dialect = v->target.dialect;
+		parse_rest(n, &v->spec);
+	}
+	if (plan_node_failed(n))
+		return -EINVAL;
+	step_views_up(&v->spec, &v->up);
+	step_views_down(&v->spec, &v->down);
+	return 0;
+}
+
+static int views_effects(const struct step *s, struct step_ctx *ctx,
+			 struct effects *out, struct error *err)
+{
+	const struct views_step *v = s->priv;
+
+	(void)ctx;
+	(void)err;
+	/* no row is changed: on a server only the names are */
+	if (v->target.dialect == SQL_SQLITE)
+		step_sql_effects(&v->target, &v->up, out);
+	return 0;
+}
+
+static void init(struct sql_work *w, const struct step *s,
+		 struct step_ctx *ctx)
+{
+	const struct views_step *v = s->priv;
+
+	step_sql_init(w, s, ctx, &v->target, &v->up, &v->down);
+	/* a foreign key that names a view is a mismatch to SQLite's check */
+	w->names_only = true;
+}
+
+static int views_check(const struct step *s, struct step_ctx *ctx,
+		       struct check_result *r, struct error *err)
+{
+	_cleanup_work_ struct sql_work w;
+
+	init(&w, s, ctx);
+	return step_sql_check(&w, r, err);
+}
+
+static int views_preview(const struct step *s, struct step_ctx *ctx,
+			 struct preview *p, struct error *err)
+{
+	const struct views_step *v = s->priv;
+	_cleanup_work_ struct sql_work w;
+
+	init(&w, s, ctx);
+	step_sql_show(s, _("would run:"), &v->up, p);
+	if (v->target.dialect == SQL_SQLITE)
+		return step_sql_rehearse(&w, p, err);
+	return 0;
+}
+
+static int views_probe(const struct step *s, struct step_ctx *ctx,
+		       enum step_probe *ret, struct error *err)
+{
+	_cleanup_work_ struct sql_work w;
+	int r;
+
+	init(&w, s, ctx);
+	r = step_sql_open(&w, true, err);
+	*ret = r > 0 ? step_sql_state(&w) : PROBE_NOT;
+	return MIN(r, 0);
+}
+
+static int views_apply(const struct step *s, struct step_ctx *ctx,
+		       struct error *err)
+{
+	_cleanup_work_ struct sql_work w;
+	int ret;
+
+	init(&w, s, ctx);
+	ret = step_sql_open(&w, false, err);
+	return ret < 0 ? ret : step_sql_apply(&w, err);
+}
+
+static int views_undo(const struct step *s, struct step_ctx *ctx,
+		      struct error *err)
+{
+	const struct views_step *v = s->priv;
+	_cleanup_work_ struct sql_work w;
+	int ret;
+
+	init(&w, s, ctx);
+	if (v->target.dialect == SQL_SQLITE)
+		return 0;
+	ret = step_sql_open(&w, false, err);
+	return ret < 0 ? ret : step_sql_undo(&w, err);
+}
+
+static int views_redo(const struct step *s, struct step_ctx *ctx,
+		      struct error *err)
+{
+	const struct views_step *v = s->priv;
+
+	return v->target.dialect == SQL_SQLITE ? 0 : views_apply(s, ctx, err);
+}
+
+static void views_release(struct step *s)
+{
+	struct views_step *v = s->priv;
+
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->spec.n; i++) {
+		struct view_spec *w = &v->spec.v[i];
+
+		free(w->name);
+		free(w->select);
+		free(w->insert);
+		free(w->update);
+		free(w->del);
+		strvec_release(&w->defaults);
+	}
+	free(v->spec.v);
+	free(v->spec.deprecate);
+	sql_list_release(&v->up);
+	sql_list_release(&v->down);
+	free(v);
+	s->priv = NULL;
+}
+
+const struct step_ops views_ops = {
+	.name = "views",
+	.flags = STEP_RESUMES | STEP_LOOK_FIRST,
+	.parse = views_parse,
+	.effects = views_effects,
+	.check = views_check,
+	.preview = views_preview,
+	.probe = views_probe,
+	.apply = views_apply,
+	.undo = views_undo,
+	.redo = views_redo,
+	.release = views_release,
+};

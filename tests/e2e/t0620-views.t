@@ -1,0 +1,157 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2119,SC2120
+# What programs of the old version see: their statements give what they gave
+# before, who still uses them is counted, and the tables come back.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/pg.sh"
+pg_need
+pg_start a
+root=$tmp/data
+mkdir "$root"
+
+fresh()
+{
+	rm -rf "$root/.upshift"
+	pg_sql a <<'TXT'
+SET client_min_messages = error;
+DROP SCHEMA IF EXISTS u, _upshift, upshift_old_legacy CASCADE;
+DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+GRANT USAGE ON SCHEMA public TO public;
+CREATE TABLE chunks (id int PRIMARY KEY, content text NOT NULL,
+	indent int DEFAULT 0, parent int REFERENCES chunks ON DELETE CASCADE);
+CREATE TABLE tags (id serial PRIMARY KEY, name text UNIQUE);
+INSERT INTO chunks SELECT i, 'C' || i, i % 3 FROM generate_series(1, 20) i;
+INSERT INTO tags (name) SELECT 'T' || i FROM generate_series(1, 5) i;
+DROP ROLE IF EXISTS old_app; CREATE ROLE old_app LOGIN;
+GRANT SELECT, INSERT, UPDATE, DELETE ON chunks, tags TO old_app;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO old_app;
+CREATE SCHEMA u;
+CREATE TABLE u.chunk (cid int PRIMARY KEY, contents text NOT NULL,
+	attrs jsonb NOT NULL, parent int REFERENCES u.chunk ON DELETE CASCADE);
+CREATE TABLE u.tag (tid int PRIMARY KEY, label text UNIQUE);
+INSERT INTO u.chunk SELECT id, content, jsonb_build_object('indent', indent), parent FROM chunks;
+INSERT INTO u.tag SELECT id, name FROM tags;
+TXT
+	dump >"$tmp/before"
+}
+
+dump()
+{
+	"$pg_bin/pg_dump" -T _upshift_run "$(pg_conn a)" | grep -v '^\\\(un\)\?restrict'
+}
+
+cat >"$tmp/plan" <<TXT
+plan = 1; name = "app"; title = "App"; from = "1"; to = "2";
+stores: { db = "$(pg_url a)"; };
+steps = (
+  { id = "legacy"; kind = "views"; store = "db"; deprecate = "2026-12-31"; views = (
+    { name = "chunks"; defaults = { indent = "0"; };
+      select = "SELECT cid AS id, contents AS content, (attrs->>'indent')::int AS indent, parent FROM u.chunk";
+      insert = "INSERT INTO u.chunk VALUES (NEW.id, NEW.content, jsonb_build_object('indent', NEW.indent), NEW.parent)";
+      update = "UPDATE u.chunk SET cid = NEW.id, contents = NEW.content, attrs = attrs || jsonb_build_object('indent', NEW.indent), parent = NEW.parent WHERE cid = OLD.id";
+      delete = "DELETE FROM u.chunk WHERE cid = OLD.id;"; },
+    { name = "tags"; defaults = { id = "nextval('tags_id_seq')"; };
+      select = "SELECT tid AS id, label AS name FROM u.tag"; } ); } );
+TXT
+
+up()
+{
+	"$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes "$@"
+}
+
+back()
+{
+	"$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+}
+
+# What a client of the old version says and hears.
+client()
+{
+	# shellcheck disable=SC2016
+	PGOPTIONS='-c client_min_messages=warning' "$pg_bin/psql" -X -A -t \
+		-d "host=$pg_base/a/sock user=old_app dbname=postgres application_name=oldie" 2>&1 <<'TXT'
+\set VERBOSITY sqlstate
+SELECT * FROM chunks WHERE id < 3 ORDER BY id;
+SELECT c.content, t.name FROM chunks c JOIN tags t ON t.id = c.indent + 1 WHERE c.id = 4;
+INSERT INTO chunks (id, content) VALUES (101, 'new') RETURNING *;
+INSERT INTO chunks (id, content, parent) SELECT 100 + i, 'x' || i, 101 FROM generate_series(2, 4) i;
+INSERT INTO chunks (id, content) VALUES (101, 'twice');
+INSERT INTO chunks (id) VALUES (105);
+INSERT INTO chunks (id, content, parent) VALUES (106, 'orphan', 999);
+UPDATE chunks SET content = 'changed' WHERE id IN (102, 103);
+UPDATE chunks SET indent = t.id FROM tags t WHERE t.name = 'T5' AND chunks.id = 103 RETURNING chunks.*;
+UPDATE chunks SET content = 'none' WHERE id = 7777;
+SELECT * FROM chunks WHERE id > 100 ORDER BY id FOR UPDATE;
+DELETE FROM chunks WHERE id = 101;
+SELECT count(*) FROM chunks;
+COPY chunks (id, content, indent) FROM stdin;
+201	copied	2
+202	copied too	1
+\.
+SELECT content, indent FROM chunks WHERE id > 200 ORDER BY id;
+INSERT INTO tags (name) VALUES ('T6') RETURNING *;
+INSERT INTO tags (id, name) VALUES (1, 'upsert') ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING *;
+INSERT INTO tags (id, name) VALUES (1, 'x') ON CONFLICT DO NOTHING;
+DELETE FROM tags WHERE name = 'T2' RETURNING id;
+BEGIN READ ONLY; SELECT count(*) FROM tags; COMMIT;
+SELECT pg_stat_force_next_flush();
+TXT
+}
+
+fresh
+client >"$tmp/said"
+fresh
+run_is 9 'a dry run' up --dry-run
+dump | cmp -s "$tmp/before" -
+ok $? 'changes nothing'
+run_is 0 'views in place of the tables' up
+client >"$tmp/says"
+cmp -s "$tmp/said" "$tmp/says"
+ok $? 'old clients hear what they heard before' ||
+	diff "$tmp/said" "$tmp/says" | sed 's/^/# /'
+is "$(pg_sql a -c "SELECT contents, attrs FROM u.chunk WHERE cid = 201")" \
+	'copied|{"indent": 2}' 'what they write is in the new tables'
+is "$(pg_sql a -c "SELECT view, op, usr, app, sum(n) FROM _upshift.usage GROUP BY 1, 2, 3, 4 ORDER BY 1, 2")" \
+	'chunks|DELETE|old_app|oldie|1
+chunks|INSERT|old_app|oldie|3
+chunks|UPDATE|old_app|oldie|3' 'writers are counted'
+is "$(pg_sql a -c "SELECT obj_description('chunks'::regclass)")" \
+	'deprecated, until 2026-12-31' 'the date stands at the view'
+
+# --- nobody may drop what is used ---
+cat >"$tmp/plan2" <<TXT
+plan = 1; name = "contract"; title = "Contract"; from = "2"; to = "3";
+stores: { db = "$(pg_url a)"; };
+vars: { quiet = "30d"; };
+steps = ( { id = "contract"; kind = "sql"; store = "db"; unused = "legacy"; unused_for = "\${quiet}"; up = [ "DROP VIEW chunks, tags" ]; } );
+TXT
+contract()
+{
+	"$UPSHIFT" run "$tmp/plan2" --root "$tmp/data2" --batch --yes --confirm contract "$@"
+}
+mkdir "$tmp/data2"
+run_is 1 'a contract while they are used' contract
+like "$err" "the views of step 'legacy' are still in use" 'is refused'
+run_is 0 'who uses them' "$UPSHIFT" report --compat --root "$root"
+like "$out" 'chunks +INSERT +old_app +oldie +[0-9-]+ +3' 'is told: writers'
+like "$out" 'tags +SELECT +- +- +- +[1-9]' 'and readers'
+run_is 1 'then' contract
+like "$err" 'were not used for 0.0 days, and 30.0 are asked for' 'it is watched from now on'
+pg_sql a -c "UPDATE _upshift.watch SET since = since - interval '40 days'; UPDATE _upshift.usage SET day = day - 40"
+pg_sql a -c 'SELECT 1 FROM tags LIMIT 1; SELECT pg_stat_force_next_flush()' >/dev/null
+run_is 1 'one reader' contract
+like "$err" 'still in use' 'is seen'
+run_is 0 'watched again' "$UPSHIFT" report --compat --root "$root"
+pg_sql a -c "UPDATE _upshift.watch SET since = since - interval '31 days'"
+run_is 0 'unused for 30 days' contract
+
+# --- back ---
+fresh
+run_is 0 'views' up
+run_is 0 'a rollback' back
+dump >"$tmp/now"
+cmp -s "$tmp/before" "$tmp/now"
+ok $? 'the tables are back, and nothing else' ||
+	diff "$tmp/before" "$tmp/now" | head -30 | sed 's/^/# /'
+done_testing
