@@ -21,6 +21,7 @@ const struct step_ops *const step_kinds[] = {
 	&confirm_ops,
 	&copy_ops,
 	&copy_records_ops,
+	&cutover_ops,
 	&json_edit_ops,
 	&jsonl_edit_ops,
 	&link_ops,

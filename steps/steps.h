@@ -17,6 +17,7 @@ extern const struct step_ops backfill_ops;
 extern const struct step_ops confirm_ops;
 extern const struct step_ops copy_ops;
 extern const struct step_ops copy_records_ops;
+extern const struct step_ops cutover_ops;
 extern const struct step_ops json_edit_ops;
 extern const struct step_ops jsonl_edit_ops;
 extern const struct step_ops link_ops;
