@@ -152,7 +152,7 @@ n=0
 points=0
 bad=
 while :; do
-	n=$((n + 5))
+	n=$((n + 9))
 	fresh
 	UPSHIFT_TEST_FAULT=any:$n:kill up >/dev/null 2>&1
 	[ $? = 137 ] || break
@@ -178,7 +178,7 @@ fresh
 up >"$tmp/out" 2>&1 &
 runner=$!
 until [ "$(pg_sql a -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(CASE%' AND state = 'active'")" = 1 ]; do :; done
-pg_stop a KILL
+pg_stop a QUIT
 pg_start a
 PGAPPNAME=go pg_sql a -q -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &
 sleeper=$!
@@ -188,7 +188,7 @@ like "$(cat "$tmp/out")" 'connection lost, attempt 2 of 7' 'is told'
 is "$(pg_sql a -c 'SELECT count(*) FROM tag')" 50 'and all is done once'
 kill "$sleeper"
 pg_stop a
-run_is 5 'no server' back
+run_is 2 'no server' back
 pg_start a
 run_is 0 'there again' back
 as_before 'back'
