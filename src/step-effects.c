@@ -11,6 +11,7 @@
 static const char *const beside_sqlite[] = { "-wal", "-shm", "-journal",
 					     NULL };
 static const char *const beside_json[] = { ".upshift", ".upshift-part",
+					   ".upshift-new",
 					   NULL };
 
 static const char *const *beside(enum plan_store_kind kind)

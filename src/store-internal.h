@@ -69,6 +69,8 @@ struct store {
 
 extern const struct store_ops store_sqlite_ops;
 extern const struct store_ops store_pg_ops;
+extern const struct store_ops store_json_ops;
+extern const struct store_ops store_jsonl_ops;
 
 /* --- store-caps.c --- */
 /* what the environment takes away, for tests */

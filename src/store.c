@@ -25,8 +25,8 @@ static const struct {
 #else
 	{ "pg", NULL },
 #endif
-	{ "json", NULL },
-	{ "jsonl", NULL },
+	{ "json", &store_json_ops },
+	{ "jsonl", &store_jsonl_ops },
 };
 
 enum store_class store_class(int ret)

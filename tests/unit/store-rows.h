@@ -26,7 +26,7 @@ static void assert_batch(const struct store_batch *b, const char *expect)
 	assert_string_equal(text, expect);
 }
 
-static void assert_rows(struct store *s, const char *query, const char *expect)
+static _unused_ void assert_rows(struct store *s, const char *query, const char *expect)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 

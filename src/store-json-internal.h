@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_JSON_INTERNAL_H
+#define STORE_JSON_INTERNAL_H
+/*
+ * store-json-internal - records in a JSON document or in JSON lines
+ *
+ * An index in memory, sorted by key, says where each record stands: in the
+ * file, in what was written since (FILE.upshift-part, of a document), or in
+ * the transaction. Where a line has the key of an earlier one it counts.
+ *
+ * A document is rendered as a whole when the last range is done (or at once
+ * where there are no ranges); until then its new records are lines of the part,
+ * {"@key": NAME, "@value": ELEMENT} or {"@gone": KEY}. New lines of JSONL are
+ * appended; where one is to be replaced or removed the file is written anew.
+ *
+ * On disk: what is appended is flushed, and then FILE.upshift replaced, which
+ * holds the lengths that count and the marks. What stands behind these lengths
+ * after a crash is cut off by the next one who may write. A file that is
+ * written anew is flushed under the name FILE.upshift-new; FILE.upshift then
+ * names its inode, and whoever opens the store finishes the rename. So rows and
+ * marks change together.
+ */
+#include "base/strbuf.h"
+#include "store-internal.h"
+
+struct json_path;
+struct json_filter;
+struct json_tree;
+
+enum json_src { SRC_FILE, SRC_PART, SRC_TX };
+
+struct json_entry {
+	size_t key;              /* in keys */
+	uint64_t off;
+	uint32_t len;
+	/* of a member of the file: its name begins so far ahead, with quotes */
+	uint32_t back, name_len;
+	uint8_t src;             /* enum json_src */
+	bool gone, written;
+};
+
+struct json_entries {
+	struct json_entry *v;
+	size_t n, cap;
+};
+
+struct json_mark {
+	char *step, *lo, *hi, *pos;
+	int part;
+	uint64_t rows, batches;
+	bool done;
+};
+
+struct json_marks {
+	struct json_mark *v;
+	size_t n, cap;
+};
+
+/* bytes of a file around the last place that was read */
+struct json_window {
+	struct strbuf buf;
+	uint64_t off;
+};
+
+struct json_store {
+	struct store s;
+	struct store_clock clock;
+	bool lines, read_only, create;
+	int dir_fd;
+	char *path, *base;       /* below the root; its last name */
+	char *member;            /* names with dots between, "" the document */
+	int fd[2];               /* SRC_FILE, SRC_PART; -1: none */
+	uint64_t len[2];         /* what counts */
+	struct json_window win[2];
+	bool dirty;              /* this session has said that it writes */
+	uint64_t new_ino;        /* of the file written anew */
+	struct json_marks marks, marks_before;
+	/* the index; sign says of which keys */
+	char *sign;
+	struct strvec key;       /* its columns */
+	struct strbuf keys;
+	struct json_entries index, pending;
+	struct strbuf tx;
+	size_t keys_before;
+	bool rewrite, moved;     /* in this transaction */
+	/* of a document: first byte in the container, its closing bracket */
+	bool object, found, named; /* named: new elements have names */
+	uint64_t open_at, close_at;
+	uint64_t key_at;         /* of the element of json_each_element() */
+};
+
+/* how rows of a shape are read from elements */
+struct json_reader {
+	const struct store_shape *shape;
+	struct json_path **path; /* or NULL for a member */
+	struct json_filter *where;
+};
+
+/* --- store-json-row.c --- */
+int json_reader_init(struct json_reader *r, const struct json_store *q,
+		     const struct store_shape *shape, bool exprs,
+		     struct error *err);
+void json_reader_release(struct json_reader *r);
+/* cells from .. to of an element at node; name: of the member, or NULL */
+void json_reader_cells(const struct json_reader *r, const struct json_tree *t,
+		       uint32_t node, const char *name, size_t n,
+		       uint32_t to, struct store_batch *b);
+bool json_reader_takes(const struct json_reader *r, const struct json_tree *t,
+		       uint32_t node);
+/* the text of a new element; old: the tree of the one before, or NULL */
+void json_row_text(const struct store_shape *shape,
+		   const struct store_batch *b, uint32_t row,
+		   const struct json_tree *old, uint32_t node,
+		   struct strbuf *out);
+/* the column "@key" of a row; NULL: none */
+const struct store_cell *json_row_name(const struct store_shape *shape,
+				       const struct store_batch *b,
+				       uint32_t row);
+
+/* --- store-json-scan.c --- */
+/* every element of the file in its order; key: span of the member's name with
+   quotes, n 0 in arrays and lines; nonzero ends it */
+typedef int json_element_fn(struct json_store *q, uint64_t off, uint32_t len,
+			    const char *key, size_t n, void *ctx,
+			    struct error *err);
+int json_each_element(struct json_store *q, json_element_fn *fn, void *ctx,
+		      struct error *err);
+int json_each_line(struct json_store *q, enum json_src src,
+		   json_element_fn *fn, void *ctx, struct error *err);
+/* the bytes of an entry, valid until the next call */
+const char *json_entry_text(struct json_store *q, const struct json_entry *e,
+			    struct error *err);
+/* the element in it: the text itself, or "@value" of a line of the part.
+   -EINVAL, err filled, where it is no document; 1: name has "@key" */
+int json_entry_parse(struct json_store *q, const struct json_entry *e,
+		     struct json_tree *t, uint32_t *node, struct strbuf *name,
+		     struct error *err);
+
+/* --- store-json-index.c --- */
+/* the index for these keys and this condition; 0 or -errno */
+int json_index(struct json_store *q, const struct store_shape *shape,
+	       bool exprs, struct error *err);
+void json_index_drop(struct json_store *q);
+/* appends to keys; the offset */
+size_t json_index_key(struct json_store *q, const struct store_batch *b,
+		      uint32_t row, uint32_t nkey);
+/* the first whose key is not before (after: is behind) */
+size_t json_index_seek(const struct json_store *q,
+		       const struct json_entries *in, const char *key,
+		       bool after);
+struct json_entry *json_index_find(const struct json_store *q,
+				   const struct json_entries *in,
+				   const char *key);
+void json_index_pend(struct json_store *q, const struct json_entry *e);
+/* what was pending is in the index, at src, from + its offset */
+void json_index_merge(struct json_store *q, enum json_src src, uint64_t from);
+int json_key_cmp(const char *a, const char *b);
+
+/* --- store-json-file.c --- */
+int json_files_open(struct json_store *q, struct error *err);
+/* what the transaction brings, and the marks; durable */
+int json_files_commit(struct json_store *q, struct error *err);
+int json_files_close(struct json_store *q, struct error *err);
+/* a record that says so before the first change of a session */
+int json_files_begin(struct json_store *q, struct error *err);
+int json_files_marks(struct json_store *q, struct error *err);
+void json_marks_copy(struct json_marks *dst, const struct json_marks *src);
+void json_marks_release(struct json_marks *m);
+
+/* --- store-json-render.c --- */
+int json_render(struct json_store *q, int fd, struct error *err);
+
+#endif

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT */
+/* json: and jsonl: as stores. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/i18n.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "json-text.h"
+#include "json-tree.h"
+#include "store-json-internal.h"
+
+#define COLUMNS_LOOKED_AT 1000
+
+static struct json_store *of(struct store *s)
+{
+	return (struct json_store *)s;
+}
+
+/* --- transactions --- */
+
+static void forget(struct json_store *q)
+{
+	q->pending.n = 0;
+	strbuf_clear(&q->tx);
+	if (q->keys.len > q->keys_before)
+		strbuf_set_len(&q->keys, q->keys_before);
+	q->rewrite = q->moved = false;
+	json_marks_release(&q->marks_before);
+}
+
+static int json_begin(struct store *s, bool write, struct error *err)
+{
+	struct json_store *q = of(s);
+	int ret = 0;
+
+	if (write && q->read_only)
+		return error_set(err, ERR_STORE, -EROFS,
+				 _("%s: it was opened for reading"), s->name);
+	if (write)
+		ret = json_files_begin(q, err);
+	q->keys_before = q->keys.len;
+	json_marks_copy(&q->marks_before, &q->marks);
+	return ret;
+}
+
+static int json_commit(struct store *s, struct error *err)
+{
+	struct json_store *q = of(s);
+	int ret = 0;
+
+	if (q->pending.n || q->moved)
+		ret = json_files_commit(q, err);
+	if (ret < 0)
+		return ret;
+	q->keys_before = q->keys.len;
+	forget(q);
+	return 0;
+}
+
+static void json_abort(struct store *s)
+{
+	struct json_store *q = of(s);
+	struct json_marks now = q->marks;
+
+	q->marks = q->marks_before;
+	q->marks_before = now;
+	forget(q);
+}
+
+/* --- reading --- */
+
+/* a key as it comes, in keys of the index; the caller takes it off again */
+static int bound(struct json_store *q, const struct store_shape *shape,
+		 const char *key, size_t *ret, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	store_batch_clear(&b, shape->nkey);
+	if (store_key_cells(key, &b) < 0)
+		return error_set(err, ERR_STORE, -EINVAL,
+				 _("%s: '%s' is no key of '%s'"), q->s.name,
+				 key, q->path);
+	*ret = json_index_key(q, &b, 0, shape->nkey);
+	return 0;
+}
+
+/* from .. to of both lists */
+struct range {
+	size_t i, end, k, kend;
+};
+
+static int range_of(struct json_store *q, const struct store_shape *shape,
+		    const char *after, const char *until, struct range *r,
+		    struct error *err)
+{
+	size_t was = q->keys.len, lo = 0, hi = 0;
+	int ret = 0;
+
+	if (after)
+		ret = bound(q, shape, after, &lo, err);
+	if (ret == 0 && until)
+		ret = bound(q, shape, until, &hi, err);
+	if (ret == 0) {
+		const char *keys = q->keys.buf;
+
+		r->i = after ? json_index_seek(q, &q->index, keys + lo, true) :
+		       0;
+		r->k = after ? json_index_seek(q, &q->pending, keys + lo,
+					       true) : 0;
+		r->end = until ? json_index_seek(q, &q->index, keys + hi,
+						 true) : q->index.n;
+		r->kend = until ? json_index_seek(q, &q->pending, keys + hi,
+						  true) : q->pending.n;
+	}
+	strbuf_set_len(&q->keys, was);
+	return ret;
+}
+
+/* the next of both in order, what is pending before what it replaces */
+static const struct json_entry *next_entry(struct json_store *q,
+					   struct range *r)
+{
+	while (r->i < r->end || r->k < r->kend) {
+		int c = r->i == r->end ? 1 : r->k == r->kend ? -1 :
+			json_key_cmp(q->keys.buf + q->index.v[r->i].key,
+				     q->keys.buf + q->pending.v[r->k].key);
+
+		if (c < 0)
+			return &q->index.v[r->i++];
+		r->i += c == 0;
+		if (!q->pending.v[r->k++].gone)
+			return &q->pending.v[r->k - 1];
+	}
+	return NULL;
+}
+
+static int add_row(struct json_store *q, const struct json_reader *r,
+		   const struct json_entry *e, struct json_tree *t,
+		   struct store_batch *b, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+	uint32_t node;
+	int ret = json_entry_parse(q, e, t, &node, &name, err);
+
+	if (ret < 0)
+		return ret;
+	json_reader_cells(r, t, node, ret ? name.buf : NULL, name.len,
+			  r->shape->ncol, b);
+	return 0;
+}
+
+static int json_scan_rows(struct store *s, const struct store_shape *shape,
+			  const char *after, const char *until,
+			  uint32_t limit, struct store_batch *b,
+			  struct error *err)
+{
+	struct json_store *q = of(s);
+	_cleanup_json_tree_ struct json_tree t;
+	const struct json_entry *e;
+	struct json_reader r;
+	struct range range;
+	int ret = json_index(q, shape, true, err);
+
+	json_tree_init(&t);
+	if (ret == 0)
+		ret = range_of(q, shape, after, until, &range, err);
+	if (ret == 0)
+		ret = json_reader_init(&r, q, shape, true, err);
+	if (ret < 0)
+		return ret;
+	while (ret == 0 && b->nrow < limit && (e = next_entry(q, &range)))
+		ret = add_row(q, &r, e, &t, b, err);
+	json_reader_release(&r);
+	return ret < 0 ? ret : (int)b->nrow;
+}
+
+/* the cells of a key in keys */
+static void key_cells(const struct json_store *q, size_t at,
+		      struct store_batch *b)
+{
+	const char *p = q->keys.buf + at;
+
+	for (; (unsigned char)*p != 0xff;) {
+		uint32_t n;
+
+		memcpy(&n, p + 1, sizeof(n));
+		store_batch_add(b, (enum store_type)*p, p + 5, n);
+		p += 5 + n;
+	}
+}
+
+static int json_split(struct store *s, const struct store_shape *shape,
+		      const char *lo, const char *hi, uint64_t every,
+		      struct store_batch *b, struct error *err)
+{
+	struct json_store *q = of(s);
+	const struct json_entry *e;
+	struct range range;
+	uint64_t n = 0;
+	size_t key = 0;
+	int ret = json_index(q, shape, true, err);
+
+	if (ret == 0)
+		ret = range_of(q, shape, lo, hi, &range, err);
+	/* a part ends where one more row comes behind it */
+	while (ret == 0 && (e = next_entry(q, &range))) {
+		if (n && n % every == 0)
+			key_cells(q, key, b);
+		key = e->key;
+		n++;
+	}
+	return ret < 0 ? ret : (int)b->nrow;
+}
+
+struct looking {
+	struct json_tree t;
+	struct strvec names;
+	int left;
+};
+
+static int look_at(struct json_store *q, uint64_t off, uint32_t len,
+		   const char *key, size_t n, void *ctx, struct error *err)
+{
+	struct json_entry e = { .off = off, .len = len, .src = SRC_FILE };
+	struct looking *l = ctx;
+	uint32_t node;
+	int ret = json_entry_parse(q, &e, &l->t, &node, NULL, err);
+
+	(void)key; /* no column of the element */
+	(void)n;
+	if (ret < 0)
+		return ret;
+	if (json_type_of(&l->t, node) != JSON_T_OBJECT)
+		return 0;
+	for (uint32_t i = json_child(&l->t, node); i;
+	     i = json_next(&l->t, i)) {
+		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+		const char *k = json_key(&l->t, i, &n);
+
+		json_text_decode(k, n, &name);
+		if (!strvec_has(&l->names, name.buf))
+			strvec_push(&l->names, name.buf);
+	}
+	return --l->left <= 0;
+}
+
+/* the members that the first elements have; they have no types */
+static int json_columns(struct store *s, const char *set,
+			struct store_batch *b, struct error *err)
+{
+	struct looking l = { .left = COLUMNS_LOOKED_AT };
+	int ret;
+
+	if (*set)
+		return 0;
+	json_tree_init(&l.t);
+	ret = json_each_element(of(s), look_at, &l, err);
+	for (size_t i = 0; ret >= 0 && i < l.names.n; i++) {
+		store_batch_add(b, STORE_TEXT, l.names.v[i],
+				strlen(l.names.v[i]));
+		store_batch_add(b, STORE_TEXT, "json", 4);
+		store_batch_add(b, STORE_BOOL, "f", 1);
+		store_batch_add(b, STORE_TEXT, NULL, 0);
+		store_batch_add(b, STORE_INT, "0", 1);
+	}
+	json_tree_release(&l.t);
+	strvec_release(&l.names);
+	return ret < 0 ? ret : (int)b->nrow;
+}
+
+/* --- writing --- */
+
+static void set_state(struct json_store *q, const char *state)
+{
+	(void)snprintf(q->s.sqlstate, sizeof(q->s.sqlstate), "%s", state);
+}
+
+static int check_keys(struct json_store *q, const struct store_shape *shape,
+		      const struct store_batch *b, uint32_t row,
+		      struct error *err)
+{
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		if (store_batch_cell(b, row, i)->len >= 0)
+			continue;
+		set_state(q, "23502");
+		return error_set(err, ERR_STORE, -EBADMSG,
+			_("%s: '%s' is NULL, which a key cannot be"),
+			q->s.name, shape->col[i]);
+	}
+	return 0;
+}
+
+/* what is there under the key now, or NULL */
+static struct json_entry *current(struct json_store *q, size_t key)
+{
+	const char *k = q->keys.buf + key;
+	struct json_entry *e = json_index_find(q, &q->pending, k);
+
+	if (e)
+		return e->gone ? NULL : e;
+	return json_index_find(q, &q->index, k);
+}
+
+/* a line of the transaction; of a document with what it is */
+static void add_line(struct json_store *q, const struct store_cell *name,
+		     const struct store_batch *b, const struct strbuf *text,
+		     struct json_entry *e)
+{
+	e->off = q->tx.len;
+	e->src = SRC_TX;
+	if (q->lines) {
+		strbuf_add(&q->tx, text->buf, text->len);
+	} else {
+		strbuf_addch(&q->tx, '{');
+		if (name && name->len >= 0) {
+			strbuf_addstr(&q->tx, "\"@key\": ");
+			json_text_encode(b->buf + name->off,
+					 (size_t)name->len, &q->tx);
+			strbuf_addstr(&q->tx, ", ");
+			q->named = true;
+		}
+		strbuf_addf(&q->tx, "\"@value\": %s}", text->buf);
+	}
+	e->len = (uint32_t)(q->tx.len - e->off);
+	strbuf_addch(&q->tx, '\n');
+}
+
+static int put_row(struct json_store *q, const struct store_shape *shape,
+		   const struct store_batch *b, uint32_t row,
+		   enum store_conflict how, struct json_tree *t,
+		   struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct json_entry e = { .gone = false };
+	struct json_entry *old;
+	uint32_t node = 0;
+	int ret = check_keys(q, shape, b, row, err);
+
+	if (ret < 0)
+		return ret;
+	e.key = json_index_key(q, b, row, shape->nkey);
+	old = current(q, e.key);
+	if (old && how == STORE_ERROR) {
+		set_state(q, "23505");
+		return error_set(err, ERR_STORE, -EBADMSG,
+			_("%s: '%s' has this key already"), q->s.name,
+			q->path);
+	}
+	if (old && how == STORE_SKIP) {
+		strbuf_set_len(&q->keys, e.key);
+		return 0;
+	}
+	if (old) {
+		ret = json_entry_parse(q, old, t, &node, NULL, err);
+		if (ret < 0)
+			return ret;
+		q->rewrite = true;
+	}
+	json_row_text(shape, b, row, old ? t : NULL, node, &text);
+	add_line(q, json_row_name(shape, b, row), b, &text, &e);
+	json_index_pend(q, &e);
+	return 1;
+}
+
+static int json_put(struct store *s, const struct store_shape *shape,
+		    const struct store_batch *b, uint32_t from, uint32_t n,
+		    enum store_conflict how, struct error *err)
+{
+	struct json_store *q = of(s);
+	_cleanup_json_tree_ struct json_tree t;
+	int ret = json_index(q, shape, false, err), count = 0;
+
+	json_tree_init(&t);
+	for (uint32_t i = from; ret >= 0 && i < from + n; i++) {
+		ret = put_row(q, shape, b, i, how, &t, err);
+		count += ret > 0;
+	}
+	return ret < 0 ? ret : count;
+}
+
+static int json_del(struct store *s, const struct store_shape *shape,
+		    const struct store_batch *b, struct error *err)
+{
+	struct json_store *q = of(s);
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	int ret = json_index(q, shape, false, err), count = 0;
+
+	for (uint32_t i = 0; ret == 0 && i < b->nrow; i++) {
+		struct json_entry e = { .gone = true };
+
+		e.key = json_index_key(q, b, i, shape->nkey);
+		if (!current(q, e.key)) {
+			strbuf_set_len(&q->keys, e.key);
+			continue;
+		}
+		if (!q->lines) {
+			store_key(b, i, shape->nkey, &key);
+			strbuf_addf(&q->tx, "{\"@gone\": %s}\n", key.buf);
+		}
+		q->rewrite = true;
+		json_index_pend(q, &e);
+		count++;
+	}
+	return ret < 0 ? ret : count;
+}
+
+/* --- marks --- */
+
+static struct json_mark *find_mark(struct json_store *q, const char *step,
+				   int part)
+{
+	for (size_t i = 0; i < q->marks.n; i++)
+		if (q->marks.v[i].part == part &&
+		    !strcmp(q->marks.v[i].step, step))
+			return &q->marks.v[i];
+	return NULL;
+}
+
+static int new_mark(struct json_store *q, const struct store_mark *m,
+		    struct error *err)
+{
+	struct json_mark *n;
+	size_t at = 0;
+	int ret;
+
+	if (q->read_only)
+		return error_set(err, ERR_STORE, -EROFS,
+			_("%s: it was opened for reading"), q->s.name);
+	if (find_mark(q, m->step, m->part))
+		return 0;
+	ret = json_files_begin(q, err);
+	if (ret < 0)
+		return ret;
+	VEC_GROW(q->marks.v, q->marks.n, q->marks.cap);
+	while (at < q->marks.n && q->marks.v[at].part < m->part)
+		at++;
+	memmove(&q->marks.v[at + 1], &q->marks.v[at],
+		(q->marks.n - at) * sizeof(*q->marks.v));
+	q->marks.n++;
+	n = &q->marks.v[at];
+	memset(n, 0, sizeof(*n));
+	n->step = xstrdup(m->step);
+	n->part = m->part;
+	n->lo = xstrdup_null(m->lo);
+	n->hi = xstrdup_null(m->hi);
+	n->pos = xstrdup("");
+	return json_files_marks(q, err);
+}
+
+static int json_mark(struct store *s, const struct store_mark *m,
+		     const char *old, struct error *err)
+{
+	struct json_store *q = of(s);
+	struct json_mark *have;
+
+	if (!old)
+		return new_mark(q, m, err);
+	have = find_mark(q, m->step, m->part);
+	if (!have || strcmp(have->pos, old) != 0)
+		return error_set(err, ERR_STORE, -ESTALE,
+			_("%s: somebody else moved the position of '%s'"),
+			s->name, m->step);
+	free(have->pos);
+	have->pos = xstrdup(m->pos);
+	have->rows += m->rows;
+	have->batches++;
+	have->done = m->done;
+	q->moved = true;
+	return 0;
+}
+
+static void add_text(struct store_batch *b, const char *text)
+{
+	store_batch_add(b, STORE_TEXT, text, text ? strlen(text) : 0);
+}
+
+static void add_number(struct store_batch *b, uint64_t n)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	store_batch_add(b, STORE_INT, text, strlen(text));
+}
+
+static int json_marks(struct store *s, const char *step,
+		      struct store_batch *b, struct error *err)
+{
+	const struct json_store *q = of(s);
+
+	(void)err; /* they are in memory */
+	for (size_t i = 0; i < q->marks.n; i++) {
+		const struct json_mark *m = &q->marks.v[i];
+
+		if (strcmp(m->step, step) != 0)
+			continue;
+		add_number(b, (uint64_t)m->part);
+		add_text(b, m->lo);
+		add_text(b, m->hi);
+		add_text(b, m->pos);
+		add_number(b, m->rows);
+		add_number(b, m->batches);
+		add_number(b, m->done);
+	}
+	return (int)b->nrow;
+}
+
+/* --- open and close --- */
+
+static void json_close(struct store *s)
+{
+	struct json_store *q = of(s);
+
+	/* what it would say the next one finds out */
+	(void)json_files_close(q, NULL);
+	json_index_drop(q);
+	json_marks_release(&q->marks);
+	json_marks_release(&q->marks_before);
+	strbuf_release(&q->keys);
+	strbuf_release(&q->tx);
+	free(q->index.v);
+	free(q->pending.v);
+	strvec_release(&q->key);
+	free(q->path);
+	free(q->base);
+	free(q->member);
+	free(q);
+}
+
+static int open_kind(const char *rest, const struct store_options *o,
+		     bool lines, struct store **ret, struct error *err)
+{
+	struct json_store *q = xcalloc(1, sizeof(*q));
+	size_t n = lines ? strlen(rest) : strcspn(rest, "#");
+	const char *name, *why;
+	int r = 0;
+
+	q->s.ops = lines ? &store_jsonl_ops : &store_json_ops;
+	q->s.name = xasprintf("%s:%s", lines ? "jsonl" : "json", rest);
+	strbuf_init(&q->keys);
+	strbuf_init(&q->tx);
+	strbuf_init(&q->win[0].buf);
+	strbuf_init(&q->win[1].buf);
+	q->lines = lines;
+	q->read_only = o->read_only;
+	q->create = o->create;
+	q->dir_fd = q->fd[0] = q->fd[1] = -1;
+	q->path = xstrndup(rest, n);
+	q->member = xstrdup(rest[n] == '#' ? rest + n + 1 : "");
+	store_clock_init(&q->clock, o);
+	why = path_check(q->path);
+	if (!why && *q->path == '/')
+		why = N_("a store lies below the root");
+	if (why)
+		r = error_set(err, ERR_PLAN_VALUE, -EINVAL, "'%s': %s",
+			      q->path, _(why));
+	if (r == 0) {
+		q->dir_fd = fs_open_parent(o->root_fd, q->path, &name);
+		if (q->dir_fd < 0)
+			r = error_errno(err, ERR_STORE, q->dir_fd,
+					_("cannot open '%s'"), q->path);
+		else
+			q->base = xstrdup(name);
+	}
+	if (r == 0)
+		r = json_files_open(q, err);
+	if (r < 0) {
+		store_close(&q->s);
+		return r;
+	}
+	*ret = &q->s;
+	return 0;
+}
+
+static int json_open(const char *rest, const struct store_options *o,
+		     struct store **ret, struct error *err)
+{
+	return open_kind(rest, o, false, ret, err);
+}
+
+static int jsonl_open(const char *rest, const struct store_options *o,
+		      struct store **ret, struct error *err)
+{
+	return open_kind(rest, o, true, ret, err);
+}
+
+#define OPS \
+	.close = json_close, .begin = json_begin, .commit = json_commit, \
+	.abort = json_abort, .scan = json_scan_rows, .put = json_put, \
+	.del = json_del, .mark = json_mark, .marks = json_marks, \
+	.columns = json_columns, .split = json_split
+
+const struct store_ops store_json_ops = {
+	.scheme = "json", .open = json_open, OPS
+};
+
+const struct store_ops store_jsonl_ops = {
+	.scheme = "jsonl", .open = jsonl_open, OPS
+};
