@@ -371,15 +371,15 @@ static bool all_done(const struct json_store *q)
 static int keep_mode(struct json_store *q, int fd)
 {
 	struct stat st, now;
+	int ret = 0;
 
 	if (q->fd[SRC_FILE] < 0)
 		return fs_chmod(fd, 0644);
 	if (fstat(q->fd[SRC_FILE], &st) < 0 || fstat(fd, &now) < 0)
 		return -errno;
-	if ((st.st_uid != now.st_uid || st.st_gid != now.st_gid) &&
-	    fchown(fd, st.st_uid, st.st_gid) < 0)
-		return -errno;
-	return fs_chmod(fd, st.st_mode & 07777);
+	if (st.st_uid != now.st_uid || st.st_gid != now.st_gid)
+		ret = fs_chown(fd, "", st.st_uid, st.st_gid, AT_EMPTY_PATH);
+	return ret < 0 ? ret : fs_chmod(fd, st.st_mode & 07777);
 }
 
 /* a flushed file FILE.upshift-new with all of it; *ino */

@@ -138,7 +138,10 @@ int64_t store_batch_int(const struct store_batch *b, uint32_t row,
  * What a scan yields and a put takes. set is NAME or SCHEMA.NAME (a dot in a
  * name cannot be had). expr, if not NULL, holds for each column what is read
  * in its place, in the language of the store, or NULL for the column; where is
- * a condition in that language, or NULL. All borrowed.
+ * a condition in that language, or NULL. All borrowed. Of a file of records a
+ * column is a member of the element, "@key" its name in an object, "@value" all
+ * of it byte for byte; expr is a JSON path into the element, where a filter
+ * (@.a > 9), set "".
  */
 struct store_shape {
 	const char *set;

@@ -154,22 +154,16 @@ static void test_kinds(_unused_ void **state)
 /* what was left out at configure is told from what is none */
 static void test_left_out(_unused_ void **state)
 {
-	static const char *const urls[] = {
-		"json:a.json", "jsonl:a.jsonl",
-#ifndef HAVE_PG
-		"pg:host=/nowhere",
-#endif
-	};
 	struct store_options o = { .root_fd = AT_FDCWD };
+	_cleanup_error_ struct error err = ERROR_INIT;
 	struct store *s;
 
-	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
-		_cleanup_error_ struct error err = ERROR_INIT;
-
-		assert_int_equal(store_open(urls[i], &o, &s, &err),
-				 -EOPNOTSUPP);
-		assert_int_equal(error_code_exit(err.code), 69);
-	}
+#ifdef HAVE_PG
+	skip();
+#endif
+	assert_int_equal(store_open("pg:host=/nowhere", &o, &s, &err),
+			 -EOPNOTSUPP);
+	assert_int_equal(error_code_exit(err.code), 69);
 }
 
 static void test_classes(_unused_ void **state)
