@@ -31,6 +31,7 @@ struct compare_query {
 };
 
 struct step_compare {
+	struct step_count *count; /* counts alone; NULL mostly */
 	bool own;                       /* map is given */
 	struct records_map map;
 	struct strvec copies;           /* ids of steps */

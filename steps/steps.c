@@ -10,7 +10,6 @@ const struct step_ops *const step_kinds[] = {
 	&check_json_ops,
 	&check_jsonl_ops,
 	&check_process_ops,
-	&check_records_ops,
 	&check_schema_ops,
 	&check_space_ops,
 	&check_store_ops,

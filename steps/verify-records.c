@@ -5,13 +5,15 @@
  * from, to, key, columns, where, owns, or copies (names of steps that copy);
  * level, pause; rules (id, severity, and store with zero, or equal); queries
  * (id, old, new, tolerance, floor), which are timed. What it does and leaves
- * stands in step-compare.h and records-verify.h.
+ * stands in step-compare.h and records-verify.h. With set it counts records
+ * instead (step-count.h).
  */
 #include <string.h>
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "step-compare.h"
+#include "step-count.h"
 #include "steps.h"
 
 #define PAUSE_S 5.0
@@ -67,6 +69,10 @@ static int parse(struct step *s, struct plan_node *n)
 	size_t queries = plan_node_count(n, "queries");
 
 	s->priv = m;
+	if (plan_node_has(n, "set")) {
+		m->count = step_count_parse(n);
+		return 0;
+	}
 	m->pause_s = PAUSE_S;
 	(void)plan_node_level(n, "level", &m->level);
 	(void)plan_node_duration(n, "pause", &m->pause_s);
@@ -94,6 +100,7 @@ static void release(struct step *s)
 
 	if (!m)
 		return;
+	step_count_free(m->count);
 	records_map_release(&m->map);
 	strvec_release(&m->copies);
 	for (size_t i = 0; i < m->rule_n; i++) {
@@ -113,10 +120,19 @@ static void release(struct step *s)
 	s->priv = NULL;
 }
 
+static int check(const struct step *s, struct step_ctx *ctx,
+		 struct check_result *r, struct error *err)
+{
+	const struct step_compare *m = s->priv;
+
+	return m->count ? step_count_check(m->count, ctx, r, err) :
+	       step_compare_check(s, ctx, r, err);
+}
+
 const struct step_ops verify_records_ops = {
 	.name = "records",
 	.flags = STEP_IS_CHECK,
 	.parse = parse,
-	.check = step_compare_check,
+	.check = check,
 	.release = release,
 };

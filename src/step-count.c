@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * records - how many records are there? (check)
- *
- * set is "STORE:TABLE", "STORE:SELECT ..." or a file of records; where is a
- * condition in the language of the store; key names the key of a file of
- * records ("@key" in an object). min, max, equal bound the number; same_as is
- * another set that has as many.
- */
+#include "step-count.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
-#include "steps.h"
+#include "step.h"
 #include "store.h"
 #include "store-sql.h"
 
-struct records_check {
+struct step_count {
 	struct plan_set set, same_as;
 	char *where, *key;
 	int64_t min, max, equal; /* -1: not given */
@@ -35,11 +29,10 @@ static bool has_key(const struct plan_set *set)
 			      set->store->kind == PLAN_STORE_JSONL);
 }
 
-static int records_parse(struct step *s, struct plan_node *n)
+struct step_count *step_count_parse(struct plan_node *n)
 {
-	struct records_check *m = xcalloc(1, sizeof(*m));
+	struct step_count *m = xcalloc(1, sizeof(*m));
 
-	s->priv = m;
 	(void)plan_node_set(n, "set", true, PLAN_SET_QUERY, &m->set);
 	if (plan_node_has(n, "same_as"))
 		(void)plan_node_set(n, "same_as", true, PLAN_SET_QUERY,
@@ -56,7 +49,7 @@ static int records_parse(struct step *s, struct plan_node *n)
 	    !plan_node_has(n, "equal") && !plan_node_has(n, "same_as"))
 		plan_node_problem(n, NULL, _("one of 'min', 'max', 'equal' and "
 					     "'same_as' is needed"));
-	return plan_node_failed(n) ? -EINVAL : 0;
+	return m;
 }
 
 static int by_sql(struct store *st, const struct plan_set *set,
@@ -93,7 +86,7 @@ static int by_key(struct store *st, const struct plan_set *set,
 	return r;
 }
 
-static int count(struct step_ctx *ctx, const struct records_check *m,
+static int count(struct step_ctx *ctx, const struct step_count *m,
 		 const struct plan_set *set, const char *where, int64_t *ret,
 		 struct error *err)
 {
@@ -111,10 +104,9 @@ static const char *shown(const struct plan_set *set)
 	return *set->set ? set->set : set->store->name;
 }
 
-static int records_check(const struct step *s, struct step_ctx *ctx,
-			 struct check_result *r, struct error *err)
+int step_count_check(const struct step_count *m, struct step_ctx *ctx,
+		     struct check_result *r, struct error *err)
 {
-	const struct records_check *m = s->priv;
 	int64_t n = 0, other = -1;
 	const char *what = shown(&m->set);
 	int ret = count(ctx, m, &m->set, m->where, &n, err);
@@ -144,21 +136,13 @@ static int records_check(const struct step *s, struct step_ctx *ctx,
 	return 0;
 }
 
-static void records_release(struct step *s)
+void step_count_free(struct step_count *m)
 {
-	struct records_check *m = s->priv;
-
+	if (!m)
+		return;
 	plan_set_release(&m->set);
 	plan_set_release(&m->same_as);
 	free(m->where);
 	free(m->key);
 	free(m);
 }
-
-const struct step_ops check_records_ops = {
-	.name = "records",
-	.flags = STEP_IS_CHECK,
-	.parse = records_parse,
-	.check = records_check,
-	.release = records_release,
-};
