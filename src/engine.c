@@ -162,7 +162,8 @@ static void record_end(struct engine *e, int *exit)
 	if (*exit == EXIT_STOPPED || *exit == EXIT_NEED_ANSWER ||
 	    e->err.code == ERR_CANCELLED) {
 		s = RUN_PAUSED;
-		json_set_str(x, "reason", *exit == EXIT_NEED_ANSWER ?
+		json_set_str(x, "reason", e->err.code == ERR_WINDOW ?
+			     "window" : *exit == EXIT_NEED_ANSWER ?
 			     "answer" : "stopped");
 	} else {
 		json_set_str(x, "code", error_code_name(e->err.code));

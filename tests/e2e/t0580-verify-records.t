@@ -124,6 +124,18 @@ TXT
 run "$UPSHIFT" verify --root "$root" --level standard
 like "$out$err" '1 missing, 0 different, 1 extra' 'an answer that is another'
 
+# a row that refers to none
+sql new.db <<'TXT'
+INSERT INTO pets VALUES (3, 5555);
+CREATE TABLE toys (id INTEGER PRIMARY KEY, pet INT REFERENCES pets);
+INSERT INTO toys VALUES (1, 99);
+TXT
+sed 's/from = "old:people"; to = "new:persons"/from = "new:toys"; to = "new:toys"/; s/key = "key"; columns.*/key = "id";/; s/where = .*pause/pause/' \
+	"$tmp/acme.plan" >"$tmp/toys.plan"
+rm -rf "$root/.upshift" "$root/done"
+run "$UPSHIFT" run "$tmp/toys.plan" --root "$root" --batch --yes
+like "$out$err" "'toys': 'FOREIGN KEY to pets' is not valid" 'a row that refers to none'
+
 # mistakes of a plan
 bad()
 {

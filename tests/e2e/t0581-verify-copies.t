@@ -49,6 +49,10 @@ is "$status" 7 'what was changed since is found'
 like "$out$err" '1 missing, 1 different, 0 extra' 'and counted'
 like "$(cat "$dir/V01.differences.jsonl")" '"copy":"people","kind":"different".*"columns":\["name"\]' 'and named'
 
+pg_sql one -c 'ALTER TABLE new.all ADD CONSTRAINT "short" CHECK (length(name) < 30) NOT VALID' >/dev/null
+run "$UPSHIFT" verify --root "$root" --level basic
+like "$out$err" "'new.all': 'short' is not valid" 'a constraint that was never validated'
+
 sed 's/copies = \["people"/copies = ["peoples"/' "$tmp/acme.plan" >"$tmp/bad.plan"
 run "$UPSHIFT" lint "$tmp/bad.plan" --root "$root"
 is "$status" 65 'a step that there is not'

@@ -104,7 +104,8 @@ static void assert_told(struct told *t, const char *const *expect, size_t n)
 {
 	_cleanup_strbuf_ struct strbuf got = STRBUF_INIT;
 
-	qsort(t->lines.v, t->lines.n, sizeof(*t->lines.v), by_text);
+	if (t->lines.n)
+		qsort(t->lines.v, t->lines.n, sizeof(*t->lines.v), by_text);
 	for (size_t i = 0; i < t->lines.n && i < 20; i++)
 		strbuf_addf(&got, "%s\n", t->lines.v[i]);
 	if (t->lines.n != n)
