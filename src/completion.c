@@ -119,6 +119,7 @@ static struct json_object *backup(const struct run *r)
 	json_set_bytes(o, "path", path);
 	json_set_int(o, "bytes", (int64_t)b->bytes);
 	json_set_int(o, "items", (int64_t)b->items);
+	json_set_bool(o, "secrets", b->secrets);
 	if (b->pruned)
 		json_set_str(o, "integrity", "removed");
 	else if (backup_verify(r->backup_fd, "start", b->archive_digest,

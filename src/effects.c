@@ -155,6 +155,7 @@ int effects_resolve(const struct effects *e, int root_fd, const char *skip,
 		effects_add_set(ret, e->sets[i].type, e->sets[i].store,
 				e->sets[i].set);
 	ret->outside |= e->outside;
+	ret->secrets |= e->secrets;
 	unite(ret);
 	effects_index(ret);
 	return r;

@@ -56,6 +56,8 @@ struct effects {
 	size_t set_n, set_cap;
 	/* touches the world outside files: nothing here can undo it */
 	bool outside;
+	/* what is there before holds secrets, and so does a backup of it */
+	bool secrets;
 	/* sorted, without patterns: effects_cover() need not try them all */
 	bool indexed;
 };

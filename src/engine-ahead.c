@@ -195,7 +195,8 @@ static int preview_one(struct engine *e, size_t i,
 		   probe == PROBE_FULLY && !c.ran_command) {
 		ev.message = _("nothing to do");
 		pending = 0;
-	} else if (s->ops->check && (error_release(&err), true) &&
+	} else if (s->ops->check && !(e->looked && e->looked[i]) &&
+		   (error_release(&err), true) &&
 		   s->ops->check(s, &c, &r, &err) >= 0 &&
 		   r.state == CHECK_FAIL && !c.ran_command) {
 		ev.message = r.message.buf;

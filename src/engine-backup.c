@@ -36,8 +36,10 @@ int engine_step_effects(struct engine *e, const struct step *s,
 	if (r >= 0)
 		r = effects_resolve(&declared, e->sd->root_fd, e->sd->skip,
 				    ret, err);
-	if (r >= 0)
+	if (r >= 0) {
 		ret->outside = declared.outside;
+		ret->secrets |= s->secret;
+	}
 	step_ctx_release(&c);
 	effects_release(&declared);
 	if (r < 0)
@@ -55,6 +57,7 @@ static int add_step(struct engine *e, const struct step *s,
 		if ((one.v[i].type == EFFECT_READ) == reads)
 			effects_add(set, one.v[i].type, one.v[i].flags,
 				    one.v[i].path);
+	set->secrets |= one.secrets;
 	effects_release(&one);
 	return ret;
 }
@@ -175,11 +178,13 @@ static void emit_backup(struct engine *e, enum event_state s,
 		ev.items = r->items;
 		ev.digest = r->archive_digest;
 		ev.elapsed_s = r->elapsed_s;
+		ev.secrets = e->run->backup.secrets;
 	}
 	engine_emit(e, &ev);
 }
 
-static int record_backup(struct engine *e, const struct backup_result *r,
+static int record_backup(struct engine *e, const struct effects *set,
+			 const struct backup_result *r,
 			 const struct store_spool *spool,
 			 const struct backup_result *snap)
 {
@@ -198,6 +203,8 @@ static int record_backup(struct engine *e, const struct backup_result *r,
 	}
 	json_set_str(b, "dir", e->run->backup.dir);
 	json_set_double(b, "elapsed_s", r->elapsed_s);
+	if (set->secrets)
+		json_set_bool(b, "secrets", true);
 	if (snap->items)
 		json_set_str(b, "snapshot", snap->manifest_digest);
 	json_object_object_add(x, "backup", b);
@@ -253,7 +260,7 @@ static int make_backup(struct engine *e, const struct effects *set,
 	if (ret >= 0)
 		ret = make_snapshot(e, set, &spec, &snap);
 	if (ret >= 0)
-		ret = record_backup(e, &res, &spool, &snap);
+		ret = record_backup(e, set, &res, &spool, &snap);
 	emit_backup(e, ret < 0 ? EVENT_FAILED : EVENT_DONE,
 		    ret < 0 ? NULL : &res);
 	return ret;

@@ -102,7 +102,8 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 	struct event ev = { .type = EVENT_PROGRESS, .phase = phase, .id = id,
 			    .part = m->part, .n = n,
 			    .of = (int)e->plan->step_n, .done = done,
-			    .total = total, .unit = unit, .rate = -1,
+			    .total = total, .unit = unit,
+			    .records = m->records, .rate = -1,
 			    .eta_s = -1 };
 
 	if (now - m->shown_ns < PROGRESS_NS && (!total || done < total))

@@ -42,6 +42,7 @@ struct engine_meter {
 	double rate;
 	uint64_t shown_ns;
 	const char *part;          /* of several; borrowed, NULL mostly */
+	uint64_t records;          /* told besides; 0: not counted */
 };
 
 #define STEP_PARTS_MAX 32

@@ -112,6 +112,8 @@ static void set_progress(struct json_object *o, const struct event *ev)
 	if (ev->total)
 		json_set_int(o, "total", (int64_t)ev->total);
 	set_str(o, "unit", ev->unit);
+	if (ev->records)
+		json_set_int(o, "records", (int64_t)ev->records);
 	if (ev->rate >= 0)
 		json_set_double(o, "rate", ev->rate);
 	if (ev->eta_s >= 0)
@@ -127,6 +129,8 @@ static void set_backup(struct json_object *o, const struct event *ev)
 	json_set_int(o, "stored_bytes", (int64_t)ev->stored_bytes);
 	json_set_int(o, "items", (int64_t)ev->items);
 	set_str(o, "digest", ev->digest);
+	if (ev->secrets)
+		json_set_bool(o, "secrets", true);
 	json_set_double(o, "elapsed_s", ev->elapsed_s);
 }
 

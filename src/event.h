@@ -78,9 +78,11 @@ struct event {
 	uint64_t done, total;      /* progress; total 0: unknown */
 	const char *unit;          /* progress */
 	const char *part;          /* progress: of several at once, or NULL */
+	uint64_t records;          /* progress: besides; 0: not counted */
 	double rate, eta_s;        /* progress; < 0: unknown */
 	uint64_t bytes, stored_bytes, items;   /* backup */
 	const char *digest;        /* backup */
+	bool secrets;              /* backup: it holds some */
 	double elapsed_s;
 	uint64_t restored, lost, kept;         /* rollback */
 	const struct error *error; /* error, warning */

@@ -268,6 +268,9 @@ static void add_backup(const struct run *r, struct strbuf *out)
 	row(out, _("read back from"), b->readback && !strcmp(b->readback,
 	    "cache") ? _("the cache (this disk allows no direct reads)") :
 	    _("the disk"));
+	if (b->secrets)
+		row(out, _("secrets"), _("it holds some; only its owner can "
+					 "read it, keep it so"));
 	row(out, _("digest of the archive"), b->archive_digest);
 	row(out, _("digest of the manifest"), b->manifest_digest);
 	strbuf_addf(out, "\n%s\n\n",

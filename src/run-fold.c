@@ -180,6 +180,7 @@ static void fold_backed_up(struct run *r, struct json_object *rec)
 	rb->items = (uint64_t)json_get_int(b, "items", 0);
 	rb->sets = (uint64_t)json_get_int(b, "sets", 0);
 	rb->rows = (uint64_t)json_get_int(b, "rows", 0);
+	rb->secrets = json_get_bool(b, "secrets", false);
 	set_str(&rb->finished, time_of(r, rec));
 }
 

@@ -230,6 +230,7 @@ static struct json_object *backup_json(const struct run *r)
 	if (b->readback)
 		json_set_str(o, "readback", b->readback);
 	json_set_bool(o, "pruned", b->pruned);
+	json_set_bool(o, "secrets", b->secrets);
 	return o;
 }
 

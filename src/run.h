@@ -143,6 +143,7 @@ struct run_backup {
 	char *dir;                   /* absolute: .../backup */
 	uint64_t sets, rows;         /* of database servers */
 	bool pruned;                 /* removed since, by run_prune() */
+	bool secrets;                /* it holds some */
 };
 
 struct run_point {               /* R1, R2, ... */

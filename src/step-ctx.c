@@ -88,6 +88,11 @@ void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 			done, total, unit);
 }
 
+void step_records(struct step_ctx *c, uint64_t records)
+{
+	c->meter.records = records;
+}
+
 /* The meter of a part; more of them than anybody can read share the last. */
 static struct engine_meter *part_meter(struct step_ctx *c, const char *part)
 {

@@ -52,6 +52,12 @@ int json_holding_end(struct json_holding *h, struct error *err);
 int json_holding_file(struct json_holding *h, int fd, struct error *err);
 bool json_holding_has_paths(const struct json_holding *h);
 
+/* --- what is not to be shown: step-json-hide.c --- */
+
+/* "***" for each in a text of JSON, also in strings that hold one in another
+   spelling and in one that is cut off */
+void json_secrets_hide(const struct json_secrets *s, struct strbuf *text);
+
 /* --- one file from its first byte to its last: step-json-pass.c --- */
 
 struct json_sample {
@@ -69,7 +75,8 @@ struct json_pass {
 	struct strbuf *out;      /* NULL, or the text for a preview */
 	struct json_secrets *secrets;           /* with edit: where they go */
 	size_t sample_max;
-	uint64_t done, total;    /* progress over all files */
+	/* progress over all files; records of those that are done */
+	uint64_t done, total, recorded;
 	/* results */
 	uint64_t selected, left, changed, records;
 	uint64_t spliced;        /* places that differ */
@@ -118,6 +125,8 @@ int json_attempt_end(struct json_attempt *a, struct error *err);
 /* the files to work on, in path order */
 int step_json_files(const struct json_step *m, struct step_ctx *ctx,
 		    struct strvec *out, struct error *err);
+/* is this one of the files that m is about, by its name? */
+bool step_json_names(const struct json_step *m, const char *path);
 int step_json_open(struct step_ctx *ctx, const char *path, struct stat *st,
 		   struct error *err);
 /* what has a digest in the journal: the files, or the output */

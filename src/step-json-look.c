@@ -182,116 +182,34 @@ int step_json_redo(const struct step *s, struct step_ctx *ctx,
 
 /* --- preview --- */
 
-static void hide(struct strbuf *text, const char *what, size_t n)
+/*
+ * Does another step take secrets out of this file? Where they stand until then
+ * (under another name, in a record that goes) only that step could tell, so
+ * nothing of the file is shown.
+ */
+static bool others_take(const struct step *s, struct step_ctx *ctx,
+			const char *path)
 {
-	struct strbuf out = STRBUF_INIT;
-	const char *p = text->buf, *end = p + text->len, *at;
+	const struct plan *plan = step_plan(ctx);
 
-	while (n && (at = memmem(p, (size_t)(end - p), what, n))) {
-		strbuf_add(&out, p, (size_t)(at - p));
-		strbuf_addstr(&out, "***");
-		p = at + n;
-	}
-	strbuf_add(&out, p, (size_t)(end - p));
-	explicit_bzero(text->buf, text->len);
-	strbuf_release(text);
-	*text = out;
-}
-
-/* behind the string that begins at p */
-static const char *string_end(const char *p, const char *end)
-{
-	for (p++; p < end && *p != '"'; p++)
-		p += *p == '\\';
-	return p < end ? p + 1 : end;
-}
-
-static bool is_secret(const char *token, size_t n,
-		      const struct json_secrets *s)
-{
-	struct strbuf text = STRBUF_INIT;
-	struct json_tree t;
-	bool found = false;
-
-	json_tree_init(&t);
-	if (json_tree_parse(&t, token, n) >= 0)
-		json_text_decode(token, n, &text);
-	for (size_t i = 0; i < s->n && !found; i++)
-		found = memmem(text.buf, text.len, s->v[i].text, s->v[i].len);
-	json_tree_release(&t);
-	explicit_bzero(text.buf, text.cap);
-	strbuf_release(&text);
-	return found;
-}
-
-/* strings that hold one, in any spelling */
-static void hide_strings(struct strbuf *text, const struct json_secrets *s)
-{
-	struct strbuf out = STRBUF_INIT;
-	const char *p = text->buf, *end = p + text->len, *at;
-
-	while ((at = memchr(p, '"', (size_t)(end - p)))) {
-		const char *next = string_end(at, end);
-
-		strbuf_add(&out, p, (size_t)(at - p));
-		if (is_secret(at, (size_t)(next - at), s))
-			strbuf_addstr(&out, "\"***\"");
-		else
-			strbuf_add(&out, at, (size_t)(next - at));
-		p = next;
-	}
-	strbuf_add(&out, p, (size_t)(end - p));
-	explicit_bzero(text->buf, text->len);
-	strbuf_release(text);
-	*text = out;
-}
-
-/* then those that are no strings */
-static void hide_all(struct strbuf *text, const struct json_secrets *s)
-{
-	if (s->n)
-		hide_strings(text, s);
-	for (size_t i = 0; i < s->n; i++)
-		hide(text, s->v[i].text, s->v[i].len);
-}
-
-/* what other steps of the plan take out of the same file is secret here too */
-static int other_secrets(struct json_attempt *a, const char *path,
-			 struct error *err)
-{
-	const struct plan *plan = step_plan(a->ctx);
-	int ret = 0;
-
-	for (size_t i = 0; i < plan->step_n && ret >= 0; i++) {
+	for (size_t i = 0; i < plan->step_n; i++) {
 		const struct step *other = plan->steps[i];
-		struct json_pass pass;
-		_cleanup_close_ int fd = -1;
-		struct stat st;
 
-		if (other == a->s ||
-		    other->ops->undo != step_json_undo ||
-		    !step_json_has_secrets(other->priv))
-			continue;
-		ret = fd = step_json_open(a->ctx, path, &st, err);
-		if (ret < 0)
-			break;
-		json_pass_init(&pass, other->priv, a->ctx);
-		pass.path = path;
-		pass.edit = true;
-		pass.secrets = &a->secrets;
-		/* a file of another form, perhaps: then it has none */
-		(void)json_pass_run(&pass, fd, NULL);
-		json_pass_release(&pass);
-		ret = 0;
+		if (other != s && other->ops->undo == step_json_undo &&
+		    step_json_has_secrets(other->priv) &&
+		    step_json_names(other->priv, path))
+			return true;
 	}
-	return ret;
+	return false;
 }
 
 static void show_samples(const struct json_attempt *a, const char *path,
 			 int fd, struct preview *p)
 {
+	_cleanup_free_ char *shown = escape_bytes(path);
+
 	for (size_t i = 0; i < a->pass.sample_n; i++)
-		strvec_pushf(&p->lines, "%s:%llu: %s -> %s", path,
+		strvec_pushf(&p->lines, "%s:%llu: %s -> %s", shown,
 			     (unsigned long long)json_line_of(fd,
 						a->pass.samples[i].offset),
 			     a->pass.samples[i].before,
@@ -307,8 +225,8 @@ static int show_diff(struct json_attempt *a, const char *path,
 
 	if (ret < 0)
 		return ret == -EFBIG ? 0 : ret;
-	hide_all(&old, &a->secrets);
-	hide_all(text, &a->secrets);
+	json_secrets_hide(&a->secrets, &old);
+	json_secrets_hide(&a->secrets, text);
 	diff_unified(path, old.buf, old.len,
 		     a->m->output ? a->m->output : path, text->buf, text->len,
 		     &p->lines);
@@ -336,10 +254,22 @@ static void say_file(const struct json_attempt *a, const char *path,
 			     (unsigned long)st->st_nlink);
 }
 
+/* p->lines gets the changes themselves */
+static int show_changes(struct json_attempt *a, const char *path, int fd,
+			struct strbuf *text, struct preview *p,
+			struct error *err)
+{
+	if (a->pass.out)
+		return show_diff(a, path, text, p, err);
+	show_samples(a, path, fd, p);
+	return 0;
+}
+
 static int show_file(struct json_attempt *a, const char *path, bool shown,
 		     struct preview *p, struct error *err)
 {
-	bool hidden = a->s->secret || step_json_has_secrets(a->m);
+	bool taken = others_take(a->s, a->ctx, path);
+	bool hidden = a->s->secret || !shown || taken;
 	_cleanup_close_ int fd = -1;
 	struct strbuf text = STRBUF_INIT;
 	struct stat st;
@@ -348,22 +278,24 @@ static int show_file(struct json_attempt *a, const char *path, bool shown,
 
 	if (ret < 0)
 		return ret;
-	small = shown && st.st_size <= DIFF_MAX && !a->s->secret;
+	small = !hidden && st.st_size <= DIFF_MAX;
 	a->pass.out = small ? &text : NULL;
-	a->pass.sample_max = small || hidden || !shown ? 0 : SAMPLES;
+	/* a secret that was cut could not be told from other text */
+	a->pass.sample_max = small || hidden ||
+		step_json_has_secrets(a->m) ? 0 : SAMPLES;
 	a->pass.sample_n = 0;
 	ret = json_attempt_file(a, path, fd, err);
-	a->pass.out = NULL;
 	if (ret >= 0 && (a->pass.spliced || a->m->output)) {
 		p->nothing = false;
 		if (shown)
 			say_file(a, path, &st, p);
-		if (small)
-			ret = other_secrets(a, path, err);
-		if (ret >= 0 && small)
-			ret = show_diff(a, path, &text, p, err);
-		show_samples(a, path, fd, p);
+		if (!hidden)
+			ret = show_changes(a, path, fd, &text, p, err);
+		else if (shown && taken)
+			strvec_push(&p->lines, _("not shown: another step "
+				    "takes secrets out of this file"));
 	}
+	a->pass.out = NULL;
 	explicit_bzero(text.buf, text.cap);
 	strbuf_release(&text);
 	return ret;

@@ -369,6 +369,8 @@ static int on_tick(void *ctx, uint64_t done, struct error *err)
 {
 	const struct pass_run *r = ctx;
 
+	if (r->mode != JSON_WHOLE)
+		step_records(r->p->c, r->p->recorded + r->p->records);
 	step_progress(r->p->c, r->p->done + done, r->p->total, "bytes");
 	if (step_cancelled(r->p->c))
 		return error_set(err, ERR_CANCELLED, -ECANCELED,
@@ -480,6 +482,7 @@ int json_pass_run(struct json_pass *p, int fd, struct error *err)
 	int ret;
 
 	xxh_stream_reset(p->hash);
+	p->records = 0;
 	ret = json_stream(fd, r.mode, &names, &ops, &r, &res, err);
 	if (ret == -EAGAIN) {
 		/* an object where an array was hoped for */
@@ -495,5 +498,6 @@ int json_pass_run(struct json_pass *p, int fd, struct error *err)
 	if (ret < 0)
 		return say_where(p, fd, ret, &res, err);
 	p->done += res.bytes;
+	p->recorded += p->records;
 	return 0;
 }

@@ -71,6 +71,7 @@ int step_json_effects(const struct step *s, struct step_ctx *ctx,
 	read_effects(&m->after, out);
 	if (ret >= 0 && m->output)
 		ret = step_files_effect(ctx, m->output, 0, out, err);
+	out->secrets = step_json_has_secrets(m);
 	for (size_t i = 0; i < m->store_n && ret >= 0; i++) {
 		if (m->stores[i].file)
 			ret = step_files_effect(ctx, m->stores[i].file, 0,
@@ -158,6 +159,15 @@ static int matches(const struct json_step *m, struct step_ctx *ctx,
 			strvec_push(out, found.v[i]);
 	}
 	return ret < 0 ? ret : 0;
+}
+
+bool step_json_names(const struct json_step *m, const char *path)
+{
+	for (size_t i = 0; i < m->paths.n; i++)
+		if (m->alternatives ? !strcmp(m->paths.v[i], path) :
+		    glob_match(m->paths.v[i], path))
+			return true;
+	return false;
 }
 
 int step_json_files(const struct json_step *m, struct step_ctx *ctx,

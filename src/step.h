@@ -70,7 +70,7 @@ enum step_kind_flags {
 					its undo is passed over */
 	STEP_WATCH = 1u << 4,        /* runs a command: the engine compares the
 					tree before and after with the effects */
-	STEP_EARLY = 1u << 8,        /* check is asked ahead of the backup too,
+	STEP_EARLY = 1u << 8,        /* its check is asked ahead of the backup, too,
 					unless the step builds on another; apply
 					finds by itself what check would */
 };
@@ -188,6 +188,8 @@ const char *step_skip(struct step_ctx *c);
 /* done of total (0: unknown); cheap, may be called often */
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit);
+/* how many records that is; told along with the next step_progress() */
+void step_records(struct step_ctx *c, uint64_t records);
 /* the same for one of several things that are done at once: a worker, a table;
    part NULL: for the step as a whole */
 void step_progress_part(struct step_ctx *c, const char *part, uint64_t done,

@@ -94,6 +94,7 @@ void model_on_progress(struct model *m, struct json_object *o)
 	}
 	p->done = (uint64_t)json_get_int(o, "done", 0);
 	p->total = (uint64_t)json_get_int(o, "total", 0);
+	p->records = (uint64_t)json_get_int(o, "records", 0);
 	p->rate = json_get_double(o, "rate", -1);
 	p->eta_s = json_get_double(o, "eta_s", -1);
 	p->percent = percent_of(p->done, p->total, was);

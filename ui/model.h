@@ -47,6 +47,7 @@ struct model_progress {
 	enum event_phase phase;
 	char *id, *unit;
 	uint64_t done, total;          /* total 0: unknown */
+	uint64_t records;              /* 0: not counted */
 	double rate, eta_s;            /* < 0: unknown */
 	uint64_t begun_ns, heard_ns;
 	int percent;                   /* never falls, 100 only when done */

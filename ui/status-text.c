@@ -66,6 +66,8 @@ static void add_backup(const struct run *r, struct strbuf *out)
 	}
 	strbuf_addstr(out, _("backup verified "));
 	text_clock(r->backup.finished, out);
+	if (r->backup.secrets)
+		strbuf_addstr(out, _("; it holds secrets"));
 }
 
 void status_text(const struct run *r, bool live, struct strbuf *out)

@@ -191,6 +191,13 @@ static void progress_line(const struct event *ev, struct strbuf *out)
 		text_count(ev->done, out);
 		strbuf_addf(out, " %s", ev->unit ? ev->unit : "");
 	}
+	if (ev->records) {
+		_cleanup_strbuf_ struct strbuf n = STRBUF_INIT;
+
+		text_count(ev->records, &n);
+		strbuf_addstr(out, ", ");
+		strbuf_addf(out, _("%s records"), n.buf);
+	}
 	if (ev->rate > 0) {
 		strbuf_addstr(out, ", ");
 		if (ev->unit && !strcmp(ev->unit, "bytes"))
@@ -219,6 +226,8 @@ static void backup_line(const struct event *ev, struct strbuf *out)
 	strbuf_addstr(out, _(" stored in "));
 	text_bytes(ev->stored_bytes, out);
 	strbuf_addstr(out, _(", read back and compared"));
+	if (ev->secrets)
+		strbuf_addstr(out, _("; it holds secrets"));
 }
 
 /* what makes no run has words of its own */

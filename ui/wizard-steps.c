@@ -233,6 +233,11 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 	else
 		right(sheet_text(s, ROLE_NORMAL, _("%s %s"), done,
 				 bytes ? "" : p->unit));
+	if (p->records) {
+		_cleanup_free_ char *n = wizard_count(p->records);
+
+		right(sheet_text(s, ROLE_NORMAL, _("%s records"), n));
+	}
 	if (p->rate > 0) {
 		rate = bytes ? wizard_bytes((uint64_t)p->rate) :
 			wizard_count((uint64_t)(p->rate + 0.5));

@@ -38,7 +38,7 @@ struct step_ctx {
 	struct strvec log;           /* "out: text", "warning: text" */
 	bool cancelled;
 	bool force_beside;           /* stage beside the target */
-	uint64_t done, total;
+	uint64_t done, total, records;
 	struct error err;
 };
 

@@ -55,6 +55,11 @@ void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 	c->total = total;
 }
 
+void step_records(struct step_ctx *c, uint64_t records)
+{
+	c->records = records;
+}
+
 void step_warn(struct step_ctx *c, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;

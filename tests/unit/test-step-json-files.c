@@ -5,6 +5,8 @@
  */
 #include "json-step.h"
 
+#include <sys/xattr.h>
+
 static void lines(void **state)
 {
 	static const struct edit_case cases[] = {
@@ -30,6 +32,84 @@ static void lines(void **state)
 
 	(void)state;
 	edits(cases, ARRAY_SIZE(cases), "a.jsonl");
+}
+
+/* in bytes, and in lines that are none of them blank, over all files */
+static void progress(void **state)
+{
+	struct step_ctx *c = fake_new();
+
+	(void)state;
+	fake_sh(c, "printf '1\n\n2\n3' >a.jsonl; printf '4\n' >b.jsonl");
+	assert_int_equal(fake_load(c, "steps = ( { id = \"s\"; kind = "
+		"\"jsonl\"; paths = [\"*.jsonl\"]; } );"), 0);
+	assert_int_equal(fake_apply(c), 0);
+	assert_int_equal(c->done, 8);
+	assert_int_equal(c->total, 8);
+	assert_int_equal(c->records, 4);
+	fake_free(c, true);
+}
+
+/* what the file is, but for its bytes, stays: owner, mode, xattrs, ACL */
+static void what_a_file_keeps(void **state)
+{
+	static const char *const files[] = { "a.json", "a.jsonl" };
+	static const char *const steps[] = {
+		E("op = \"default\"; path = \"/v\"; value = 1;"),
+		LINES("edit = ( { op = \"default\"; path = \"/v\"; "
+		      "value = 1; } );"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct step_ctx *c = world(steps[i], files[i], "{ }\n");
+		_cleanup_close_ int fd = openat(c->root_fd, files[i],
+						O_RDWR | O_CLOEXEC);
+		_cleanup_close_ int now = -1;
+		/* u::rw-,u:1234:r--,g::r--,m::r--,o::--- as the kernel has it */
+		static const unsigned char acl[] = { 2, 0, 0, 0,
+			1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
+			2, 0, 4, 0, 0xd2, 0x04, 0, 0,
+			4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
+			0x10, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
+			0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff };
+		unsigned char got[sizeof(acl) + 1];
+		struct stat a, b;
+		bool acls, xattrs;
+
+		assert_int_equal(fchmod(fd, 0640), 0);
+		if (geteuid() == 0)
+			assert_int_equal(fchown(fd, 1234, 4321), 0);
+		xattrs = fsetxattr(fd, "user.kind", "mine\0x", 6, 0) == 0;
+		acls = fsetxattr(fd, "system.posix_acl_access", acl,
+				 sizeof(acl), 0) == 0;
+		assert_int_equal(fstat(fd, &a), 0);
+		assert_int_equal(fake_apply(c), 0);
+		holds(c, files[i], "{\"v\": 1}\n");
+		now = openat(c->root_fd, files[i], O_RDONLY | O_CLOEXEC);
+		assert_int_equal(fstat(now, &b), 0);
+		assert_true(a.st_ino != b.st_ino);
+		assert_int_equal(b.st_mode, a.st_mode);
+		assert_int_equal(b.st_uid, a.st_uid);
+		assert_int_equal(b.st_gid, a.st_gid);
+		/* a new text has a new time */
+		assert_true(b.st_mtim.tv_sec > a.st_mtim.tv_sec ||
+			    b.st_mtim.tv_nsec != a.st_mtim.tv_nsec);
+		if (xattrs) {
+			assert_int_equal(fgetxattr(now, "user.kind", got,
+						   sizeof(got)), 6);
+			assert_memory_equal(got, "mine\0x", 6);
+		}
+		if (acls) {
+			assert_int_equal(fgetxattr(now,
+				"system.posix_acl_access", got, sizeof(got)),
+				sizeof(acl));
+			assert_memory_equal(got, acl, sizeof(acl));
+		}
+		fake_free(c, true);
+		if (!xattrs || !acls)
+			skip();
+	}
 }
 
 static void quarantine(void **state)
@@ -287,6 +367,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines),
+		cmocka_unit_test(progress),
+		cmocka_unit_test(what_a_file_keeps),
 		cmocka_unit_test(quarantine),
 		cmocka_unit_test(what_is_not_touched),
 		cmocka_unit_test(alternatives),
