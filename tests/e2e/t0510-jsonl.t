@@ -72,6 +72,9 @@ cat >"$tmp/helper" <<'SH'
 # helper DIR put|get|remove NAME: a store of secrets
 printf '%s %s\n' "$2" "$3" >>"$1/.calls"
 tr '\0' ' ' <"/proc/$$/cmdline" >>"$1/.cmdlines"
+# arguments and environment of everybody while the secret is under way; the
+# pattern does not find itself
+grep -la 'tok-canar[y]' /proc/[0-9]*/cmdline /proc/[0-9]*/environ >>"$1/.seen" 2>/dev/null
 f=$1/$(printf %s "$3" | tr / _)
 case $2 in
 put) cat >"$f" ;;
@@ -90,6 +93,16 @@ is "$(cat "$tmp/store/users_1")" 'tok-canary-1' 'the store has it'
 like "$(cat "$root/users.json")" '"token": "secret:users/1"' 'the document has a reference'
 unlike "$out$err$(cat "$tmp/store/.cmdlines")" 'canary' 'no output and no argument has it'
 is "$(grep -rl canary "$root" "$HOME" 2>/dev/null)" '' 'nor any file of the run but the packed backup'
+[ -e "$tmp/store/.seen" ] && [ ! -s "$tmp/store/.seen" ]
+ok $? 'no argument and no environment of any process has it'
+run_is 0 'status' "$UPSHIFT" status --root "$root" --json
+unlike "$out$err" 'canary' 'not the status'
+run_is 0 'report' "$UPSHIFT" report --root "$root"
+unlike "$out$err" 'canary' 'not the report'
+like "$out" 'holds some' 'which says that the backup holds secrets'
+is "$(find "$root/.upshift" -name '*.tar.zst' ! -perm 600)" '' 'which only its owner can read'
+run_is 0 'bundle' "$UPSHIFT" support-bundle "$tmp/bundle.tar.zst" --root "$root"
+is "$(tar --zstd -xOf "$tmp/bundle.tar.zst" 2>/dev/null | grep -c canary)" 0 'not the support bundle'
 back 'store'
 [ ! -e "$tmp/store/users_1" ]
 ok $? 'the rollback took it out of the store'
