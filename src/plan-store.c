@@ -189,7 +189,7 @@ static char *mark_ref(void *ctx, const char *name)
 
 	if (str_starts(name, "env:"))
 		return xstrdup(FROM_OUTSIDE);
-	for (size_t i = 0; i < p->answer_n; i++)
+	for (size_t i = 0; p && i < p->answer_n; i++)
 		if (!strcmp(p->answers[i].id, name) && p->answers[i].secret)
 			return xstrdup(FROM_OUTSIDE);
 	return xstrdup("x");
@@ -208,6 +208,11 @@ static bool has_password(const struct plan *p, const char *raw)
 		if (found.v[i][strspn(found.v[i], FROM_OUTSIDE)])
 			return true;
 	return false;
+}
+
+bool plan_url_has_password(const char *raw)
+{
+	return has_password(NULL, raw);
 }
 
 /* --- one store --- */

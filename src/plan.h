@@ -252,6 +252,8 @@ bool plan_answer_fits(const struct plan_answer *a, const char *text);
 /* NULL: there is none of that name */
 const struct plan_store *plan_find_store(const struct plan *p,
 					 const char *name);
+/* is there one that does not come from outside (${env:X})? */
+bool plan_url_has_password(const char *raw);
 /* adds every password in the URLs, for redaction */
 void plan_store_secrets(const struct plan *p, struct strvec *ret);
 /* by name, in any case; NULL: there is none */

@@ -27,6 +27,7 @@ const struct command *const commands[] = {
 	&cmd_report,
 	&cmd_lint,
 	&cmd_explain,
+	&cmd_doctor,
 	&cmd_forget,
 	&cmd_support,
 	&cmd_help,

@@ -17,7 +17,7 @@ plan()
 plan = 1; name = "stores"; to = "2"; root = "$root";
 on_failure = "rollback";
 stores: { new = "sqlite:data/a.db"; log = "jsonl:log.jsonl";
-	far = "pg:host=/nowhere user=u password=\${env:UPSHIFT_TEST_PW}"; };
+	far = "pg:host=/nowhere user=u password='\${env:UPSHIFT_TEST_PW}'"; };
 checks = ( $1 );
 steps = ( $2 );
 END
@@ -114,4 +114,20 @@ is "$status" 0 'rolled back'
 is "$(db 'SELECT group_concat(k) FROM t')" 1,2,9 \
 	'no later page of the -wal is mixed into the old database'
 is "$(db 'PRAGMA integrity_check')" ok 'which is whole'
+# --- doctor ---
+run "$UPSHIFT" doctor --store "sqlite:${root#/}/data/a.db"
+is "$status" 1 'a store that is not there'
+cd "$root" || exit 99
+run "$UPSHIFT" doctor --store sqlite:data/a.db
+is "$status" 0 'doctor looks at a database'
+like "$out" 'tx-ddl +yes' 'and says what it can do'
+run "$UPSHIFT" doctor --store jsonl:log.jsonl --json
+like "$out" '"sql": ?false' 'a file takes no statements'
+run "$UPSHIFT" doctor --store 'pg:host=/nowhere password=geheim'
+is "$status" 64 'a password in an argument is refused'
+unlike "$out$err" geheim 'and not repeated'
+run "$UPSHIFT" doctor --store "pg:host=/nowhere password='\${env:UPSHIFT_TEST_PW}'"
+like "$status" '^(1|69)$' 'a server that is not there'
+run "$UPSHIFT" doctor
+is "$status" 64 'no store'
 done_testing
