@@ -32,8 +32,10 @@ static int job_begin(struct job *j, const struct options *o,
 	session_init(&j->s, o, kinds);
 	j->batch.o = o;
 	ret = session_open_run(&j->s, writable);
+	/* one that only tells what would happen needs no secret for it */
 	if (!ret)
-		ret = session_run_plan(&j->s);
+		ret = o->preview ? session_show_plan(&j->s) :
+			session_run_plan(&j->s);
 	if (ret)
 		return ret;
 	session_bus(&j->s, &j->bus, &j->batch);

@@ -54,6 +54,9 @@ is "$(cat "$root/text")" "file@example nobody 30 blue $root ASKS $user red \${x}
 is "$(cat "$root/out")" 'nobody|nobody|canary-7' 'commands get them as arguments and environment'
 ! grep -rq canary-7 "$root/.upshift" "$XDG_STATE_HOME" "$tmp/.out" "$tmp/.err"
 ok $? 'the password is in no file of ours and on no screen'
+run_is 0 'what a rollback would do is told without it' "$UPSHIFT" rollback --root "$root" --preview
+like "$out" 'LOST' 'and what is lost'
+run_is 8 'a rollback wants it again' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
 fresh
 run_is 0 'the file by the environment' env UPSHIFT_ANSWERS="$tmp/answers" "$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes
 fresh
