@@ -132,6 +132,8 @@ static void make_fit(struct build *b, int height)
 	if ((int)b->out->n > height) {
 		b->blanks = false;
 		attempt(b);
+		/* more rows where blank lines were */
+		cut_rows(b, height, ROWS_MIN);
 	}
 	if ((int)b->out->n > height && log &&
 	    (b->in->sheet->flags & SHEET_COMPACT_LOG)) {
