@@ -11,10 +11,12 @@ const char *wizard_run_step(const struct run *r, const struct run_step *st,
 			    enum sheet_mark *ret)
 {
 	/* what it left was put back; that it failed is what counts */
-	if (st->state == STEP_UNDONE && r->state == RUN_FAILED &&
-	    r->failed_step && !strcmp(r->failed_step, st->id)) {
+	if (st->state == STEP_UNDONE && (r->state == RUN_COMPLETE ||
+	    (r->state == RUN_FAILED && r->failed_step &&
+	     !strcmp(r->failed_step, st->id)))) {
 		*ret = MARK_FAIL;
-		return r->error_msg ? r->error_msg : _("failed");
+		return st->error_msg ? st->error_msg : r->error_msg &&
+			r->state == RUN_FAILED ? r->error_msg : _("failed");
 	}
 	switch (st->state) {
 	case STEP_APPLIED:

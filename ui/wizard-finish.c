@@ -18,9 +18,27 @@ static bool went_back(const struct wizard *w)
 	return w->run->state == RUN_ROLLED_BACK;
 }
 
+/* failed, undone if there was something to undo, and gone on from: "on_error"
+   of the plan */
+static bool has_failed(const struct wizard *w, size_t i)
+{
+	return !went_back(w) && (w->run->steps[i].state == STEP_FAILED ||
+				 w->run->steps[i].state == STEP_UNDONE);
+}
+
+static unsigned long failed_steps(const struct wizard *w)
+{
+	unsigned long n = 0;
+
+	for (size_t i = 0; i < w->run->step_n; i++)
+		n += has_failed(w, i);
+	return n;
+}
+
 static char *head_text(const struct wizard *w)
 {
 	const struct plan *p = w->s.plan;
+	unsigned long failed = failed_steps(w);
 	const char *title = plan_text_get(&p->title, wizard_lang(w));
 	const char *app = w->run->app_state;
 
@@ -30,6 +48,10 @@ static char *head_text(const struct wizard *w)
 		return xasprintf(_("ROLLED BACK to %s: %s is as it was."),
 				 w->run->rollback_point ?
 				 w->run->rollback_point : "start", title);
+	if (failed)
+		return xasprintf(ngettext("UPGRADE COMPLETE but for %lu step "
+			"that FAILED: %s.", "UPGRADE COMPLETE but for %lu "
+			"steps that FAILED: %s.", failed), failed, title);
 	if (!*p->to)
 		return xasprintf(_("UPGRADE COMPLETE: %s."), title);
 	if (app && !strcmp(app, "running"))
@@ -41,6 +63,7 @@ static char *head_text(const struct wizard *w)
 static char *steps_text(const struct wizard *w)
 {
 	unsigned long done = 0, skipped = 0, undone = 0;
+	unsigned long failed = failed_steps(w);
 	struct strbuf sb = STRBUF_INIT;
 
 	strbuf_init(&sb);
@@ -52,6 +75,7 @@ static char *steps_text(const struct wizard *w)
 		undone += st->state == STEP_UNDONE ||
 			st->state == STEP_FAILED;
 	}
+	undone -= failed;
 	strbuf_addf(&sb, ngettext("%lu done", "%lu done", done), done);
 	if (skipped)
 		strbuf_addf(&sb, ngettext(", %lu skipped", ", %lu skipped",
@@ -59,6 +83,9 @@ static char *steps_text(const struct wizard *w)
 	if (undone)
 		strbuf_addf(&sb, ngettext(", %lu undone", ", %lu undone",
 					  undone), undone);
+	if (failed)
+		strbuf_addf(&sb, ngettext(", %lu FAILED", ", %lu FAILED",
+					  failed), failed);
 	return strbuf_detach(&sb);
 }
 
@@ -123,6 +150,11 @@ static void finish_facts(struct wizard *w, struct sheet *s)
 			   r->finished);
 
 	sheet_fact(s, _("Steps"), "%s", steps);
+	for (size_t i = 0; i < r->step_n; i++)
+		if (has_failed(w, i))
+			sheet_fact(s, _("FAILED"), "%zu %s: %s", i + 1,
+				   r->steps[i].id, r->steps[i].error_msg ?
+				   r->steps[i].error_msg : "");
 	if (verify)
 		sheet_fact(s, pgettext("heading", "Verify"), "%s", verify);
 	if (warnings(w)) {
@@ -178,6 +210,10 @@ static void what_next(struct wizard *w, struct sheet *s)
 			sheet_text(s, ROLE_NORMAL, _("  %d. To do the skipped "
 				   "step: upshift resume --run-step %s"), ++n,
 				   r->steps[i].id);
+		else if (has_failed(w, i))
+			sheet_text(s, ROLE_NORMAL, _("  %d. Put right what "
+				   "made it fail, then: upshift resume "
+				   "--run-step %s"), ++n, r->steps[i].id);
 	sheet_text(s, ROLE_NORMAL, _("  %d. When you need the backup no more: "
 		   "upshift forget %s"), ++n, r->id);
 }
@@ -189,7 +225,8 @@ void page_d90(struct wizard *w, struct sheet *s)
 	if (!w->run)
 		return;
 	head = head_text(w);
-	sheet_text(s, went_back(w) ? ROLE_STRONG : ROLE_GOOD, "%s", head);
+	sheet_text(s, failed_steps(w) ? ROLE_CAUTION : went_back(w) ?
+		   ROLE_STRONG : ROLE_GOOD, "%s", head);
 	sheet_blank(s);
 	finish_facts(w, s);
 	what_next(w, s);

@@ -303,6 +303,35 @@ static void t_details(void **state)
 	world_end(&x);
 }
 
+/* gone on from because the plan says so; nobody may take it for done */
+static void t_failed_and_went_on(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/step.sh", "echo a word of mine; exit 3\n");
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = [\"new\"]; },\n"
+		 " { id = \"old\"; kind = \"run\"; run = [\"sh\", \"step.sh\"];\n"
+		 "   creates = [\"new/made\"]; on_error = \"continue\"; },\n"
+		 " { id = \"last\"; kind = \"write\"; path = \"new/b\"; text = \"x\"; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	assert_int_equal(wizard_exit(x.w), 3);
+	assert_true(says(&x, "UPGRADE COMPLETE but for 1 step that FAILED: acme."));
+	assert_true(says(&x, "2 done, 1 FAILED"));
+	assert_true(says(&x, "2 old: 'sh' ended with status 3"));
+	assert_true(says(&x, "upshift resume --run-step old"));
+	assert_true(details_say(&x, "[FAIL]   2  old"));
+	world_end(&x);
+}
+
 /* a run that another process made: its log is there, from the first line on */
 static void t_log_of_before(void **state)
 {
@@ -348,6 +377,7 @@ int main(void)
 		with_scratch(t_which_plan),
 		with_scratch(t_stop_backup),
 		with_scratch(t_details),
+		with_scratch(t_failed_and_went_on),
 		with_scratch(t_log_of_before),
 	};
 
