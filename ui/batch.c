@@ -22,6 +22,9 @@ static bool progress_due(struct batch *b, const struct event *ev)
 	uint64_t now = clock_mono_ns();
 	const char *id = ev->id ? ev->id : "";
 
+	/* one of several at once: the step as a whole has a line already */
+	if (ev->part)
+		return false;
 	if (!b->progress_id || strcmp(b->progress_id, id) != 0) {
 		free(b->progress_id);
 		b->progress_id = xstrdup(id);
