@@ -7,7 +7,8 @@
  */
 #include "json-index.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+/* each x86-64 has SSE2; -U__SSE2__ builds what others get */
+#if defined(__x86_64__) && defined(__SSE2__)
 #define JSON_X86 1
 #endif
 
