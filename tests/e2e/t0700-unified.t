@@ -27,6 +27,7 @@ dump()
 			AND conrelid::regclass::text NOT LIKE '\_upshift%' ORDER BY 1, 2;
 		SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%'
 			ORDER BY 1;
+		SELECT last_value, is_called FROM tags_id_seq;
 	EOF
 	rows
 }
@@ -36,7 +37,6 @@ rows()
 	for table in texts chunks tags chunk_tags embeddings graph_nodes; do
 		pg_sql db -c "SELECT * FROM $table ORDER BY $table" || echo gone
 	done
-	pg_sql db -c 'SELECT last_value, is_called FROM tags_id_seq'
 }
 
 new()
@@ -92,7 +92,7 @@ right()
 	is "$(one "SELECT count(*) FROM pg_constraint WHERE NOT convalidated")" 0 \
 		"$1: all constraints hold"
 	rows >"$tmp/rows"
-	file_is "$tmp/rows" "$tmp/rows.before" "$1: the old tables hold what they held"
+	file_is "$tmp/rows" "$tmp/rows.before" "$1: old clients read what they read"
 }
 
 run_is 0 'lint' "$UPSHIFT" lint "$plan"
@@ -104,7 +104,26 @@ dump >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'a dry run changes nothing'
 run_is 0 'a run' go
 right 'a run'
+is "$(one "INSERT INTO chunks (content) VALUES ('by an old client')
+	RETURNING is_template, indent_level")" 'f|0' 'an old client writes'
+is "$(one "SELECT count(*) FROM unified.chunks WHERE contents = 'by an old client'
+	AND NOT is_tag")" 1 'into the new table'
+one "DELETE FROM chunks WHERE content = 'by an old client'"
+run_is 0 'who still does so' "$UPSHIFT" report --compat --root "$root"
+like "$out" 'chunks  *INSERT  *upshift  *psql .* 1$' 'is in the report'
 back 'a run'
+
+# rows that came in while others were copied stop the cutover
+new --rows 500
+"$UPSHIFT" run "$plan" --root "$root" --batch --yes --stop-after summaries \
+	>"$tmp/stop" 2>&1
+is $? 6 'stopped ahead of the cutover'
+one "INSERT INTO chunks (content) VALUES ('late')"
+run_is 2 'the cutover sees what came late' "$UPSHIFT" resume --root "$root" \
+	--batch --yes
+one "DELETE FROM chunks WHERE content = 'late'"
+is $? 0 'and writers were let in again'
+back 'a cutover that failed'
 
 # orphans are set aside, the rest comes over
 new --rows 1000 --orphans 3
@@ -115,7 +134,7 @@ is "$(one 'SELECT count(*) FROM unified.embeddings')" 250 'the others came'
 back 'orphans'
 
 # killed behind some of its changes, gone on with
-for n in 60 180 300; do
+for n in 60 240 420; do
 	new --rows 1000
 	UPSHIFT_TEST_FAULT=any:$n:kill go >"$tmp/kill" 2>&1
 	is $? 137 "killed at change $n"

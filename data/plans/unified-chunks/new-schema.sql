@@ -33,3 +33,5 @@ CREATE TABLE unified.graph_nodes (
 	label text NOT NULL,
 	weight double precision NOT NULL
 );
+-- numbers of tags, for clients that know them by number
+CREATE SEQUENCE unified.legacy_tag_ids;
