@@ -24,14 +24,14 @@ static bool is_key(const struct records_map *m, const char *col)
 	return strvec_has(&m->key, col);
 }
 
-void records_map_parse(struct plan_node *n, unsigned int flags,
+void records_map_parse(struct plan_node *n, bool required,
 		       struct records_map *ret)
 {
 	_cleanup_strvec_ struct strvec pairs = STRVEC_INIT;
 
-	(void)plan_node_set(n, "from", true, flags, &ret->from);
-	(void)plan_node_set(n, "to", true, 0, &ret->to);
-	(void)plan_node_list(n, "key", true, &ret->key);
+	(void)plan_node_set(n, "from", required, 0, &ret->from);
+	(void)plan_node_set(n, "to", required, 0, &ret->to);
+	(void)plan_node_list(n, "key", required, &ret->key);
 	(void)plan_node_string(n, "where", false, &ret->where);
 	(void)plan_node_string(n, "owns", false, &ret->owns);
 	(void)plan_node_pairs(n, "columns", &pairs);

@@ -34,9 +34,8 @@ struct records_map {
 	char *where, *owns;          /* NULL: all */
 };
 
-/* reads from, to, key, columns, where, owns; flags as in plan_node_set(), for
-   from. Problems are reported */
-void records_map_parse(struct plan_node *n, unsigned int flags,
+/* reads from, to, key, columns, where, owns; problems are reported */
+void records_map_parse(struct plan_node *n, bool required,
 		       struct records_map *ret);
 void records_map_release(struct records_map *m);
 

@@ -111,10 +111,10 @@ static int parse(struct step *s, struct plan_node *n)
 	m->timeout_s = TIMEOUT_S;
 	m->samples = 1;
 	(void)plan_node_argv(n, "run", false, &m->argv);
-	if (plan_node_has(n, "store") || plan_node_has(n, "query")) {
-		(void)plan_node_store(n, "store", true, &m->store);
-		(void)plan_node_string(n, "query", true, &m->query);
-	}
+	(void)plan_node_store(n, "store", plan_node_has(n, "query"),
+			      &m->store);
+	(void)plan_node_string(n, "query", plan_node_has(n, "store"),
+			       &m->query);
 	if (!m->argv.n == !plan_node_has(n, "query"))
 		plan_node_problem(n, NULL, _("figures come from 'run', or "
 				  "from 'store' and 'query'"));

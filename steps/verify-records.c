@@ -78,11 +78,12 @@ static int parse(struct step *s, struct plan_node *n)
 	(void)plan_node_duration(n, "pause", &m->pause_s);
 	(void)plan_node_steps(n, "copies", STEP_COPIES, &m->copies);
 	m->own = plan_node_has(n, "from") || plan_node_has(n, "to");
-	if (m->own)
-		records_map_parse(n, 0, &m->map);
-	if (!m->own && !m->copies.n && !rules)
+	records_map_parse(n, m->own, &m->map);
+	if (!m->own && !plan_node_has(n, "copies") && !rules) {
 		plan_node_problem(n, NULL, _("it compares nothing: 'copies', "
 				  "'from' and 'to', or 'rules' are missing"));
+		m->count = step_count_parse(n); /* or what that needs */
+	}
 	m->rules = xcalloc(MAX(rules, 1u), sizeof(*m->rules));
 	for (; m->rule_n < rules; m->rule_n++)
 		parse_rule(plan_node_child(n, "rules", m->rule_n),
