@@ -103,6 +103,19 @@ void plan_node_problem(struct plan_node *n, const char *key, const char *fmt,
 	add_problem(n, plan_node_line(n, key), text);
 }
 
+void plan_node_warning(struct plan_node *n, const char *key, const char *fmt,
+		       ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	plan_problem_add(&n->load->plan->warnings, plan_node_line(n, key),
+			 "%s", text);
+}
+
 bool plan_node_failed(const struct plan_node *n)
 {
 	return n->failed;

@@ -144,6 +144,7 @@ void plan_free(struct plan *p)
 	free_answers(p);
 	free_stores(p);
 	free_files(p);
+	plan_problems_release(&p->warnings);
 	free_strings(p);
 	plan_text_release(&p->title);
 	plan_text_release(&p->support);

@@ -158,6 +158,16 @@ struct plan_file {          /* a file that the plan names beside itself */
 	char digest[141];   /* "blake2b-512:HEX" */
 };
 
+struct plan_problem {
+	int line;           /* 0: the file as a whole */
+	char *message;
+};
+
+struct plan_problems {
+	struct plan_problem *v;
+	size_t n, cap;
+};
+
 struct plan {
 	char *path;         /* as given; "-" for standard input */
 	char *dir;          /* directory that named files are relative to */
@@ -202,6 +212,8 @@ struct plan {
 	size_t verify_n;
 	struct step **verify_rollback;
 	size_t verify_rollback_n;
+	/* what is no mistake and yet better done otherwise */
+	struct plan_problems warnings;
 	struct plan_file *files;
 	size_t file_n;
 };
@@ -219,15 +231,6 @@ struct plan_scope {
 	struct json_object *env_used;
 };
 
-struct plan_problem {
-	int line;           /* 0: the file as a whole */
-	char *message;
-};
-
-struct plan_problems {
-	struct plan_problem *v;
-	size_t n, cap;
-};
 void plan_problems_release(struct plan_problems *p);
 void plan_problem_add(struct plan_problems *p, int line, const char *fmt, ...)
 	_printf_(3, 4);
@@ -275,6 +278,9 @@ bool plan_node_has(struct plan_node *n, const char *key);
 int plan_node_line(struct plan_node *n, const char *key);
 bool plan_node_failed(const struct plan_node *n);
 void plan_node_problem(struct plan_node *n, const char *key, const char *fmt,
+		       ...) _printf_(3, 4);
+/* the load goes on; `upshift lint` tells it */
+void plan_node_warning(struct plan_node *n, const char *key, const char *fmt,
 		       ...) _printf_(3, 4);
 /*
  * Each returns true and sets *ret (caller frees) if the key is there and

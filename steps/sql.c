@@ -17,6 +17,7 @@
 #include "base/xalloc.h"
 #include "effects.h"
 #include "plan.h"
+#include "sql-lint.h"
 #include "step-sql.h"
 #include "step-views.h"
 #include "steps.h"
@@ -49,6 +50,15 @@ static void parse_up(struct plan_node *n, struct sql_spec *q)
 	else if (plan_node_file(n, "file", true, &file))
 		step_sql_text(n, "file", file->data, file->len, &q->target,
 			      &q->up);
+	for (size_t i = 0; i < q->up.n && q->target.dialect == SQL_PG; i++) {
+		const char *why = sql_hazard(&q->up, i,
+					     plan_node_has(n, "confirm"));
+
+		if (why)
+			plan_node_warning(n, up ? "up" : "file",
+				_("warning: statement %d (line %d): %s"),
+				(int)i + 1, q->up.v[i].line, _(why));
+	}
 	if (!q->up.n && !plan_node_failed(n))
 		plan_node_problem(n, up ? "up" : "file",
 				  _("there is no statement in it"));

@@ -176,6 +176,8 @@ static int exec_lint(const struct options *o,
 
 	session_init(&s, o, kinds);
 	ret = session_lint(&s);
+	if (!ret)
+		session_say_problems(&s, &s.plan->warnings);
 	if (!ret && !o->quiet) {
 		_cleanup_free_ char *line = xasprintf(ngettext(
 			"%s: no mistake found (%zu step)",

@@ -95,8 +95,8 @@ static int find_plan(struct session *s)
 	return fail(&err);
 }
 
-static void say_problems(const struct session *s,
-			 const struct plan_problems *p)
+void session_say_problems(const struct session *s,
+			  const struct plan_problems *p)
 {
 	struct strbuf sb = STRBUF_INIT;
 
@@ -126,7 +126,7 @@ static int load(struct session *s)
 		plan_problems_release(&problems);
 		return 0;
 	}
-	say_problems(s, &problems);
+	session_say_problems(s, &problems);
 	ret = error_code_exit(err.code);
 	if (!problems.n)
 		ret = fail(&err);

@@ -28,6 +28,10 @@ void session_init(struct session *s, const struct options *o,
 void session_release(struct session *s);
 /* the plan named on the command line, or found; all its problems said */
 int session_lint(struct session *s);
+/* to standard error, with file and line */
+struct plan_problems;
+void session_say_problems(const struct session *s,
+			  const struct plan_problems *p);
 /* root from --root or the plan; state directory opened, not made */
 int session_root(struct session *s);
 /* the run that a command without PLAN is about; writable takes the lock */

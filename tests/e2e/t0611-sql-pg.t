@@ -74,6 +74,12 @@ full='{ id = "full"; kind = "sql"; store = "db"; up = [
 	"DROP INDEX CONCURRENTLY book_author",
 	"ALTER TABLE book DROP CONSTRAINT book_fk" ]; }'
 
+# --- what would hold others up ---
+plan '{ id = "risky"; kind = "sql"; store = "db"; up = [ "CREATE TABLE tag (id int)", "CREATE INDEX i ON tag (id)", "CREATE INDEX j ON book (id)" ]; down = [ "DROP TABLE tag" ]; }'
+run_is 0 'an index that is not built concurrently' "$UPSHIFT" lint "$tmp/plan"
+like "$err" 'plan:[0-9]+: warning: statement 3 .*CREATE INDEX CONCURRENTLY' 'is warned of'
+is "$(printf '%s\n' "$err" | grep -c warning)" 1 'but not where the table is new'
+
 # --- there and back ---
 plan "$full"
 fresh
@@ -125,7 +131,7 @@ pg_sql a <"$tmp/hold" >"$tmp/held" 2>&1 &
 holder=$!
 exec 8>"$tmp/hold"
 echo 'BEGIN; SELECT count(*) FROM author;' >&8
-until grep -q 50 "$tmp/held"; do :; done
+until grep -q 50 "$tmp/held" 2>/dev/null; do :; done
 up >"$tmp/out" 2>&1 &
 runner=$!
 until grep -q 'busy, attempt 3' "$tmp/out" || ! kill -0 $runner 2>/dev/null; do :; done

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "sql-lint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/i18n.h"
+#include "base/strbuf.h"
+
+/* more than these are not looked at */
+#define WORDS 256
+
+struct words {
+	struct sql_token t[WORDS];
+	size_t n;
+};
+
+static void read_words(const struct sql_stmt *s, struct words *w)
+{
+	struct sql_lexer l;
+
+	sql_lex(&l, SQL_PG, s->text, strlen(s->text));
+	for (w->n = 0; w->n < WORDS; w->n++) {
+		sql_next(&l, &w->t[w->n]);
+		if (w->t[w->n].type == SQL_END || w->t[w->n].type == SQL_BAD)
+			break;
+	}
+}
+
+static bool word(const struct words *w, size_t i, const char *text)
+{
+	return i < w->n && sql_is(&w->t[i], text);
+}
+
+/* index behind the words a (and b, unless NULL) in a row, or 0 */
+static size_t find(const struct words *w, const char *a, const char *b)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (word(w, i, a) && (!b || word(w, i + 1, b)))
+			return i + (b ? 2 : 1);
+	return 0;
+}
+
+/* the name at i, with its schema; also behind IF [NOT] EXISTS and ONLY */
+static void take_table(const struct words *w, size_t i, struct strbuf *out)
+{
+	while (word(w, i, "if") || word(w, i, "not") || word(w, i, "exists") ||
+	       word(w, i, "only"))
+		i++;
+	for (; i < w->n; i += 2) {
+		char *name = sql_name(&w->t[i], SQL_PG);
+
+		if (!name)
+			return;
+		strbuf_addstr(out, name);
+		free(name);
+		if (!word(w, i + 1, "."))
+			return;
+		strbuf_addch(out, '.');
+	}
+}
+
+/* the table that a statement makes, changes or indexes; "" if none */
+static void table_of(const struct words *w, struct strbuf *out)
+{
+	size_t i = find(w, "table", NULL);
+
+	if (word(w, 0, "create") && find(w, "index", NULL))
+		i = find(w, "on", NULL);
+	if (i)
+		take_table(w, i, out);
+}
+
+static bool makes(const struct words *w)
+{
+	size_t i = find(w, "table", NULL);
+
+	return word(w, 0, "create") && i && i <= 4;
+}
+
+static bool validates(const struct words *w)
+{
+	return word(w, 0, "alter") && find(w, "validate", "constraint");
+}
+
+/* an earlier statement on the same table for which fn holds */
+static bool earlier(const struct sql_list *l, size_t i, const char *table,
+		    bool (*fn)(const struct words *w))
+{
+	for (size_t k = 0; k < i; k++) {
+		_cleanup_strbuf_ struct strbuf other = STRBUF_INIT;
+		struct words w;
+
+		read_words(&l->v[k], &w);
+		if (!fn(&w))
+			continue;
+		table_of(&w, &other);
+		if (!strcmp(other.buf, table))
+			return true;
+	}
+	return false;
+}
+
+/* a new column whose value is not the same for all rows */
+static bool fills_column(const struct words *w)
+{
+	static const char *const changing[] = { "random", "nextval",
+		"gen_random_uuid", "uuid_generate_v1", "uuid_generate_v4",
+		"clock_timestamp", "timeofday", "serial", "bigserial",
+		"smallserial", "stored" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
+		if (find(w, changing[i], NULL))
+			return true;
+	return find(w, "as", "identity");
+}
+
+static const char *adds(const struct words *w)
+{
+	bool later = find(w, "not", "valid");
+
+	if (!later && (find(w, "foreign", "key") || find(w, "references",
+							 NULL)))
+		return N_("writers of both tables wait while all rows are "
+			  "read; add the foreign key NOT VALID, then VALIDATE "
+			  "CONSTRAINT");
+	if (!later && find(w, "check", "("))
+		return N_("all wait while all rows are read; add the check "
+			  "NOT VALID, then VALIDATE CONSTRAINT");
+	if ((find(w, "primary", "key") || find(w, "unique", "(")) &&
+	    !find(w, "using", "index"))
+		return N_("all wait while the index is built; CREATE UNIQUE "
+			  "INDEX CONCURRENTLY, then add the constraint USING "
+			  "INDEX");
+	if (fills_column(w))
+		return N_("all wait while the table is written anew; add the "
+			  "column without a value, set the default, fill it "
+			  "by a backfill");
+	return NULL;
+}
+
+static const char *alters(const struct sql_list *l, size_t i,
+			  const struct words *w, const char *table,
+			  bool confirmed)
+{
+	if (find(w, "rename", NULL))
+		return N_("programs of the old version fail at once; add the "
+			  "new name and keep the old one by a view");
+	if (find(w, "set", "not") && !earlier(l, i, table, validates))
+		return N_("all wait while all rows are read; add CHECK (... IS "
+			  "NOT NULL) NOT VALID, VALIDATE CONSTRAINT, then SET "
+			  "NOT NULL");
+	if (find(w, "alter", "column") && find(w, "type", NULL))
+		return N_("all may wait while the table is written anew; add "
+			  "a column of the new type and fill it by a "
+			  "backfill");
+	if (!confirmed && find(w, "drop", "column"))
+		return N_("what is in it never comes back; confirm = true has "
+			  "that confirmed");
+	return find(w, "add", NULL) ? adds(w) : NULL;
+}
+
+const char *sql_hazard(const struct sql_list *l, size_t i, bool confirmed)
+{
+	_cleanup_strbuf_ struct strbuf table = STRBUF_INIT;
+	struct words w;
+
+	read_words(&l->v[i], &w);
+	table_of(&w, &table);
+	if (!table.len || earlier(l, i, table.buf, makes))
+		return NULL;
+	if (word(&w, 0, "create") && find(&w, "index", NULL) &&
+	    !find(&w, "concurrently", NULL))
+		return N_("writers wait while the index is built; CREATE INDEX "
+			  "CONCURRENTLY");
+	if (word(&w, 0, "drop") && word(&w, 1, "table") && !confirmed)
+		return N_("what is in it never comes back; confirm = true has "
+			  "that confirmed");
+	if (word(&w, 0, "alter") && word(&w, 1, "table"))
+		return alters(l, i, &w, table.buf, confirmed);
+	return NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SQL_LINT_H
+#define SQL_LINT_H
+/*
+ * sql-lint - statements of PostgreSQL that hold up others, or lose data
+ *
+ * The rules are those that the world of PostgreSQL has learned the hard way,
+ * collected by strong_migrations (https://github.com/ankane/strong_migrations):
+ * what rewrites or reads a table while others cannot use it, what programs of
+ * the old version cannot bear, what never comes back. A table that the same
+ * list has made before is empty and nobody's, and none of it matters.
+ */
+#include <stddef.h>
+
+#include "sql-split.h"
+
+/* what is wrong with statement i, and what to do instead; marked with N_();
+   NULL: nothing. confirmed: losing data is fine */
+const char *sql_hazard(const struct sql_list *l, size_t i, bool confirmed);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Statements that hold others up, and their safe forms. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "sql-lint.h"
+
+#define _cleanup_list_ _cleanup_(sql_list_release)
+
+/* the last statement; words NULL: it is fine */
+static void says(const char *text, const char *words)
+{
+	_cleanup_list_ struct sql_list l = SQL_LIST_INIT;
+	const char *why;
+	int line;
+
+	assert_null(sql_split(&l, SQL_PG, text, strlen(text), &line));
+	why = sql_hazard(&l, l.n - 1, false);
+	if (!words && why)
+		fail_msg("%s: %s", text, why);
+	if (words && (!why || !strstr(why, words)))
+		fail_msg("%s: %s", text, why ? why : "nothing");
+}
+
+static void indexes(_unused_ void **state)
+{
+	says("CREATE INDEX i ON t (a)", "CONCURRENTLY");
+	says("create unique index on s.t (a)", "CONCURRENTLY");
+	says("CREATE INDEX CONCURRENTLY i ON t (a)", NULL);
+	says("CREATE TABLE t (a int); CREATE INDEX i ON t (a)", NULL);
+	says("CREATE TABLE u (a int); CREATE INDEX i ON t (a)",
+	     "CONCURRENTLY");
+	says("CREATE TABLE IF NOT EXISTS S.T (a int); CREATE INDEX i ON "
+	     "only s.t (a)", NULL);
+}
+
+static void columns(_unused_ void **state)
+{
+	says("ALTER TABLE t ADD COLUMN a int", NULL);
+	says("ALTER TABLE t ADD COLUMN a int DEFAULT 0", NULL);
+	says("ALTER TABLE t ADD COLUMN a timestamptz DEFAULT now()", NULL);
+	says("ALTER TABLE t ADD COLUMN a uuid DEFAULT gen_random_uuid()",
+	     "backfill");
+	says("ALTER TABLE t ADD a bigserial", "backfill");
+	says("ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY",
+	     "backfill");
+	says("ALTER TABLE t ALTER COLUMN a TYPE bigint", "new type");
+	says("ALTER TABLE t ALTER COLUMN a SET DEFAULT 3", NULL);
+	says("ALTER TABLE t RENAME COLUMN a TO b", "old version");
+	says("ALTER TABLE t RENAME TO u", "old version");
+	says("ALTER TABLE t DROP COLUMN a", "never comes back");
+	says("DROP TABLE t", "never comes back");
+	says("CREATE TABLE t (a int); ALTER TABLE t DROP COLUMN a", NULL);
+}
+
+static void constraints(_unused_ void **state)
+{
+	says("ALTER TABLE t ALTER COLUMN a SET NOT NULL", "NOT VALID");
+	says("ALTER TABLE t VALIDATE CONSTRAINT c; "
+	     "ALTER TABLE t ALTER a SET NOT NULL", NULL);
+	says("ALTER TABLE u VALIDATE CONSTRAINT c; "
+	     "ALTER TABLE t ALTER a SET NOT NULL", "NOT VALID");
+	says("ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u",
+	     "both tables");
+	says("ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u "
+	     "NOT VALID", NULL);
+	says("ALTER TABLE t ADD COLUMN a int REFERENCES u", "both tables");
+	says("ALTER TABLE t ADD CHECK (a > 0)", "NOT VALID");
+	says("ALTER TABLE t ADD CHECK (a > 0) NOT VALID", NULL);
+	says("ALTER TABLE t ADD UNIQUE (a)", "USING INDEX");
+	says("ALTER TABLE t ADD PRIMARY KEY USING INDEX i", NULL);
+}
+
+static void others(_unused_ void **state)
+{
+	says("UPDATE t SET a = 1", NULL);
+	says("SELECT 'ALTER TABLE t RENAME TO u'", NULL);
+	says("CREATE VIEW v AS SELECT 1", NULL);
+}
+
+static void confirmed(_unused_ void **state)
+{
+	_cleanup_list_ struct sql_list l = SQL_LIST_INIT;
+	const char *text = "DROP TABLE t; ALTER TABLE u DROP COLUMN a";
+	int line;
+
+	assert_null(sql_split(&l, SQL_PG, text, strlen(text), &line));
+	assert_null(sql_hazard(&l, 0, true));
+	assert_null(sql_hazard(&l, 1, true));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(indexes),
+		cmocka_unit_test(columns),
+		cmocka_unit_test(constraints),
+		cmocka_unit_test(others),
+		cmocka_unit_test(confirmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
