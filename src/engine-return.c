@@ -87,13 +87,6 @@ static int point_effects(struct engine *e, const struct run_point *p,
 	return r;
 }
 
-static bool writes_sets(struct engine *e, int i)
-{
-	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
-
-	return engine_sets_written(e, i, &sets) < 0 || sets.n;
-}
-
 /* sets of servers, as they were saved with the point */
 static int point_sets(struct engine *e, const struct run_point *p,
 		      struct store_sets *ret, struct error *err)
@@ -128,8 +121,9 @@ static int redo_steps(struct engine *e, const struct run_point *p)
 		const struct step *s = e->plan->steps[i];
 		struct step_ctx c;
 
+		/* rows come with the sets of the point */
 		if (!s->ops->redo || !was_undone(e, p, i) ||
-		    (p->stores_digest && writes_sets(e, i)))
+		    (p->stores_digest && (s->ops->flags & STEP_ROWS)))
 			continue;
 		step_ctx_init(&c, e, s, PHASE_ROLLBACK);
 		ret = s->ops->redo(s, &c, &e->err);

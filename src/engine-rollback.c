@@ -234,8 +234,6 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 {
 	_cleanup_free_ char *r = xstrdup(e->run->rollback_r);
 
-	if (rollback_load(e, goal, &e->err) < 0)
-		return rollback_failed(e, &e->err);
 	for (int i = (int)e->plan->step_n - 1; i >= goal; i--) {
 		if (!rollback_touches(e, i)) {
 			/* checks and steps with nothing to undo: not done */
@@ -263,7 +261,8 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 				error_code_exit(ERR_JOURNAL) :
 				rollback_failed(e, &e->err);
 	}
-	if (rollback_tell(e, goal, &e->err) < 0)
+	if (rollback_load(e, goal, &e->err) < 0 ||
+	    rollback_tell(e, goal, &e->err) < 0)
 		return rollback_failed(e, &e->err);
 	return finish_rollback(e, point, exit);
 }

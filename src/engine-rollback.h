@@ -56,10 +56,10 @@ int rollback_sets(struct engine *e, int goal, struct store_sets *ret);
 /* can it be done like that? nothing was changed yet */
 int rollback_may(struct engine *e, const char *point, int goal,
 		 struct error *err);
-/* strategy backup: the sets from the backup, before the steps are undone;
-   done again when it goes on */
+/* strategy backup: the sets from the backup, when the steps are undone; done
+   again when it goes on */
 int rollback_load(struct engine *e, int goal, struct error *err);
-/* is it left to that, or to the schema, what step i undoes by itself? */
+/* is what step i undoes by itself left to that, or to the schema? */
 bool rollback_passes_over(const struct engine *e, int i);
 /* behind a rollback to start: what is not as in the backup is told */
 int rollback_tell(struct engine *e, int goal, struct error *err);

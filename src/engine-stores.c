@@ -45,7 +45,8 @@ bool store_sets_has(const struct store_sets *s, const char *store,
 	return o && (strvec_has(&o->sets, set) || strvec_has(&o->sets, ""));
 }
 
-static void add_set(struct store_sets *s, const char *store, const char *set)
+void store_sets_add_one(struct store_sets *s, const char *store,
+			const char *set)
 {
 	struct store_sets_one *o = find_store(s, store);
 	size_t at = 0;
@@ -64,6 +65,16 @@ static void add_set(struct store_sets *s, const char *store, const char *set)
 		strvec_push(&o->sets, set);
 }
 
+void store_sets_add(struct store_sets *to, const struct store_sets *from,
+		    const char *more)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		for (size_t k = 0; k < from->v[i].sets.n; k++)
+			store_sets_add_one(to, from->v[i].store, from->v[i].sets.v[k]);
+		store_sets_add_one(to, from->v[i].store, more);
+	}
+}
+
 static bool is_server(const struct engine *e, const char *store)
 {
 	const struct plan_store *s = plan_find_store(e->plan, store);
@@ -77,7 +88,7 @@ void engine_sets_add(struct engine *e, const struct effects *eff,
 	for (size_t i = 0; i < eff->set_n; i++)
 		if (eff->sets[i].type != EFFECT_READ &&
 		    is_server(e, eff->sets[i].store))
-			add_set(ret, eff->sets[i].store, eff->sets[i].set);
+			store_sets_add_one(ret, eff->sets[i].store, eff->sets[i].set);
 }
 
 void engine_sets_named(struct engine *e, struct store_sets *ret)
@@ -88,7 +99,7 @@ void engine_sets_named(struct engine *e, struct store_sets *ret)
 		_cleanup_free_ char *store = xstrndup(text, len);
 
 		if (is_server(e, store))
-			add_set(ret, store, text + len + (text[len] == ':'));
+			store_sets_add_one(ret, store, text + len + (text[len] == ':'));
 	}
 }
 
@@ -333,7 +344,7 @@ static int add_index(struct engine *e, const char *name, const char *digest,
 	int r = engine_stores_index(e, name, digest, store, &d, err);
 
 	for (size_t i = 0; r >= 0 && i < d.n; i++)
-		add_set(ret, store, d.sets[i].set);
+		store_sets_add_one(ret, store, d.sets[i].set);
 	return r;
 }
 
@@ -355,20 +366,22 @@ int engine_stores_in(struct engine *e, const char *name, const char *digest,
 	return r;
 }
 
-/* of the index those that are wanted; "": all */
+/* of the index those that are wanted; what it does not have was not there */
 static void keep_wanted(struct store_dump *d, const struct strvec *sets)
 {
-	struct store_dump rest = { .server = d->server };
+	struct store_dump rest = { .server = TAKE_PTR(d->server) };
 
-	if (strvec_has(sets, ""))
-		return;
-	rest.sets = xcalloc(d->n ? d->n : 1, sizeof(*rest.sets));
+	rest.sets = xcalloc(sets->n ? sets->n : 1, sizeof(*rest.sets));
+	/* in the order of the index: views behind tables */
 	for (size_t i = 0; i < d->n; i++)
 		if (strvec_has(sets, d->sets[i].set)) {
 			rest.sets[rest.n++] = d->sets[i];
 			memset(&d->sets[i], 0, sizeof(d->sets[i]));
+			d->sets[i].set = xstrdup(rest.sets[rest.n - 1].set);
 		}
-	d->server = NULL;
+	for (size_t i = 0; i < sets->n; i++)
+		if (!store_dump_find(d, sets->v[i]))
+			rest.sets[rest.n++].set = xstrdup(sets->v[i]);
 	store_dump_release(d);
 	*d = rest;
 }
@@ -461,31 +474,6 @@ static void load_progress(void *ctx, uint64_t done, uint64_t total)
 			total, "bytes");
 }
 
-/* what we keep of steps in a store: DELETE from each table that has a column
-   `step` */
-static int forget_steps(struct store *s, const struct strvec *steps,
-			struct strvec *ret, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf ids = STRBUF_INIT;
-	int n = store_exec(s, "SELECT quote_ident(n.nspname) || '.' || "
-		"quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON "
-		"n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = "
-		"c.oid AND a.attname = 'step' AND NOT a.attisdropped WHERE "
-		"c.relkind = 'r' AND c.relname ~ '^_upshift_' ORDER BY 1",
-		NULL, &b, err);
-
-	for (size_t i = 0; i < steps->n; i++)
-		strbuf_addf(&ids, "%s'%s'", i ? ", " : "", steps->v[i]);
-	for (uint32_t i = 0; n > 0 && i < b.nrow && ids.len; i++) {
-		const struct store_cell *c = store_batch_cell(&b, i, 0);
-
-		strvec_pushf(ret, "DELETE FROM %.*s WHERE step IN (%s)",
-			     (int)c->len, store_batch_text(&b, c), ids.buf);
-	}
-	return MIN(n, 0);
-}
-
 static int load_store(struct loading *g, const struct store_sets_one *one,
 		      const struct strvec *steps, struct error *err)
 {
@@ -503,10 +491,9 @@ static int load_store(struct loading *g, const struct store_sets_one *one,
 		return ret;
 	keep_wanted(&d, &one->sets);
 	g->store = one->store;
-	l.whole = strvec_has(&one->sets, "");
 	ret = open_store(g->e, g->step, one->store, &c, &s, err);
 	if (ret >= 0)
-		ret = forget_steps(s, steps, &also, err);
+		ret = store_dump_forget(s, g->e->run->id, steps, &also, err);
 	if (ret >= 0)
 		ret = store_load(s, &l, err);
 	store_close(TAKE_PTR(s));

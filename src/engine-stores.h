@@ -42,6 +42,12 @@ void store_sets_release(struct store_sets *s);
 bool store_sets_has(const struct store_sets *s, const char *store,
 		    const char *set);
 
+void store_sets_add_one(struct store_sets *s, const char *store,
+			const char *set);
+/* all of them, and one more for each store */
+void store_sets_add(struct store_sets *to, const struct store_sets *from,
+		    const char *more);
+
 /* adds what the effects write, of servers alone */
 void engine_sets_add(struct engine *e, const struct effects *eff,
 		     struct store_sets *ret);

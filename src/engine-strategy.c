@@ -4,14 +4,14 @@
  *
  *	incremental  each step undoes what it did; rows that others changed since
  *	             are left alone
- *	schema       the same, but steps that wrote rows alone are passed over:
- *	             their tables go with the steps that made them
- *	backup       all sets are loaded from the backup, a transaction for each
- *	             store, before the first step is undone; then no step undoes
- *	             anything in them
+ *	schema       the same, but steps that wrote rows alone (STEP_ROWS) are
+ *	             passed over: their tables go with the steps that made them
+ *	backup       the same, and then all sets that the steps wrote are loaded
+ *	             from the backup, a transaction for each store
  *
  * Going on after a crash loads once more, which changes nothing where it was
- * done. Before, the sets are saved with the R point (NAME.stores.tar.zst).
+ * done. Before, the sets are saved with the R point (NAME.stores.tar.zst), and
+ * with them what we keep there of steps; from there they come back.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,19 +64,11 @@ int rollback_sets(struct engine *e, int goal, struct store_sets *ret)
 bool rollback_passes_over(const struct engine *e, int i)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
-	const struct step *s = e->plan->steps[i];
 
-	if (!is_under_way(e) ||
-	    engine_sets_written((struct engine *)e, i, &sets) < 0 || !sets.n)
-		return false;
-	switch (rollback_strategy(e)) {
-	case PLAN_BY_BACKUP:
-		return !(s->ops->flags & STEP_WATCH);
-	case PLAN_BY_SCHEMA:
-		return s->ops->flags & STEP_ROWS;
-	default:
-		return false;
-	}
+	return is_under_way(e) && rollback_strategy(e) != PLAN_BY_INCREMENTAL &&
+	       (e->plan->steps[i]->ops->flags & STEP_ROWS) &&
+	       engine_sets_written((struct engine *)e, i, &sets) >= 0 &&
+	       sets.n;
 }
 
 /* --- may it --- */
@@ -167,6 +159,42 @@ int rollback_may(struct engine *e, const char *point, int goal,
 
 /* --- it does --- */
 
+static struct run_point *point_of(struct run *r)
+{
+	for (size_t i = 0; r->rollback_r && i < r->point_n; i++)
+		if (!strcmp(r->points[i].name, r->rollback_r))
+			return &r->points[i];
+	return NULL;
+}
+
+static bool is_ours(const char *set)
+{
+	const char *dot = strchr(set, '.');
+
+	return str_starts(dot ? dot + 1 : set, "_upshift_");
+}
+
+/* the sets that were saved with the R point are those that are to come back */
+static int sets_of_point(struct engine *e, struct store_sets *ret,
+			 struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets all = STORE_SETS_INIT;
+	const struct run_point *p = point_of(e->run);
+	_cleanup_free_ char *file = NULL;
+	int r;
+
+	if (!p || !p->stores_digest)
+		return 0;
+	file = xasprintf("%s.stores", p->name);
+	r = engine_stores_in(e, file, p->stores_digest, &all, err);
+	for (size_t i = 0; r >= 0 && i < all.n; i++)
+		for (size_t k = 0; k < all.v[i].sets.n; k++)
+			if (!is_ours(all.v[i].sets.v[k]))
+				store_sets_add_one(ret, all.v[i].store,
+						   all.v[i].sets.v[k]);
+	return r;
+}
+
 int rollback_load(struct engine *e, int goal, struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
@@ -175,14 +203,14 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 
 	if (rollback_strategy(e) != PLAN_BY_BACKUP)
 		return 0;
-	ret = rollback_sets(e, goal, &sets);
+	ret = sets_of_point(e, &sets, err);
+	if (ret < 0 || !sets.n)
+		return ret;
 	for (int i = goal; i < (int)e->plan->step_n; i++)
-		if (rollback_touches(e, i)) {
+		if (!(e->plan->steps[i]->ops->flags & STEP_IS_CHECK)) {
 			strvec_push(&steps, e->plan->steps[i]->id);
 			last = i;
 		}
-	if (ret < 0 || !sets.n)
-		return ret;
 	ret = engine_stores_load(e, "start", e->run->backup.manifest_digest,
 				 &sets, &steps, last, err);
 	if (ret < 0)
@@ -195,6 +223,7 @@ int rollback_save_sets(struct engine *e, const char *name,
 		       struct error *err)
 {
 	_cleanup_store_spool_ struct store_spool spool = STORE_SPOOL_INIT;
+	_cleanup_store_sets_ struct store_sets all = STORE_SETS_INIT;
 	_cleanup_free_ char *file = xasprintf("%s.stores", name);
 	_cleanup_effects_ struct effects none = EFFECTS_INIT;
 	struct backup_result res = { 0 };
@@ -203,7 +232,9 @@ int rollback_save_sets(struct engine *e, const char *name,
 
 	if (!sets->n)
 		return 0;
-	ret = engine_stores_dump(e, sets, e->run->backup_fd, file, &spool,
+	/* what we keep there of the steps comes back with them */
+	store_sets_add(&all, sets, STORE_DUMP_OURS);
+	ret = engine_stores_dump(e, &all, e->run->backup_fd, file, &spool,
 				 err);
 	if (ret < 0)
 		return ret;

@@ -12,6 +12,9 @@
 #include "store-dump-internal.h"
 #include "store-internal.h"
 
+/* steps have at least so much of their name in those of our tables */
+#define OURS_CUT 40
+
 static void object_release(struct store_object *o)
 {
 	free(o->kind);
@@ -90,17 +93,19 @@ static void args_of(struct store_batch *args, const char *text)
 
 /* --- names --- */
 
-static int all_sets(struct store *s, struct strvec *ret, struct error *err)
+static int all_sets(struct store *s, const char *which, struct strvec *ret,
+		    struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	int n = store_exec(s, "SELECT n.nspname || '.' || c.relname FROM "
-		"pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-		"WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT "
-		"c.relispartition AND c.relpersistence <> 't' AND n.nspname !~ "
-		"'^pg_' AND n.nspname <> 'information_schema' AND c.relname "
-		"!~ '^_upshift_' AND NOT EXISTS (SELECT FROM pg_depend d WHERE "
-		"d.classid = 'pg_class'::regclass AND d.objid = c.oid AND "
-		"d.deptype = 'e') ORDER BY 1", NULL, &b, err);
+	_cleanup_free_ char *sql = xasprintf("SELECT n.nspname || '.' || "
+		"c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = "
+		"c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') AND "
+		"NOT c.relispartition AND c.relpersistence <> 't' AND "
+		"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND "
+		"%s AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = "
+		"'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') "
+		"ORDER BY 1", which);
+	int n = store_exec(s, sql, NULL, &b, err);
 
 	for (uint32_t i = 0; n > 0 && i < b.nrow; i++)
 		strvec_take(ret, cell(&b, i, 0));
@@ -114,10 +119,14 @@ static int wanted_sets(struct store *s, const struct strvec *sets,
 
 	/* those that are named bear the name that they were given */
 	for (size_t i = 0; i < sets->n; i++)
-		if (*sets->v[i] && !strvec_has(ret, sets->v[i]))
+		if (*sets->v[i] && strcmp(sets->v[i], STORE_DUMP_OURS) &&
+		    !strvec_has(ret, sets->v[i]))
 			strvec_push(ret, sets->v[i]);
 	if (strvec_has(sets, ""))
-		r = all_sets(s, ret, err);
+		r = all_sets(s, "c.relname !~ '^_upshift_'", ret, err);
+	if (r >= 0 && strvec_has(sets, STORE_DUMP_OURS))
+		r = all_sets(s, "c.relname ~ '^_upshift_' AND c.relname <> "
+			     "'_upshift_run'", ret, err);
 	return r;
 }
 
@@ -359,4 +368,68 @@ unsigned int store_dump_compare(const struct store_dump_set *a,
 	if (a->rows != b->rows || !xxh128_equal(&a->sum, &b->sum))
 		ret |= STORE_DIFF_ROWS;
 	return ret;
+}
+
+/* --- ours --- */
+
+static bool of_step(const struct strvec *steps, const char *name, size_t n)
+{
+	/* a name that is too long was cut */
+	for (size_t i = 0; n && i < steps->n; i++)
+		if (!strncmp(steps->v[i], name, n) &&
+		    (strlen(steps->v[i]) == n || n >= OURS_CUT))
+			return true;
+	return false;
+}
+
+/* _upshift_undo_STEP_RUN and the like go, rows of the others */
+static void forget_in(const char *full, const char *name, bool has_step,
+		      const char *run, const struct strvec *steps,
+		      const char *ids, struct strvec *ret)
+{
+	_cleanup_free_ char *end = xasprintf("_%s", run);
+	const char *step = name + strlen("_upshift_");
+
+	step += strcspn(step, "_");
+	if (*step && str_ends(step, end) &&
+	    of_step(steps, step + 1, strlen(step + 1) - MIN(strlen(end),
+							strlen(step + 1)))) {
+		strvec_pushf(ret, "DROP TABLE %s", full);
+		return;
+	}
+	if (!has_step)
+		return;
+	strvec_pushf(ret, "DELETE FROM %s t WHERE t.step ~ "
+		     "'/%s/(%s)(/|$)' OR (t.step ~ '^(%s)$' AND "
+		     "to_jsonb(t)->>'run' LIKE '%s %%')", full, run, ids, ids,
+		     run);
+	/* as undo leaves it: nothing of ours stays in an empty table */
+	strvec_pushf(ret, "DO $upshift$ BEGIN IF NOT EXISTS (SELECT FROM %s) "
+		     "THEN DROP TABLE %s; END IF; END $upshift$", full, full);
+}
+
+int store_dump_forget(struct store *s, const char *run,
+		      const struct strvec *steps, struct strvec *ret,
+		      struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf ids = STRBUF_INIT;
+	int n = store_exec(s, "SELECT quote_ident(n.nspname) || '.' || "
+		"quote_ident(c.relname), c.relname, EXISTS (SELECT FROM "
+		"pg_attribute a WHERE a.attrelid = c.oid AND a.attname = "
+		"'step' AND NOT a.attisdropped) FROM pg_class c JOIN "
+		"pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' "
+		"AND c.relname ~ '^_upshift_' AND c.relpersistence <> 't' "
+		"ORDER BY 1", NULL, &b, err);
+
+	for (size_t i = 0; i < steps->n; i++)
+		strbuf_addf(&ids, "%s%s", i ? "|" : "", steps->v[i]);
+	for (uint32_t i = 0; n > 0 && i < b.nrow && steps->n; i++) {
+		_cleanup_free_ char *full = cell(&b, i, 0);
+		_cleanup_free_ char *name = cell(&b, i, 1);
+		_cleanup_free_ char *has = cell(&b, i, 2);
+
+		forget_in(full, name, *has == 't', run, steps, ids.buf, ret);
+	}
+	return MIN(n, 0);
 }

@@ -21,7 +21,8 @@
  * Sets: tables, partitioned tables (with their partitions), views and
  * materialized views (these without rows). A set that is not there is part of
  * a dump, too: a load drops it. "" stands for every table and view outside of
- * the system's schemas and of our own tables (_upshift_*).
+ * the system's schemas and of our own tables (_upshift_*), STORE_DUMP_OURS for
+ * these, but for the lease of the one who runs.
  *
  * Of a table the dump has: columns with type, collation, default, generated
  * and identity; constraints, and the foreign keys of other tables that refer
@@ -85,6 +86,7 @@ struct store_dump {
 	char *server;            /* its version, as it says it */
 };
 
+#define STORE_DUMP_OURS "_upshift_*"
 #define STORE_DUMP_INIT { 0 }
 #define _cleanup_store_dump_ _cleanup_(store_dump_release)
 void store_dump_release(struct store_dump *d);
@@ -134,7 +136,6 @@ unsigned int store_dump_compare(const struct store_dump_set *a,
 typedef ssize_t store_source_fn(void *ctx, const char **p, struct error *err);
 struct store_load {
 	const struct store_dump *dump;
-	bool whole;              /* what the dump does not have goes as well */
 	/* begins the rows of a set: what source() gives from then on */
 	int (*open)(void *ctx, const struct store_dump_set *set,
 		    struct error *err);
@@ -147,5 +148,10 @@ struct store_load {
 };
 int store_load(struct store *s, const struct store_load *l,
 	       struct error *err);
+/* adds the statements that take away what we keep there of these steps of a
+   run: positions, markers, refused rows, undo tables; to be used as `also` */
+int store_dump_forget(struct store *s, const char *run,
+		      const struct strvec *steps, struct strvec *ret,
+		      struct error *err);
 
 #endif

@@ -453,8 +453,6 @@ int store_load(struct store *s, const struct store_load *l, struct error *err)
 		strvec_push(&g.sets, l->dump->sets[i].set);
 		g.total += l->dump->sets[i].bytes;
 	}
-	if (l->whole)
-		strvec_push(&g.sets, "");
 	ret = store_transact(s, load, &g, TRIES, err);
 	store_dump_release(&g.now);
 	strvec_release(&g.sets);
