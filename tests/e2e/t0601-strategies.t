@@ -23,8 +23,8 @@ begin()
 	SET client_min_messages = error;
 	DROP SCHEMA public CASCADE;
 	CREATE SCHEMA public;
-	CREATE TABLE old (id serial PRIMARY KEY, body text, n int);
-	INSERT INTO old (body, n) SELECT 'text ' || i, i FROM
+	CREATE TABLE old (id int PRIMARY KEY, body text, n int);
+	INSERT INTO old SELECT i, 'text ' || i, i FROM
 		generate_series(1, 2000) i;
 	CREATE TABLE mixed (id int PRIMARY KEY, body text);
 	INSERT INTO mixed SELECT i, 'mine' FROM generate_series(5001, 5010) i;
@@ -76,6 +76,14 @@ as()
 	file_is "$tmp/now" "$tmp/$1" "$2"
 }
 
+# rows alone, in whatever order the workers brought them
+same_rows()
+{
+	dumped | sort >"$tmp/now"
+	sort "$tmp/after" >"$tmp/want"
+	file_is "$tmp/now" "$tmp/want" "$1"
+}
+
 begin
 plan "" "$more"
 up
@@ -98,5 +106,110 @@ as after "as after the run once more"
 back start
 is "$status" 0 "incremental, behind that"
 as before "as before"
+
+# a row that somebody changed since: kept, or put back
+begin
+up
+pg_sql db -c "UPDATE mixed SET body = 'theirs' WHERE id IN (7, 5001)"
+back start
+is "$status" 0 "back, with rows that others changed"
+is "$(pg_sql db -c 'SELECT id, body FROM mixed WHERE id IN (7, 5001)
+	ORDER BY id' | tr '\n' ' ')" "7|theirs 5001|theirs " "they are kept"
+like "$out$err" "'db:mixed' is not as in the backup: 10 rows then, 11 now" \
+	"and told"
+back R1
+back start --strategy backup
+as before "from the backup all is as before"
+
+# the schema alone
+run "$UPSHIFT" rollback R3 --root "$root" --batch --confirm "roll back to R3"
+run "$UPSHIFT" rollback --root "$root" --strategy schema --batch \
+	--confirm "roll back to start"
+is "$status" 66 "rows in a table that was there before do not go with a schema"
+like "$err" "step 'mixed' changed 'db:mixed', which was there before" \
+	"which is said"
+begin
+plan 'strategy = "schema";' ""
+up
+back start
+is "$status" 0 "rows go with their table"
+as before "as before"
+
+# to a checkpoint, and on from there
+begin
+plan 'strategy = "backup";' "$more"
+up
+back CP3
+is "$status" 0 "from the backup to a checkpoint"
+is "$(pg_sql db -c 'SELECT (SELECT count(*) FROM fresh), (SELECT count(*)
+	FROM mixed)')" "2000|10" "what was done before that stays"
+run "$UPSHIFT" resume --root "$root" --batch --yes
+is "$status" 0 "on from there"
+[ "$status" = 0 ] || diag "$out $err"
+same_rows "to where it was"
+back CP2
+is "$status" 66 "not where a step before that changed the same"
+like "$err" "step 'schema' changed 'db:fresh', too" "which is said"
+
+# --- killed ---
+
+# hold TABLE [MODE]: nobody gets at it until let_go; SHARE: they may read
+hold()
+{
+	mkfifo "$tmp/in" "$tmp/out"
+	pg_sql db <"$tmp/in" >"$tmp/out" 2>&1 &
+	holder=$!
+	exec 8>"$tmp/in" 7<"$tmp/out"
+	echo "BEGIN; LOCK TABLE $1 IN ${2:-ACCESS EXCLUSIVE} MODE; SELECT 'held';" >&8
+	IFS= read -r _ <&7
+}
+
+let_go()
+{
+	echo "ROLLBACK;" >&8
+	exec 8>&- 7<&-
+	wait "$holder"
+	rm -f "$tmp/in" "$tmp/out"
+}
+
+# until somebody waits for what is held
+await_waiter()
+{
+	waits=0
+	while [ $waits -lt 500 ]; do
+		[ "$(pg_sql db -c "SELECT count(*) FROM pg_stat_activity WHERE
+			wait_event_type = 'Lock'")" = 0 ] || return 0
+		waits=$((waits + 1))
+	done
+	diag "nobody waits: $(cat "$tmp/said")"
+}
+
+# kill_at COMMAND...: killed where it waits for it
+kill_at()
+{
+	hold mixed "$mode"
+	"$UPSHIFT" "$@" --root "$root" --batch >"$tmp/said" 2>&1 &
+	victim=$!
+	await_waiter
+	kill -9 "$victim"
+	wait "$victim" 2>/dev/null
+	let_go
+}
+
+begin
+plan "" "$more"
+mode=
+kill_at run "$tmp/p.plan" --yes
+as before "killed in the backup: nothing is changed"
+run "$UPSHIFT" resume --root "$root" --batch --yes
+is "$status" 0 "it goes on"
+[ "$status" = 0 ] || diag "$out $err"
+same_rows "to the end"
+is "$(find "$root/.upshift/runs" -name '*.part')" "" "nothing is left of it"
+
+kill_at rollback --strategy backup --confirm "roll back to start"
+back start --strategy backup
+is "$status" 0 "killed as it goes back, it goes on"
+as before "and all is as before"
 
 done_testing
