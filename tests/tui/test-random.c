@@ -103,8 +103,8 @@ static void put_root(struct world *x)
 	put_file(x->s->fd, "acme.plan", plan_text);
 }
 
-/* where a sanitizer that is built in writes to; leaks cannot be looked for in a
-   process that lets nobody trace it */
+/* Where a sanitizer that is built in writes to; UBSan's words go to the
+   terminal, see show_end(). Whoever is killed at any time may leak. */
 static void set_reports(struct world *x)
 {
 	_cleanup_free_ char *options = xasprintf("log_path=%s/reports/of:"
