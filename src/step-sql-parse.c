@@ -16,6 +16,7 @@
 bool step_sql_target(struct plan_node *n, struct sql_target *t)
 {
 	t->lock_s = LOCK_S;
+	t->dialect = SQL_PG;
 	(void)plan_node_duration(n, "lock_timeout", &t->lock_s);
 	(void)plan_node_duration(n, "timeout", &t->timeout_s);
 	(void)plan_node_int(n, "retries", false, 1, 1000, &t->tries);

@@ -73,14 +73,13 @@ static int sql_parse(struct step *s, struct plan_node *n)
 	q->unused_s = UNUSED_S;
 	(void)plan_node_string(n, "unused", false, &q->unused);
 	(void)plan_node_duration(n, "unused_for", &q->unused_s);
-	if (step_sql_target(n, &q->target)) {
-		if (q->unused && q->target.dialect != SQL_PG)
-			plan_node_problem(n, "unused", _("SQLite cannot count "
-							 "who reads"));
-		parse_up(n, q);
-		q->has_down = step_sql_list(n, "down", false, &q->target,
-					    &q->down);
-	}
+	/* the rest is read without a store too: all problems are listed */
+	(void)step_sql_target(n, &q->target);
+	if (q->unused && q->target.dialect != SQL_PG)
+		plan_node_problem(n, "unused", _("SQLite cannot count who "
+						 "reads"));
+	parse_up(n, q);
+	q->has_down = step_sql_list(n, "down", false, &q->target, &q->down);
 	return plan_node_failed(n) ? -EINVAL : 0;
 }
 

@@ -105,10 +105,10 @@ static int views_parse(struct step *s, struct plan_node *n)
 
 	s->priv = v;
 	v->spec.step = s->id;
-	if (step_sql_target(n, &v->target)) {
-		v->spec.dialect = v->target.dialect;
-		parse_rest(n, &v->spec);
-	}
+	/* the rest is read without a store too: all problems are listed */
+	(void)step_sql_target(n, &v->target);
+	v->spec.dialect = v->target.dialect;
+	parse_rest(n, &v->spec);
 	if (plan_node_failed(n))
 		return -EINVAL;
 	step_views_up(&v->spec, &v->up);
