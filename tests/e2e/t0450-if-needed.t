@@ -38,7 +38,7 @@ run_is 0 'without --batch, too' "$UPSHIFT" run "$plan" --root "$root" --if-neede
 is "$out$err" '' 'and as silent'
 if strace -f -o "$tmp/trace" true 2>/dev/null; then
 	strace -f -o "$tmp/trace" "$UPSHIFT" run "$plan" --root "$root" --batch --yes --if-needed
-	is "$(grep -c '/config"\|"config"\|start.tar\|start.manifest' "$tmp/trace")" 0 'it looks at neither data nor backup'
+	is "$(grep -c "$root/config\"\|\"config\"\|start.tar\|start.manifest" "$tmp/trace")" 0 'it looks at neither data nor backup'
 	is "$(grep -c 'fsync\|fdatasync\|O_CREAT\|rename' "$tmp/trace")" 0 'and writes nothing'
 else
 	skip 'no strace' 'it looks at neither data nor backup'

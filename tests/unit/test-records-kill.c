@@ -40,19 +40,34 @@ static pid_t start_copy(struct world *w)
 	return pid;
 }
 
-/* true: it was killed in the middle; false: it had come to its end */
-static bool kill_later(pid_t pid, unsigned int us)
+/* rows whose batches are in the destination by now; 0 before the first */
+static long long went_through(struct world *w)
 {
-	const struct timespec ts = { .tv_nsec = (long)us * 1000 };
+	_cleanup_store_ struct store *s = open_url(w->job.to_url,
+						   w->scratch->fd);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	if (store_exec(s, "SELECT coalesce(sum(nrows), 0) FROM _upshift_range",
+		       NULL, &b, NULL) != 1)
+		return 0;
+	text = xstrndup(b.buf + b.cell[0].off, (size_t)b.cell[0].len);
+	return atoll(text);
+}
+
+/* killed when so many rows went through, which are not all */
+static void kill_behind(struct world *w, pid_t pid, long long rows)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
 	int st;
 
-	(void)nanosleep(&ts, NULL);
+	while (went_through(w) < rows) {
+		assert_int_equal(waitpid(pid, &st, WNOHANG), 0);
+		(void)nanosleep(&ms, NULL);
+	}
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &st, 0), pid);
-	if (WIFSIGNALED(st))
-		return true;
-	assert_int_equal(st, 0);
-	return false;
+	assert_true(WIFSIGNALED(st));
 }
 
 static void await_copy(pid_t pid)
@@ -63,21 +78,20 @@ static void await_copy(pid_t pid)
 	assert_int_equal(st, 0);
 }
 
-/* so that no kill comes when all is done already: the longer, the fewer */
+/* each kill comes when the copy has got on since the one before */
 static void killed(void **state, const char *from, const char *to)
 {
 	int n = asked("UPSHIFT_TEST_ROWS", 20000);
 	int kills = asked("UPSHIFT_TEST_KILLS", 8);
-	unsigned int most = 60000;
 	struct world w;
 
 	world_init(&w, *state, &server, from, to, n);
 	w.job.batch = 200;
 	srandom(7);
 	for (int i = 0; i < kills; i++)
-		if (!kill_later(start_copy(&w),
-				20000 + (unsigned int)random() % most))
-			most = most / 2 + 1;
+		kill_behind(&w, start_copy(&w), went_through(&w) + 1 +
+			    random() % (n / kills / 4 + 1));
+	assert_true(went_through(&w) < n);
 	await_copy(start_copy(&w));
 	assert_copied(&w, n);
 	world_release(&w);
