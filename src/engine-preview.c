@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
 
@@ -38,6 +39,33 @@ static int preview_step(struct engine *e, int i, const struct effects *newer,
 	return ret;
 }
 
+/* Tables on a server are named; their rows are not counted. */
+static void preview_sets(struct engine *e, int i, struct rollback_preview *ret)
+{
+	struct effects all = EFFECTS_INIT;
+
+	if (effects_from_json(e->run->steps[i].effects, &all) < 0)
+		all.set_n = 0;
+	for (size_t k = 0; k < all.set_n; k++) {
+		const struct effect_set *f = &all.sets[k];
+		const struct plan_store *store =
+			plan_find_store(e->plan, f->store);
+		_cleanup_free_ char *name = NULL;
+
+		/* a file is among the paths */
+		if (f->type == EFFECT_READ || !store ||
+		    store->kind != PLAN_STORE_PG)
+			continue;
+		name = *f->set ? xasprintf("%s:%s", f->store, f->set) :
+				 xstrdup(f->store);
+		if (strvec_has(&ret->restored_names, name))
+			continue;
+		strvec_push(&ret->restored_names, name);
+		ret->restored++;
+	}
+	effects_release(&all);
+}
+
 int engine_preview_rollback(struct engine *e, struct run *run,
 			    const char *point, struct rollback_preview *ret,
 			    struct error *err)
@@ -63,6 +91,7 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 			continue;
 		ret->undone_steps++;
 		r = preview_step(e, i, &newer, &n, err);
+		preview_sets(e, i, ret);
 		ret->restored += n.restored;
 		ret->lost += n.lost;
 		ret->kept += n.kept;

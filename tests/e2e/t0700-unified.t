@@ -111,6 +111,10 @@ is "$(one "SELECT count(*) FROM unified.chunks WHERE contents = 'by an old clien
 one "DELETE FROM chunks WHERE content = 'by an old client'"
 run_is 0 'who still does so' "$UPSHIFT" report --compat --root "$root"
 like "$out" 'chunks  *INSERT  *upshift  *psql .* 1$' 'is in the report'
+
+run_is 0 'what a rollback would take back' "$UPSHIFT" rollback start \
+	--root "$root" --preview
+like "$out" 'new:unified\.chunk_tags' 'is told by table'
 back 'a run'
 
 # rows that came in while others were copied stop the cutover
