@@ -167,6 +167,12 @@ int json_files_marks(struct json_store *q, struct error *err);
 void json_marks_copy(struct json_marks *dst, const struct json_marks *src);
 void json_marks_release(struct json_marks *m);
 
+/* --- store-json-marks.c --- */
+int json_store_mark(struct store *s, const struct store_mark *m,
+		    const char *old, struct error *err);
+int json_store_marks(struct store *s, const char *step,
+		     struct store_batch *b, struct error *err);
+
 /* --- store-json-render.c --- */
 int json_render(struct json_store *q, int fd, struct error *err);
 

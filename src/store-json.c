@@ -409,106 +409,6 @@ static int json_del(struct store *s, const struct store_shape *shape,
 	return ret < 0 ? ret : count;
 }
 
-/* --- marks --- */
-
-static struct json_mark *find_mark(struct json_store *q, const char *step,
-				   int part)
-{
-	for (size_t i = 0; i < q->marks.n; i++)
-		if (q->marks.v[i].part == part &&
-		    !strcmp(q->marks.v[i].step, step))
-			return &q->marks.v[i];
-	return NULL;
-}
-
-static int new_mark(struct json_store *q, const struct store_mark *m,
-		    struct error *err)
-{
-	struct json_mark *n;
-	size_t at = 0;
-	int ret;
-
-	if (q->read_only)
-		return error_set(err, ERR_STORE, -EROFS,
-			_("%s: it was opened for reading"), q->s.name);
-	if (find_mark(q, m->step, m->part))
-		return 0;
-	ret = json_files_begin(q, err);
-	if (ret < 0)
-		return ret;
-	VEC_GROW(q->marks.v, q->marks.n, q->marks.cap);
-	while (at < q->marks.n && q->marks.v[at].part < m->part)
-		at++;
-	memmove(&q->marks.v[at + 1], &q->marks.v[at],
-		(q->marks.n - at) * sizeof(*q->marks.v));
-	q->marks.n++;
-	n = &q->marks.v[at];
-	memset(n, 0, sizeof(*n));
-	n->step = xstrdup(m->step);
-	n->part = m->part;
-	n->lo = xstrdup_null(m->lo);
-	n->hi = xstrdup_null(m->hi);
-	n->pos = xstrdup("");
-	return json_files_marks(q, err);
-}
-
-static int json_mark(struct store *s, const struct store_mark *m,
-		     const char *old, struct error *err)
-{
-	struct json_store *q = of(s);
-	struct json_mark *have;
-
-	if (!old)
-		return new_mark(q, m, err);
-	have = find_mark(q, m->step, m->part);
-	if (!have || strcmp(have->pos, old) != 0)
-		return error_set(err, ERR_STORE, -ESTALE,
-			_("%s: somebody else moved the position of '%s'"),
-			s->name, m->step);
-	free(have->pos);
-	have->pos = xstrdup(m->pos);
-	have->rows += m->rows;
-	have->batches++;
-	have->done = m->done;
-	q->moved = true;
-	return 0;
-}
-
-static void add_text(struct store_batch *b, const char *text)
-{
-	store_batch_add(b, STORE_TEXT, text, text ? strlen(text) : 0);
-}
-
-static void add_number(struct store_batch *b, uint64_t n)
-{
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
-	store_batch_add(b, STORE_INT, text, strlen(text));
-}
-
-static int json_marks(struct store *s, const char *step,
-		      struct store_batch *b, struct error *err)
-{
-	const struct json_store *q = of(s);
-
-	(void)err; /* they are in memory */
-	for (size_t i = 0; i < q->marks.n; i++) {
-		const struct json_mark *m = &q->marks.v[i];
-
-		if (strcmp(m->step, step) != 0)
-			continue;
-		add_number(b, (uint64_t)m->part);
-		add_text(b, m->lo);
-		add_text(b, m->hi);
-		add_text(b, m->pos);
-		add_number(b, m->rows);
-		add_number(b, m->batches);
-		add_number(b, m->done);
-	}
-	return (int)b->nrow;
-}
-
 /* --- open and close --- */
 
 static void json_close(struct store *s)
@@ -591,7 +491,7 @@ static int jsonl_open(const char *rest, const struct store_options *o,
 #define OPS \
 	.close = json_close, .begin = json_begin, .commit = json_commit, \
 	.abort = json_abort, .scan = json_scan_rows, .put = json_put, \
-	.del = json_del, .mark = json_mark, .marks = json_marks, \
+	.del = json_del, .mark = json_store_mark, .marks = json_store_marks, \
 	.columns = json_columns, .split = json_split
 
 const struct store_ops store_json_ops = {
