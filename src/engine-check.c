@@ -144,34 +144,39 @@ static int baselines(struct engine *e, struct step **v, size_t n)
 	return 0;
 }
 
+/* One check, told where there is something to tell: 0, or 1: it failed. */
+static int one_check(struct engine *e, const struct step *s, int n,
+		     bool tell_ok)
+{
+	struct error err = ERROR_INIT;
+	struct check_result r;
+	int failed;
+
+	check_result_init(&r);
+	if (engine_check_one(e, s, PHASE_CHECK, &r, &err) < 0) {
+		check_result_set(&r, s->severity_warn ? CHECK_WARN :
+				 CHECK_FAIL, "%s", err.msg);
+		r.code = (int)err.code;
+	}
+	if (tell_ok || r.state != CHECK_OK)
+		engine_emit_check(e, s, n, PHASE_CHECK, &r);
+	failed = r.state == CHECK_FAIL;
+	if (failed)
+		fail_check(e, s, &r);
+	else if (r.state == CHECK_WARN)
+		warn_check(e, s, &r);
+	check_result_release(&r);
+	error_release(&err);
+	return failed;
+}
+
 /* 0, or 1: a check failed; every check is made and told. */
 static int all_checks(struct engine *e)
 {
 	int failed = 0;
 
-	for (size_t i = 0; i < e->plan->check_n; i++) {
-		const struct step *s = e->plan->checks[i];
-		struct error err = ERROR_INIT;
-		struct check_result r;
-
-		if (engine_cancelled(e))
-			break;
-		check_result_init(&r);
-		if (engine_check_one(e, s, PHASE_CHECK, &r, &err) < 0) {
-			check_result_set(&r, s->severity_warn ? CHECK_WARN :
-					 CHECK_FAIL, "%s", err.msg);
-			r.code = (int)err.code;
-		}
-		engine_emit_check(e, s, (int)i + 1, PHASE_CHECK, &r);
-		if (r.state == CHECK_FAIL) {
-			failed = 1;
-			fail_check(e, s, &r);
-		} else if (r.state == CHECK_WARN) {
-			warn_check(e, s, &r);
-		}
-		check_result_release(&r);
-		error_release(&err);
-	}
+	for (size_t i = 0; i < e->plan->check_n && !engine_cancelled(e); i++)
+		failed |= one_check(e, e->plan->checks[i], (int)i + 1, true);
 	return failed;
 }
 
@@ -181,31 +186,13 @@ static int look_first(struct engine *e)
 {
 	int failed = 0;
 
-	for (size_t i = 0; i < e->plan->step_n; i++) {
+	for (size_t i = 0; i < e->plan->step_n && !engine_cancelled(e); i++) {
 		const struct step *s = e->plan->steps[i];
-		struct error err = ERROR_INIT;
-		struct check_result r;
 
-		if (!(s->ops->flags & STEP_LOOK_FIRST) ||
-		    s->on_error_continue || engine_cancelled(e) ||
-		    (s->optional && strvec_has(&e->opts.skip, s->id)))
-			continue;
-		check_result_init(&r);
-		if (engine_check_one(e, s, PHASE_CHECK, &r, &err) < 0) {
-			check_result_set(&r, CHECK_FAIL, "%s", err.msg);
-			r.code = (int)err.code;
-		}
-		if (r.state != CHECK_OK)
-			engine_emit_check(e, s, (int)(e->plan->check_n + i) +
-					  1, PHASE_CHECK, &r);
-		if (r.state == CHECK_FAIL) {
-			failed = 1;
-			fail_check(e, s, &r);
-		} else if (r.state == CHECK_WARN) {
-			warn_check(e, s, &r);
-		}
-		check_result_release(&r);
-		error_release(&err);
+		if (s->ops->flags & STEP_LOOK_FIRST && !s->on_error_continue &&
+		    !(s->optional && strvec_has(&e->opts.skip, s->id)))
+			failed |= one_check(e, s,
+				(int)(e->plan->check_n + i) + 1, false);
 	}
 	return failed;
 }

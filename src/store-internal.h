@@ -113,6 +113,10 @@ void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
 int store_sql_range(const struct store *s, const struct store_shape *shape,
 		    const char *after, const char *until,
 		    struct store_batch *args, struct error *err);
+/* the columns of the rows in the range, in the order of the keys; NULL keys
+   come first, where the first scan sees them */
+void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit);
 /* over exec and columns of the store: ops->mark, marks and split */
 int store_sql_mark(struct store *s, const struct store_mark *m,
 		   const char *old, struct error *err);

@@ -73,20 +73,7 @@ static int pg_scan(struct store *s, const struct store_shape *shape,
 
 	if (ret < 0)
 		return ret;
-	strbuf_addstr(&sql, "SELECT ");
-	store_sql_reads(&sql, shape, 0, shape->ncol);
-	strbuf_addstr(&sql, " FROM ");
-	store_sql_set(&sql, shape->set);
-	store_sql_where(&sql, shape, after, until);
-	strbuf_addstr(&sql, " ORDER BY ");
-	/* NULL keys first, where the first scan sees them */
-	for (uint32_t i = 0; i < shape->nkey; i++) {
-		strbuf_addstr(&sql, i ? ", " : "");
-		store_sql_reads(&sql, shape, i, i + 1);
-		if (!after)
-			strbuf_addstr(&sql, " NULLS FIRST");
-	}
-	strbuf_addf(&sql, " LIMIT %u", limit);
+	store_sql_scan(&sql, shape, after, until, limit);
 	return pg_run((struct pg_store *)s, sql.buf, &args, shape, limit, b,
 		      err);
 }

@@ -117,6 +117,24 @@ int store_sql_range(const struct store *s, const struct store_shape *shape,
 	return 0;
 }
 
+void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit)
+{
+	strbuf_addstr(sb, "SELECT ");
+	store_sql_reads(sb, shape, 0, shape->ncol);
+	strbuf_addstr(sb, " FROM ");
+	store_sql_set(sb, shape->set);
+	store_sql_where(sb, shape, after, until);
+	strbuf_addstr(sb, " ORDER BY ");
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		strbuf_addstr(sb, i ? ", " : "");
+		store_sql_reads(sb, shape, i, i + 1);
+		if (!after)
+			strbuf_addstr(sb, " NULLS FIRST");
+	}
+	strbuf_addf(sb, " LIMIT %u", limit);
+}
+
 void store_sql_conflict(struct strbuf *sb, const struct store_shape *shape,
 			enum store_conflict how)
 {

@@ -351,14 +351,7 @@ static int sqlite_scan(struct store *s, const struct store_shape *shape,
 
 	if (ret < 0)
 		return ret;
-	strbuf_addstr(&sql, "SELECT ");
-	store_sql_reads(&sql, shape, 0, shape->ncol);
-	strbuf_addstr(&sql, " FROM ");
-	store_sql_set(&sql, shape->set);
-	store_sql_where(&sql, shape, after, until);
-	strbuf_addstr(&sql, " ORDER BY ");
-	store_sql_reads(&sql, shape, 0, shape->nkey);
-	strbuf_addf(&sql, " LIMIT %u", limit);
+	store_sql_scan(&sql, shape, after, until, limit);
 	ret = prepare(q, sql.buf, &stmt, err);
 	if (ret == 0)
 		ret = bind_args(q, stmt, &args, err);

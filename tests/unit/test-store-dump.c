@@ -3,38 +3,17 @@
  * Sets of a real PostgreSQL out and back: what pg_dump says of the database is
  * the judge.
  */
-#include "pg-server.h"
+#include "pg-store.h"
 
 #include "store-dump.h"
-#include "store.h"
 
-static struct pg_server server;
-static bool has_server;
-
-static struct store *opened(void)
+static void sql_each(struct store *s, const char *const text[])
 {
-	struct store_options o = { .root_fd = AT_FDCWD, .lock_ms = 50 };
-	_cleanup_error_ struct error err = ERROR_INIT;
-	struct store *s = NULL;
-
-	if (!has_server)
-		skip();
-	if (store_open(server.url, &o, &s, &err) < 0)
-		fail_msg("%s", err.msg);
-	return s;
+	for (; *text; text++)
+		sql(s, *text);
 }
 
-static void sql(struct store *s, const char *const text[])
-{
-	for (; *text; text++) {
-		_cleanup_error_ struct error err = ERROR_INIT;
-
-		if (store_exec(s, *text, NULL, NULL, &err) < 0)
-			fail_msg("%s: %s", *text, err.msg);
-	}
-}
-
-#define SQL(s, ...) sql(s, (const char *const[]) { __VA_ARGS__, NULL })
+#define SQL(s, ...) sql_each(s, (const char *const[]) { __VA_ARGS__, NULL })
 
 /* what pg_dump makes of it all, but for what is random in it */
 static char *pg_dump(void)
@@ -508,18 +487,6 @@ static void test_odd(_unused_ void **state)
 						  NULL), -EINVAL);
 }
 
-static int setup(_unused_ void **state)
-{
-	has_server = pg_setup(&server);
-	return 0;
-}
-
-static int teardown(_unused_ void **state)
-{
-	pg_teardown(&server);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,5 +501,5 @@ int main(void)
 		cmocka_unit_test(test_odd),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, start_server, stop_server);
 }
