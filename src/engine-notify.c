@@ -88,6 +88,14 @@ static void say_failed(const struct notice *o)
 		engine_log(o->e, NULL, "note", t, strlen(t));
 }
 
+static void say_full(struct engine *e, const char *event)
+{
+	_cleanup_free_ char *t = xasprintf(_("message '%s' was not sent: %d "
+		"others are still on their way"), event, NOTICES_MAX);
+
+	engine_log(e, NULL, "note", t, strlen(t));
+}
+
 static void free_notice(struct notice *o)
 {
 	strvec_release(&o->argv);
@@ -196,8 +204,12 @@ void engine_notify(struct engine *e, enum plan_notify_event event,
 	for (size_t i = 0; i < e->plan->notify_n; i++) {
 		const struct plan_notify *to = &e->plan->notify[i];
 
-		if (to->on & 1u << event && e->notices->n < NOTICES_MAX)
+		if (!(to->on & 1u << event))
+			continue;
+		if (e->notices->n < NOTICES_MAX)
 			start(e, to, plan_notify_words[event], step, message);
+		else
+			say_full(e, plan_notify_words[event]);
 	}
 }
 

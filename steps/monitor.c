@@ -145,12 +145,14 @@ static int preview(const struct step *s, struct step_ctx *ctx,
 		   struct preview *p, struct error *err)
 {
 	const struct monitor *m = s->priv;
+	_cleanup_strbuf_ struct strbuf span = STRBUF_INIT;
 
 	(void)ctx;
 	(void)err;
+	clock_duration(m->for_s, &span);
 	for (size_t i = 0; i < m->limit_n; i++)
-		strvec_pushf(&p->lines, _("watch '%s' %s for %.0f s"),
-			     m->limits[i].name, m->limits[i].text, m->for_s);
+		strvec_pushf(&p->lines, _("watch '%s' %s for %s"),
+			     m->limits[i].name, m->limits[i].text, span.buf);
 	return 0;
 }
 
@@ -313,10 +315,12 @@ static int keep(struct step_ctx *ctx, double s, struct error *err)
 static int breach(const struct step *s, struct step_ctx *ctx, double so_far,
 		  const struct strbuf *why, struct error *err)
 {
-	_cleanup_free_ char *t = xasprintf(_("after %.0f s: %s"), so_far,
-					   why->buf);
+	_cleanup_strbuf_ struct strbuf span = STRBUF_INIT;
+	_cleanup_free_ char *t = NULL;
 
 	(void)s;
+	clock_duration(so_far, &span);
+	t = xasprintf(_("after %s: %s"), span.buf, why->buf);
 	step_notify(ctx, NOTIFY_BREACH, t);
 	return error_set(err, ERR_BREACH, -ERANGE, "%s", t);
 }
@@ -328,6 +332,13 @@ static int probe(const struct step *s, struct step_ctx *ctx,
 	/* never `not`: what was watched counts */
 	*ret = watched(ctx) >= for_s(s->priv) ? PROBE_FULLY : PROBE_PARTLY;
 	return 0;
+}
+
+/* the end is not waited past, but a limit that is broken then is looked at
+   again as often as before */
+static double next_look(const struct monitor *m, double left)
+{
+	return left > 0 ? MAX(MIN(m->every_s, left), 0.01) : m->every_s;
 }
 
 static int apply(const struct step *s, struct step_ctx *ctx,
@@ -352,8 +363,7 @@ static int apply(const struct step *s, struct step_ctx *ctx,
 			return breach(s, ctx, sum, &why, err);
 		if (sum >= total && !broken)
 			break;
-		ret = step_wait(ctx, MAX(MIN(m->every_s, total - sum), 0.01),
-				err);
+		ret = step_wait(ctx, next_look(m, total - sum), err);
 		/* time in which a limit was broken is not time that was fine */
 		if (!broken)
 			sum += clock_since(begun);

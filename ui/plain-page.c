@@ -395,7 +395,7 @@ static void add_progress(const struct model *m, struct strbuf *out)
 	if (g->given && g->eta_s >= 0) {
 		_cleanup_strbuf_ struct strbuf eta = STRBUF_INIT;
 
-		text_duration(g->eta_s, &eta);
+		clock_duration(g->eta_s, &eta);
 		strbuf_addf(out, _(", about %s left"), eta.buf);
 	}
 	if (since >= (uint64_t)PROGRESS_S)

@@ -66,16 +66,6 @@ void text_bytes(uint64_t n, struct strbuf *out)
 	strbuf_addf(out, i ? "%.1f %s" : "%.0f %s", v, units[i]);
 }
 
-void text_duration(double s, struct strbuf *out)
-{
-	if (s < 90)
-		strbuf_addf(out, _("%.0f s"), s);
-	else if (s < 5400)
-		strbuf_addf(out, _("%.0f min"), s / 60);
-	else
-		strbuf_addf(out, _("%.1f h"), s / 3600);
-}
-
 static void clock_of(const struct timespec *ts, struct strbuf *out)
 {
 	struct tm tm;
@@ -175,7 +165,7 @@ static void step_line(const struct event *ev, struct strbuf *out)
 	}
 	if (ev->elapsed_s >= 1) {
 		strbuf_addstr(out, ", ");
-		text_duration(ev->elapsed_s, out);
+		clock_duration(ev->elapsed_s, out);
 	}
 }
 
@@ -209,7 +199,7 @@ static void progress_line(const struct event *ev, struct strbuf *out)
 	}
 	if (ev->eta_s >= 0) {
 		strbuf_addstr(out, _(", about "));
-		text_duration(ev->eta_s, out);
+		clock_duration(ev->eta_s, out);
 		strbuf_addstr(out, _(" left"));
 	}
 }

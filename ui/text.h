@@ -17,7 +17,6 @@ void text_event(const struct event *ev, bool verbose, struct strbuf *out);
 /* what happened, what is safe, what to do next; several lines */
 void text_error(const struct event *ev, struct strbuf *out);
 void text_plain_error(const struct error *err, struct strbuf *out);
-void text_duration(double s, struct strbuf *out);
 void text_bytes(uint64_t n, struct strbuf *out);
 void text_count(uint64_t n, struct strbuf *out);
 /* "12:04:08" of an RFC 3339 time, local */

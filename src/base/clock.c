@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fsutil.h"
+#include "base/i18n.h"
 #include "base/strbuf.h"
 
 void clock_now(struct timespec *ret)
@@ -108,4 +109,14 @@ uint64_t clock_mono_ns(void)
 double clock_since(uint64_t mono_ns)
 {
 	return (double)(clock_mono_ns() - mono_ns) / 1e9;
+}
+
+void clock_duration(double s, struct strbuf *out)
+{
+	if (s < 90)
+		strbuf_addf(out, _("%.0f s"), s);
+	else if (s < 5400)
+		strbuf_addf(out, _("%.0f min"), s / 60);
+	else
+		strbuf_addf(out, _("%.1f h"), s / 3600);
 }

@@ -22,4 +22,8 @@ int clock_parse(const char *text, struct timespec *ret);
 uint64_t clock_mono_ns(void);
 double clock_since(uint64_t mono_ns);
 
+/* appends s seconds for people: "45 s", "12 min", "1.5 h" */
+struct strbuf;
+void clock_duration(double s, struct strbuf *out);
+
 #endif

@@ -81,4 +81,15 @@ like "$log" "message 'done' was not sent: .*none" 'a command that is not there'
 like "$log" "message 'done' was not sent: 'sh' took longer" 'one that hangs is ended'
 run pgrep -f "$hang"
 is "$out" '' 'with all that it started'
+# more at once than anybody reads
+many=$(i=0; while [ $i -lt 18 ]; do
+	printf '%s{ on = ["done"]; run = ["true"]; }' "${sep:-}"; sep=', '; i=$((i + 1))
+done)
+sed "s|^notify.*|notify = ( $many );|" "$tmp/acme.plan" >"$tmp/many.plan"
+fresh
+run "$UPSHIFT" run "$tmp/many.plan" --root "$root" --batch --yes --approve dba:Ann
+is "$status" 0 'so many messages are no failure either'
+is "$(cat "$root"/.upshift/runs/*/log.jsonl | grep -c '16 others are still on their way')" 2 \
+	'those that are too many are in the log'
+
 done_testing
