@@ -104,6 +104,11 @@ static struct span colon_of(const struct json_tree *t,
 	return (struct span) { json_at(t, d->key_end), d->begin - d->key_end };
 }
 
+static struct span span_of(const struct strbuf *s)
+{
+	return (struct span) { s->buf, s->len };
+}
+
 /* from a member of i, or of what is around it */
 static struct span find_colon(const struct json_tree *t, uint32_t i)
 {
@@ -117,6 +122,8 @@ static struct span find_colon(const struct json_tree *t, uint32_t i)
 		if (d->key_end && is_original(d))
 			return colon_of(t, d);
 	}
+	if (t->around && t->around->colon.len)
+		return span_of(&t->around->colon);
 	return (struct span) { ": ", 2 };
 }
 
@@ -130,10 +137,20 @@ static struct span lead_above(const struct json_tree *t, uint32_t i)
 {
 	const struct json_node *d = &t->v[i];
 
+	if (i == JSON_ROOT && t->around)
+		return blanks_before(t, start_of(d));
 	if (i == JSON_ROOT || !d->parent || !is_original(d) ||
 	    t->v[d->parent].flags & JSON_REPLACED)
 		return (struct span) { "", 0 };
 	return blanks_before(t, start_of(d));
+}
+
+/* and that of the level above that one */
+static struct span lead_above_that(const struct json_tree *t, uint32_t i)
+{
+	if (i == JSON_ROOT && t->around)
+		return span_of(&t->around->above);
+	return lead_above(t, t->v[i].parent);
 }
 
 /* the indentation of lead without that of above, if it begins with it */
@@ -176,12 +193,24 @@ static void find_style(const struct json_tree *t, uint32_t i,
 				    above);
 	} else if (last_line(above)) {
 		/* empty so far: one level deeper than it stands itself */
-		s->unit = find_unit(above, lead_above(t, t->v[i].parent));
+		s->unit = find_unit(above, lead_above_that(t, i));
 		s->lead = above;
 		s->deeper = 1;
 	} else if (ends_blank(s->colon)) {
 		s->lead = (struct span) { " ", 1 };
 	}
+}
+
+/* of what stands in place of the root, if more is around it: as find_style()
+   would find it for the container around it */
+static void style_around(const struct json_tree *t, struct style *s)
+{
+	const struct json_around *a = t->around;
+
+	memset(s, 0, sizeof(*s));
+	s->colon = a->colon.len ? span_of(&a->colon) : (struct span) { ": ", 2 };
+	s->lead = lead_above(t, JSON_ROOT);
+	s->unit = find_unit(span_of(&a->lead), span_of(&a->above));
 }
 
 /* --- writing what is new --- */
@@ -411,6 +440,8 @@ static void splice_value(const struct json_tree *t, uint32_t i,
 			/* deeper levels go on from where this one stands */
 			st.lead = lead_above(t, i);
 			st.deeper = 0;
+		} else if (t->around) {
+			style_around(t, &st);
 		}
 		put_value(t, i, false, &st, &s->text);
 		add_splice(t, s, d->begin, d->end - d->begin, from);

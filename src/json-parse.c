@@ -310,10 +310,12 @@ json_inline bool behind_value(struct text *x, struct cursor *c, bool *key)
 	return false;
 }
 
-static bool parse(struct text *x)
+static bool parse(struct text *x, const struct json_around *around)
 {
 	struct cursor c = { .n = x->t->n };
-	bool whole, key = false;
+	bool whole, key = around && around->member;
+
+	c.depth = around ? around->depth : 0;
 
 	if (!next_token(x, &c))
 		return false;
@@ -328,7 +330,7 @@ static bool parse(struct text *x)
 }
 
 static bool parse_text(struct json_tree *t, const char *text, size_t n,
-		       uint32_t base)
+		       uint32_t base, const struct json_around *around)
 {
 	struct text x;
 
@@ -337,7 +339,7 @@ static bool parse_text(struct json_tree *t, const char *text, size_t n,
 	x.end = x.begin + n;
 	x.base = base;
 	json_index_init(&x.index, text, n);
-	return parse(&x);
+	return parse(&x, around);
 }
 
 int json_tree_parse(struct json_tree *t, const char *text, size_t n)
@@ -351,7 +353,7 @@ int json_tree_parse(struct json_tree *t, const char *text, size_t n)
 		t->v = xcalloc(t->cap = 64, sizeof(*t->v));
 	if (n > JSON_TREE_TEXT_MAX)
 		return -EFBIG;
-	return parse_text(t, text, n, 0) ? 0 : -EINVAL;
+	return parse_text(t, text, n, 0, t->around) ? 0 : -EINVAL;
 }
 
 /* a place of its own in the arena: no blank of a neighbour is taken for one of
@@ -371,7 +373,7 @@ uint32_t json_tree_graft(struct json_tree *t, const char *text, size_t n)
 	if (!at)
 		return 0;
 	strbuf_add(&t->arena, text, n);
-	if (parse_text(t, t->arena.buf + (at - t->len), n, at))
+	if (parse_text(t, t->arena.buf + (at - t->len), n, at, NULL))
 		return first;
 	t->n = first;
 	return 0;

@@ -54,8 +54,8 @@ void json_path_select(const struct json_path *p, const struct json_tree *t,
  * gets the names (decoded; no NUL in them); may be NULL.
  */
 bool json_path_streams(const struct json_path *p, struct strvec *names);
-/* what the path selects at or below elem, an element of the array that these
-   names lead to, parsed as a document of its own */
+/* what the path selects at or below elem, an element of the array or a value of
+   the object that these names lead to, parsed alone */
 void json_path_select_element(const struct json_path *p,
 			      const struct json_tree *t, uint32_t elem,
 			      struct json_nodes *out);

@@ -78,6 +78,9 @@ struct json_scan {
 	/* of the piece that is being fed */
 	const unsigned char *piece;
 	uint64_t base;
+	size_t fed;
+	bool pause;
+	const unsigned char *paused;
 	/* the token we are in: its first byte, and cont ahead of it */
 	uint64_t begin, begin_cont;
 	bool is_key;
@@ -168,7 +171,11 @@ static const unsigned char *open_container(struct json_scan *s,
 	if (!emit(s, object ? JSON_OBJECT_BEGIN : JSON_ARRAY_BEGIN, at, at + 1,
 		  s->depth - 1))
 		return NULL;
-	return p + 1;
+	if (!s->pause)
+		return p + 1;
+	s->pause = false;
+	s->paused = p + 1;
+	return NULL;
 }
 
 static const unsigned char *close_container(struct json_scan *s,
@@ -460,6 +467,7 @@ int json_scan_feed(struct json_scan *s, const void *data, size_t n)
 	const unsigned char *p = data, *end = p + n;
 
 	s->piece = p;
+	s->paused = NULL;
 	while (p && p < end && s->state != ST_STOPPED) {
 		switch (s->state) {
 		case ST_STRING:
@@ -487,9 +495,20 @@ int json_scan_feed(struct json_scan *s, const void *data, size_t n)
 			break;
 		}
 	}
-	s->base += n;
+	s->fed = s->paused ? (size_t)(s->paused - s->piece) : n;
+	s->base += s->fed;
 	s->piece = NULL;
 	return s->ret;
+}
+
+void json_scan_pause(struct json_scan *s)
+{
+	s->pause = true;
+}
+
+size_t json_scan_fed(const struct json_scan *s)
+{
+	return s->fed;
 }
 
 int json_scan_end(struct json_scan *s)

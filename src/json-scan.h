@@ -47,6 +47,13 @@ struct json_scan;
 struct json_scan *json_scan_new(json_token_fn *fn, void *ctx);
 /* -EINVAL with the error kept; the same value from then on */
 int json_scan_feed(struct json_scan *s, const void *p, size_t n);
+/*
+ * While fn looks at the begin of a container: the feed ends behind that
+ * bracket. json_scan_fed(): how many bytes the last feed took; the rest is to
+ * be fed again, or something else in its place.
+ */
+void json_scan_pause(struct json_scan *s);
+size_t json_scan_fed(const struct json_scan *s);
 int json_scan_end(struct json_scan *s);
 /* untranslated reason (marked for translation) and place of the first error */
 const char *json_scan_reason(const struct json_scan *s,

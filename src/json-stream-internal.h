@@ -23,6 +23,7 @@ struct slot {
 	struct strbuf in, out;
 	struct json_span *spans;
 	size_t span_n, span_cap;
+	struct json_around around;      /* of the spans */
 	uint64_t offset;         /* of in */
 	uint64_t lines;          /* that end in it */
 	void *batch;

@@ -19,6 +19,7 @@ static int do_record(struct json_pool *p, struct slot *s, struct json_tree *t,
 	};
 	int ret;
 
+	t->around = s->kind == SLOT_SPANS ? &s->around : NULL;
 	r.parsed = json_tree_parse(t, r.text, r.len);
 	ret = p->ops->record(p->ctx, s->batch, &r, &s->out, &s->err);
 	if (ret < 0) {
@@ -155,6 +156,7 @@ void pool_init(struct json_pool *p, bool small)
 	for (size_t i = 0; i < p->slot_n; i++) {
 		strbuf_init(&p->slots[i].in);
 		strbuf_init(&p->slots[i].out);
+		json_around_init(&p->slots[i].around);
 	}
 	if (n > 1)
 		start_threads(p, n);
@@ -175,6 +177,7 @@ static void slot_release(struct json_pool *p, struct slot *s)
 		p->ops->batch_free(s->batch);
 	strbuf_release(&s->in);
 	strbuf_release(&s->out);
+	json_around_release(&s->around);
 	free(s->spans);
 	error_release(&s->err);
 }

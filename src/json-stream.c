@@ -2,10 +2,11 @@
 /*
  * Reading and cutting. A document alternates between two phases:
  *
- *	around	 the scanner (json-scan.h) looks at every byte, cut behind each
- *		 '[', and a callback follows the names; at the array
+ *	around	 the scanner (json-scan.h) looks at every byte, and a callback
+ *		 follows the names; it pauses behind the bracket of the array
+ *		 or object
  *	elements json_cut_scan() finds the commas and the closing bracket, which
- *		 goes to the scanner: for it the array is empty
+ *		 goes to the scanner: for it the container is empty
  *
  * The scanner thus has its own count of bytes; its offsets are used only to
  * find keys in what it was fed last.
@@ -19,6 +20,7 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "json-bytes.h"
 #include "json-scan.h"
 #include "json-stream-internal.h"
 #include "json-text.h"
@@ -39,8 +41,13 @@ struct stream {
 	struct strbuf fed;       /* the last bytes that the scanner got */
 	uint64_t fed_at;         /* offset of the first of them, for it */
 	size_t open;             /* containers that are open on the way */
-	bool key_fits, arrived, object;
+	uint64_t key, key_end;   /* of the last key on the way; 0: none */
+	bool key_fits, arrived;
 	struct json_cut cut;
+	/* of the container that it arrived at; its lead is known once the
+	   first element is */
+	struct json_around around;
+	bool lead_known;
 };
 
 /* --- reading --- */
@@ -110,6 +117,45 @@ static bool key_fits(const struct stream *s, const struct json_token *t)
 			       strlen(name));
 }
 
+static void set(struct strbuf *to, const char *p, size_t n)
+{
+	strbuf_clear(to);
+	strbuf_add(to, p, n);
+}
+
+/* blanks that end at p, at begin at the earliest */
+static size_t blanks_before(const char *begin, const char *p)
+{
+	const char *from = p;
+
+	while (from > begin && json_is_space((unsigned char)from[-1]))
+		from--;
+	return (size_t)(p - from);
+}
+
+/* what stands ahead of the container whose bracket t is */
+static void arrive(struct stream *s, const struct json_token *t)
+{
+	struct json_around *a = &s->around;
+	const char *buf = s->fed.buf, *key = buf;
+
+	json_scan_pause(s->scan);
+	s->arrived = true;
+	s->lead_known = false;
+	a->member = t->type == JSON_OBJECT_BEGIN;
+	a->depth = t->depth + 1;
+	strbuf_clear(&a->above);
+	strbuf_clear(&a->lead);
+	strbuf_clear(&a->colon);
+	/* not the document itself, nor further away than anybody indents */
+	if (!s->open || s->key < s->fed_at)
+		return;
+	key += s->key - s->fed_at;
+	set(&a->above, key - blanks_before(buf, key), blanks_before(buf, key));
+	set(&a->colon, buf + (s->key_end - s->fed_at),
+	    t->begin - s->key_end);
+}
+
 static int on_token(void *ctx, const struct json_token *t)
 {
 	struct stream *s = ctx;
@@ -123,13 +169,15 @@ static int on_token(void *ctx, const struct json_token *t)
 		return 0;
 	if (t->type == JSON_KEY) {
 		s->key_fits = key_fits(s, t);
+		s->key = t->begin;
+		s->key_end = t->end;
 		return 0;
 	}
 	if (s->open && !s->key_fits)
 		return 0;
 	if (s->open == s->names->n) {
-		s->arrived = t->type == JSON_ARRAY_BEGIN;
-		s->object |= t->type == JSON_OBJECT_BEGIN;
+		if (t->type == JSON_ARRAY_BEGIN || t->type == JSON_OBJECT_BEGIN)
+			arrive(s, t);
 	} else if (t->type == JSON_OBJECT_BEGIN) {
 		s->open++;
 		s->key_fits = false;
@@ -137,7 +185,8 @@ static int on_token(void *ctx, const struct json_token *t)
 	return 0;
 }
 
-static int feed(struct stream *s, const char *p, size_t n)
+/* returns how many bytes were taken */
+static ssize_t feed(struct stream *s, const char *p, size_t n)
 {
 	if (s->fed.len > 16 * KEY_MAX) {
 		size_t drop = s->fed.len - KEY_MAX;
@@ -149,28 +198,43 @@ static int feed(struct stream *s, const char *p, size_t n)
 	strbuf_add(&s->fed, p, n);
 	if (json_scan_feed(s->scan, p, n) < 0)
 		return -EBADMSG;
-	return s->object ? -EAGAIN : 0;
+	strbuf_set_len(&s->fed, s->fed.len - (n - json_scan_fed(s->scan)));
+	return (ssize_t)json_scan_fed(s->scan);
 }
 
 /* feeds what is in the slot; *at: how far, behind the bracket if it arrived */
 static int around(struct stream *s, size_t *at)
 {
 	const struct strbuf *in = &s->slot->in;
-	int ret = 0;
+	ssize_t n = feed(s, in->buf + *at, in->len - *at);
 
-	while (*at < in->len && !s->arrived && ret >= 0) {
-		const char *from = in->buf + *at;
-		size_t left = in->len - *at;
-		const char *open = memchr(from, '[', left);
-		size_t n = open ? (size_t)(open - from) + 1 : left;
-
-		ret = feed(s, from, n);
-		*at += n;
-	}
-	return ret;
+	*at += n < 0 ? 0 : (size_t)n;
+	return n < 0 ? (int)n : 0;
 }
 
 /* --- the elements --- */
+
+/* how the first element or member stands there */
+static void find_lead(struct stream *s, const struct slot *slot)
+{
+	struct json_around *a = &s->around;
+	const char *p = slot->in.buf + slot->spans[0].begin, *key = p;
+	const char *end = slot->in.buf + slot->spans[0].end, *colon;
+
+	while (p < end && json_is_space((unsigned char)*p))
+		p++;
+	set(&a->lead, key, (size_t)(p - key));
+	s->lead_known = true;
+	if (!a->member || p == end || *p != '"')
+		return;
+	/* a wrong one is refused by the parser */
+	for (p++; p < end && *p != '"'; p++)
+		p += *p == '\\';
+	colon = p = p < end ? p + 1 : end;
+	while (p < end && (*p == ':' || json_is_space((unsigned char)*p)))
+		p++;
+	set(&a->colon, colon, (size_t)(p - colon));
+}
 
 static void take_spans(struct stream *s)
 {
@@ -183,6 +247,9 @@ static void take_spans(struct stream *s)
 	slot->spans = s->cut.v;
 	slot->span_n = s->cut.n;
 	slot->span_cap = s->cut.cap;
+	if (!s->lead_known && slot->span_n)
+		find_lead(s, slot);
+	json_around_copy(&slot->around, &s->around);
 	s->cut.v = v;
 	s->cut.n = 0;
 	s->cut.cap = cap;
@@ -214,8 +281,8 @@ static int elements(struct stream *s)
 		}
 		if (s->slot->in.len > JSON_TREE_TEXT_MAX)
 			return error_set(s->err, ERR_UNSUPPORTED, -EFBIG,
-				_("an element of more than 2 GiB cannot be "
-				  "edited"));
+				_("an element or member of more than 2 GiB "
+				  "cannot be edited"));
 		/* a large element: not a little at a time */
 		ret = fill(s, MAX(JSON_BATCH, s->slot->in.len) -
 			   (s->slot->in.len < JSON_BATCH ?
@@ -296,7 +363,8 @@ static int run_whole(struct stream *s)
 			return error_set(s->err, ERR_UNSUPPORTED, -EFBIG,
 				_("a document of more than 2 GiB can be "
 				  "edited only if 'select' takes the elements "
-				  "of one array"));
+				  "of one array or the members of one "
+				  "object"));
 		ret = fill(s, MAX(JSON_BATCH, s->slot->in.len));
 	}
 	return ret < 0 ? ret : give_slot(s, SLOT_WHOLE);
@@ -317,6 +385,7 @@ int json_stream(int fd, enum json_stream_mode mode,
 	pool_init(&s.pool, fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 		  st.st_size < (off_t)JSON_BATCH);
 	s.scan = json_scan_new(on_token, &s);
+	json_around_init(&s.around);
 	ret = mode == JSON_ELEMENTS ? run_elements(&s) :
 		mode == JSON_LINES ? run_lines(&s) : run_whole(&s);
 	/* what comes first in the input is the one to be told */
@@ -330,6 +399,7 @@ int json_stream(int fd, enum json_stream_mode mode,
 	pool_release(&s.pool);
 	json_scan_free(s.scan);
 	json_cut_release(&s.cut);
+	json_around_release(&s.around);
 	if (ops->wipe)
 		explicit_bzero(s.fed.buf, s.fed.len);
 	strbuf_release(&s.fed);

@@ -6,19 +6,22 @@
  * bounded memory and on two cores
  *
  * The input is cut into batches of about a megabyte (of one record, if that is
- * larger): elements of the one array that a path leads to (json_path_streams())
- * or lines. Each record is parsed strictly and handed to ops->record(), which
+ * larger): elements of the one array, or members of the one object, that a path
+ * leads to (json_path_streams()), or lines. Each record is parsed strictly and handed to ops->record(), which
  * appends what shall stand there instead; everything else is copied. Batches
  * are worked on by as many threads as there are cores, four at most; what comes
  * out is written in the order of the input. Peak memory: a few batches, and the
  * largest record with its nodes.
  *
- * What surrounds the array is held against RFC 8259 as strictly, so that an
+ * A member comes as its key, colon and value: the root of its tree is the value
+ * and has a key (json-tree.h). Members of the same name are handed on one by
+ * one. What is put into an element or a member is laid out as in a document
+ * that was parsed as a whole; what goes out is the same, byte for byte.
+ *
+ * What surrounds the array or object is held against RFC 8259 as strictly, so that an
  * input that ends well is a valid document.
  *
  *	0		all was read and written
- *	-EAGAIN		where the array should be there is an object: its members
- *			can be had with JSON_WHOLE only
  *	-EBADMSG	the input is no document (-EINVAL of a record's parse that
  *			record() returned gives the same); ask json_check_file()
  *	other		what ops returned, or an error of reading; err is filled
@@ -34,7 +37,7 @@
 struct error;
 
 enum json_stream_mode {
-	JSON_ELEMENTS,           /* of the array at names */
+	JSON_ELEMENTS,           /* of the array or object at names */
 	JSON_LINES,
 	JSON_WHOLE,              /* one record: the document */
 };

@@ -12,6 +12,36 @@
 #include "json-scan.h"
 #include "json-text.h"
 
+void json_around_init(struct json_around *a)
+{
+	memset(a, 0, sizeof(*a));
+	strbuf_init(&a->above);
+	strbuf_init(&a->lead);
+	strbuf_init(&a->colon);
+}
+
+void json_around_release(struct json_around *a)
+{
+	strbuf_release(&a->above);
+	strbuf_release(&a->lead);
+	strbuf_release(&a->colon);
+}
+
+static void set(struct strbuf *to, const struct strbuf *from)
+{
+	strbuf_clear(to);
+	strbuf_add(to, from->buf, from->len);
+}
+
+void json_around_copy(struct json_around *to, const struct json_around *from)
+{
+	to->member = from->member;
+	to->depth = from->depth;
+	set(&to->above, &from->above);
+	set(&to->lead, &from->lead);
+	set(&to->colon, &from->colon);
+}
+
 void json_tree_init(struct json_tree *t)
 {
 	memset(t, 0, sizeof(*t));

@@ -59,14 +59,37 @@ struct json_node {
 	uint8_t flags;           /* enum json_node_flags */
 };
 
+/*
+ * What stands around a text that is one element or member of a larger document
+ * and was parsed alone: what is put into it is written as if the whole document
+ * had been parsed.
+ */
+struct json_around {
+	bool member;             /* the text is a key, a colon and a value */
+	int depth;               /* containers that are open around it */
+	/* blanks ahead of the container (of its key), and of the first one
+	   in it */
+	struct strbuf above, lead;
+	/* what stands between the key and the value of that one; or, in an
+	   array, between the array and its own key */
+	struct strbuf colon;
+};
+
 struct json_tree {
 	const char *text;
 	uint32_t len;
+	/* borrowed; NULL: the text is a document. To be set ahead of
+	   json_tree_parse(). The root has a key if the text is a member */
+	const struct json_around *around;
 	struct json_node *v;     /* v[0] is not used */
 	uint32_t n, cap;
 	bool lost;               /* some value was removed or replaced */
 	struct strbuf arena;
 };
+
+void json_around_init(struct json_around *a);
+void json_around_release(struct json_around *a);
+void json_around_copy(struct json_around *to, const struct json_around *from);
 
 void json_tree_init(struct json_tree *t);
 void json_tree_release(struct json_tree *t);

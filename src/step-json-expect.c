@@ -145,11 +145,6 @@ static int collect(int fd, const struct json_path *path,
 			JSON_WHOLE };
 	int ret = json_stream(fd, c.mode, &names, &ops, &c, &res, err);
 
-	if (ret == -EAGAIN && lseek(fd, 0, SEEK_SET) == 0) {
-		set->n = 0;
-		c.mode = JSON_WHOLE;
-		ret = json_stream(fd, c.mode, &names, &ops, &c, &res, err);
-	}
 	if (ret == -EBADMSG || ret == -EINVAL)
 		return error_set(err, ERR_JSON, ret,
 				 _("this is no valid JSON document"));
@@ -442,14 +437,9 @@ static int hold_in(struct holding_one *o, int fd, struct error *err)
 	};
 	_cleanup_strvec_ struct strvec names = STRVEC_INIT;
 	struct json_stream_result res;
-	int ret;
 
 	o->mode = json_path_streams(o->h->x->v[o->k].select, &names) ?
 		JSON_ELEMENTS : JSON_WHOLE;
-	ret = json_stream(fd, o->mode, &names, &ops, o, &res, err);
-	if (ret != -EAGAIN || lseek(fd, 0, SEEK_SET) < 0)
-		return ret;
-	o->mode = JSON_WHOLE;
 	return json_stream(fd, o->mode, &names, &ops, o, &res, err);
 }
 

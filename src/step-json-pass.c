@@ -380,20 +380,6 @@ static int on_tick(void *ctx, uint64_t done, struct error *err)
 
 /* --- the pass --- */
 
-static int rewind_pass(struct json_pass *p, int fd)
-{
-	p->selected = p->left = p->changed = p->records = p->spliced = 0;
-	if (p->out)
-		strbuf_clear(p->out);
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	if (p->out_fd < 0)
-		return 0;
-	if (lseek(p->out_fd, 0, SEEK_SET) < 0)
-		return -errno;
-	return fs_truncate(p->out_fd, 0);
-}
-
 static enum json_stream_mode mode_of(const struct json_step *m,
 				     struct strvec *names)
 {
@@ -484,16 +470,6 @@ int json_pass_run(struct json_pass *p, int fd, struct error *err)
 	xxh_stream_reset(p->hash);
 	p->records = 0;
 	ret = json_stream(fd, r.mode, &names, &ops, &r, &res, err);
-	if (ret == -EAGAIN) {
-		/* an object where an array was hoped for */
-		ret = rewind_pass(p, fd);
-		if (ret < 0)
-			return error_errno(err, ERR_STEP, ret,
-					   _("cannot start anew"));
-		r.mode = JSON_WHOLE;
-		xxh_stream_reset(p->hash);
-		ret = json_stream(fd, r.mode, &names, &ops, &r, &res, err);
-	}
 	p->digest = xxh_stream_end(p->hash);
 	if (ret < 0)
 		return say_where(p, fd, ret, &res, err);

@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "effects.h"
 #include "json-edit.h"
+#include "json-scan.h"
 #include "manifest.h"
 #include "step-files.h"
 #include "step-json-internal.h"
@@ -110,8 +111,9 @@ static int record(void *ctx, void *batch, const struct json_record *r,
 	int ret = 0;
 
 	(void)out;
+	/* which byte of the file that is, only a look at all of it tells */
 	if (r->parsed < 0)
-		return json_tree_why(r->text, r->len, err);
+		return r->parsed == -EINVAL ? -EBADMSG : r->parsed;
 	if (s->mode == JSON_ELEMENTS)
 		json_path_select_element(s->m->select, r->tree, JSON_ROOT,
 					 &nodes);
@@ -168,14 +170,15 @@ static int split_file(struct splitting *s, const char *path, struct error *err)
 
 	if (ret < 0)
 		return ret;
-	/* an object where an array could be is found only when parts of it
-	   were handed on; so look first */
 	s->mode = json_path_streams(s->m->select, &names) &&
 		st.st_size > (off_t)JOINED_MAX ? JSON_ELEMENTS : JSON_WHOLE;
 	ret = json_stream(fd, s->mode, &names, &ops, s, &res, err);
-	if (ret == -EBADMSG || ret == -EAGAIN)
-		ret = error_set(err, ERR_JSON, -EINVAL,
-				_("this is no document with such an array"));
+	if (ret == -EBADMSG) {
+		ret = json_check_file(step_root_fd(s->ctx), path, false, NULL,
+				      err);
+		return ret < 0 ? ret : error_set(err, ERR_JSON, -EINVAL,
+			_("'%s' changed while it was read"), path);
+	}
 	if (ret < 0 && ret != -ECANCELED)
 		error_prefix(err, "%s", path);
 	return ret;
