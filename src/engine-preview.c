@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
@@ -14,6 +15,9 @@ void rollback_preview_release(struct rollback_preview *p)
 	strvec_release(&p->restored_names);
 	strvec_release(&p->lost_names);
 	strvec_release(&p->kept_names);
+	for (size_t i = 0; i < p->table_n; i++)
+		free(p->tables[i].name);
+	free(p->tables);
 }
 
 /* Paths that a newer step covers were told with that step. */
@@ -39,31 +43,35 @@ static int preview_step(struct engine *e, int i, const struct effects *newer,
 	return ret;
 }
 
-/* Tables on a server are named; their rows are not counted. */
-static void preview_sets(struct engine *e, int i, struct rollback_preview *ret)
+static void add_rows(struct strvec *names, uint64_t *total, const char *name,
+		     uint64_t n)
 {
-	struct effects all = EFFECTS_INIT;
+	if (!n)
+		return;
+	strvec_pushf(names, ngettext("%s: %ju row", "%s: %ju rows", n), name,
+		     (uintmax_t)n);
+	*total += n;
+}
 
-	if (effects_from_json(e->run->steps[i].effects, &all) < 0)
-		all.set_n = 0;
-	for (size_t k = 0; k < all.set_n; k++) {
-		const struct effect_set *f = &all.sets[k];
-		const struct plan_store *store =
-			plan_find_store(e->plan, f->store);
-		_cleanup_free_ char *name = NULL;
+/* Tables on servers, ahead of what there is of files. */
+static int preview_tables(struct engine *e, int goal,
+			  struct rollback_preview *ret, struct error *err)
+{
+	int r = rollback_count_rows(e, goal, ret, err);
 
-		/* a file is among the paths */
-		if (f->type == EFFECT_READ || !store ||
-		    store->kind != PLAN_STORE_PG)
+	for (size_t i = 0; r >= 0 && i < ret->table_n; i++) {
+		const struct rollback_rows *t = &ret->tables[i];
+
+		add_rows(&ret->restored_names, &ret->restored, t->name,
+			 t->restored);
+		add_rows(&ret->lost_names, &ret->lost, t->name, t->lost);
+		add_rows(&ret->kept_names, &ret->kept, t->name, t->kept);
+		if (t->known)
 			continue;
-		name = *f->set ? xasprintf("%s:%s", f->store, f->set) :
-				 xstrdup(f->store);
-		if (strvec_has(&ret->restored_names, name))
-			continue;
-		strvec_push(&ret->restored_names, name);
+		strvec_push(&ret->restored_names, t->name);
 		ret->restored++;
 	}
-	effects_release(&all);
+	return r;
 }
 
 int engine_preview_rollback(struct engine *e, struct run *run,
@@ -80,6 +88,7 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 	goal = rollback_goal_step(e, point, err);
 	if (goal < 0)
 		return -ENOENT;
+	r = preview_tables(e, goal, ret, err);
 	for (int i = (int)e->plan->step_n - 1; r >= 0 && i >= goal; i--) {
 		struct undo_counts n = {
 			.lost_names = &ret->lost_names,
@@ -91,7 +100,6 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 			continue;
 		ret->undone_steps++;
 		r = preview_step(e, i, &newer, &n, err);
-		preview_sets(e, i, ret);
 		ret->restored += n.restored;
 		ret->lost += n.lost;
 		ret->kept += n.kept;

@@ -51,6 +51,8 @@ int rollback_begin(struct engine *e, const char *point,
 
 /* --- engine-strategy.c: the sets of servers --- */
 enum plan_strategy rollback_strategy(const struct engine *e);
+/* of a rollback that is not begun yet */
+enum plan_strategy rollback_wants(const struct engine *e);
 /* what the steps from goal on wrote, of those that still do */
 int rollback_sets(struct engine *e, int goal, struct store_sets *ret);
 /* can it be done like that? nothing was changed yet */
@@ -72,6 +74,11 @@ int rollback_failed(struct engine *e, struct error *err);
 int rollback_record_done(struct engine *e, const char *point, int exit);
 void rollback_emit(struct engine *e, const char *point, enum event_state s,
 		   const struct rollback_preview *p);
+
+/* --- engine-rows.c --- */
+/* adds the tables of servers to p->tables */
+int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
+			struct error *err);
 
 /* --- engine-return.c --- */
 /* "R1", "r12" */

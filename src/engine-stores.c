@@ -435,7 +435,7 @@ int engine_stores_compare(struct engine *e, const char *name,
 
 /* --- back --- */
 
-struct loading {
+struct stores_reader {
 	struct engine *e;
 	const char *name, *digest, *store;
 	struct backup_pull *pull;
@@ -446,7 +446,7 @@ struct loading {
 static int load_open(void *ctx, const struct store_dump_set *set,
 		     struct error *err)
 {
-	struct loading *g = ctx;
+	struct stores_reader *g = ctx;
 	_cleanup_free_ char *path = member(g->store, set->set, ".copy");
 
 	backup_pull_close(g->pull);
@@ -457,7 +457,7 @@ static int load_open(void *ctx, const struct store_dump_set *set,
 
 static ssize_t load_source(void *ctx, const char **p, struct error *err)
 {
-	struct loading *g = ctx;
+	struct stores_reader *g = ctx;
 	const void *data;
 	ssize_t n = backup_pull(g->pull, &data, err);
 
@@ -465,16 +465,37 @@ static ssize_t load_source(void *ctx, const char **p, struct error *err)
 	return n;
 }
 
+struct stores_reader *engine_stores_reader(struct engine *e, const char *name,
+					   const char *digest,
+					   const char *store,
+					   struct store_load *l)
+{
+	struct stores_reader *r = xcalloc(1, sizeof(*r));
+
+	*r = (struct stores_reader){ .e = e, .name = name, .digest = digest,
+				     .store = store };
+	l->open = load_open;
+	l->source = load_source;
+	l->ctx = r;
+	return r;
+}
+
+void engine_stores_reader_free(struct stores_reader *r)
+{
+	backup_pull_close(r->pull);
+	free(r);
+}
+
 static void load_progress(void *ctx, uint64_t done, uint64_t total)
 {
-	struct loading *g = ctx;
+	struct stores_reader *g = ctx;
 
 	engine_progress(g->e, g->meter, PHASE_ROLLBACK,
 			g->e->plan->steps[g->step]->id, g->step + 1, done,
 			total, "bytes");
 }
 
-static int load_store(struct loading *g, const struct store_sets_one *one,
+static int load_store(struct stores_reader *g, const struct store_sets_one *one,
 		      const struct strvec *steps, struct error *err)
 {
 	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
@@ -509,7 +530,7 @@ int engine_stores_load(struct engine *e, const char *name, const char *digest,
 		       struct error *err)
 {
 	struct engine_meter meter = { 0 };
-	struct loading g = { .e = e, .name = name, .digest = digest,
+	struct stores_reader g = { .e = e, .name = name, .digest = digest,
 			     .meter = &meter, .step = step };
 	int ret = 0;
 

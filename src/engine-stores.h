@@ -76,6 +76,14 @@ int engine_stores_dump(struct engine *e, const struct store_sets *sets,
 int engine_stores_index(struct engine *e, const char *name, const char *digest,
 			const char *store, struct store_dump *ret,
 			struct error *err);
+/* for open and source of a load out of that archive, which it sets, with ctx */
+struct store_load;
+struct stores_reader;
+struct stores_reader *engine_stores_reader(struct engine *e, const char *name,
+					   const char *digest,
+					   const char *store,
+					   struct store_load *l);
+void engine_stores_reader_free(struct stores_reader *r);
 /* all that the archive has of stores */
 int engine_stores_in(struct engine *e, const char *name, const char *digest,
 		     struct store_sets *ret, struct error *err);

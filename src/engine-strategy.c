@@ -21,7 +21,7 @@
 #include "engine-rollback.h"
 #include "engine-stores.h"
 
-static enum plan_strategy wanted(const struct engine *e)
+enum plan_strategy rollback_wants(const struct engine *e)
 {
 	return e->opts.strategy_given ? e->opts.strategy : e->plan->strategy;
 }
@@ -56,7 +56,7 @@ int rollback_sets(struct engine *e, int goal, struct store_sets *ret)
 			r = engine_sets_written(e, i, ret);
 	/* the plan wants them back with the rest */
 	if (goal == 0 && (is_under_way(e) ? rollback_strategy(e) :
-			  wanted(e)) == PLAN_BY_BACKUP)
+			  rollback_wants(e)) == PLAN_BY_BACKUP)
 		engine_sets_named(e, ret);
 	return r;
 }
@@ -152,9 +152,9 @@ int rollback_may(struct engine *e, const char *point, int goal,
 
 	if (ret < 0 || !sets.n)
 		return ret;
-	if (wanted(e) == PLAN_BY_BACKUP)
+	if (rollback_wants(e) == PLAN_BY_BACKUP)
 		return may_load(e, point, goal, &sets, err);
-	return wanted(e) == PLAN_BY_SCHEMA ? may_drop(e, point, goal, err) : 0;
+	return rollback_wants(e) == PLAN_BY_SCHEMA ? may_drop(e, point, goal, err) : 0;
 }
 
 /* --- it does --- */

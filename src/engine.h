@@ -105,9 +105,17 @@ void engine_stream_begin(struct engine *e);
 int engine_stream_end(struct engine *e, const char *verb, int exit);
 
 /* RESTORED, LOST, KEPT of a rollback to point, without doing it */
+struct rollback_rows {
+	char *name;                  /* "STORE:TABLE" */
+	bool known;                  /* false: rows could not be counted */
+	uint64_t restored, lost, kept;
+};
 struct rollback_preview {
+	/* paths and rows; names: a table with how many of its rows */
 	uint64_t restored, lost, kept, bytes;
 	struct strvec restored_names, lost_names, kept_names;
+	struct rollback_rows *tables;   /* on servers */
+	size_t table_n;
 	int undone_steps;
 };
 void rollback_preview_release(struct rollback_preview *p);

@@ -290,3 +290,26 @@ int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
 
 	return ret < 0 ? ret : run_undo(w, UNCHANGED, from, n, err);
 }
+
+int records_copy_left(const struct records_job *job, struct store *to,
+		      uint64_t *brought, uint64_t *changed, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int n;
+
+	strbuf_addstr(&sql, "SELECT count(*) FILTER (WHERE NOT u.upshift_had), "
+		      "count(*) FILTER (WHERE u.upshift_had) FROM ");
+	records_undo_table(job, "undo", &sql);
+	strbuf_addstr(&sql, " u JOIN ");
+	store_sql_set(&sql, job->to.set);
+	strbuf_addstr(&sql, " t ON ");
+	records_undo_join(&job->to, "t", "u", &sql);
+	strbuf_addstr(&sql, " WHERE md5(t::text) = u.upshift_md5");
+	n = store_exec(to, sql.buf, NULL, &b, err);
+	if (n <= 0)
+		return n;
+	*brought = records_cell_number(&b, 0, 0);
+	*changed = records_cell_number(&b, 0, 1);
+	return 0;
+}

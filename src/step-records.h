@@ -106,6 +106,8 @@ int step_records_verify(const struct step *s, struct step_ctx *ctx,
 			struct error *err);
 int step_records_undo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);
+int step_records_rows(const struct step *s, struct step_ctx *ctx,
+		      struct step_rows *ret, struct error *err);
 bool step_records_undoable(const struct step *s);
 void step_records_release(struct step *s);
 

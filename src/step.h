@@ -99,6 +99,13 @@ struct preview {
 	bool unknown;                /* depends on an earlier step */
 };
 
+/* Rows of a set on a server, as a step left them; the names are borrowed. */
+struct step_rows {
+	const char *store, *set;
+	bool known;                  /* can they be told from others? */
+	uint64_t brought, changed;   /* were not there before; were */
+};
+
 struct step_ops {
 	const char *name;
 	unsigned int flags;          /* enum step_kind_flags */
@@ -134,6 +141,9 @@ struct step_ops {
 	   ahead of that rollback; idempotent. NULL mostly */
 	int (*redo)(const struct step *s, struct step_ctx *ctx,
 		    struct error *err);
+	/* STEP_ROWS: what it left there that is still so; reads alone */
+	int (*rows)(const struct step *s, struct step_ctx *ctx,
+		    struct step_rows *ret, struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
 	void (*release)(struct step *s);

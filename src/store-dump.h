@@ -148,6 +148,20 @@ struct store_load {
 };
 int store_load(struct store *s, const struct store_load *l,
 	       struct error *err);
+/*
+ * Rows of a set in the dump beside those of the set now (of the snapshot that
+ * store_dump_begin() opened), by the columns that the dump has: in the dump
+ * alone, and in the store alone. then NULL: it is not in the dump. Of l open
+ * and source are used. now: its rows are counted, its columns become those.
+ */
+struct store_beside {
+	uint64_t then, now;      /* in one of them alone */
+	uint64_t rows;           /* there now */
+};
+int store_dump_beside(struct store *s, const struct store_load *l,
+		      const struct store_dump_set *then,
+		      struct store_dump_set *now, struct store_beside *ret,
+		      struct error *err);
 /* adds the statements that take away what we keep there of these steps of a
    run: positions, markers, refused rows, undo tables; to be used as `also` */
 int store_dump_forget(struct store *s, const char *run,

@@ -25,6 +25,7 @@ const struct step_ops backfill_ops = {
 	.apply = step_records_apply,
 	.verify = step_records_verify,
 	.undo = step_records_undo,
+	.rows = step_records_rows,
 	.undoable = step_records_undoable,
 	.release = step_records_release,
 };

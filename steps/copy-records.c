@@ -24,5 +24,6 @@ const struct step_ops copy_records_ops = {
 	.apply = step_records_apply,
 	.verify = step_records_verify,
 	.undo = step_records_undo,
+	.rows = step_records_rows,
 	.release = step_records_release,
 };

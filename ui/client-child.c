@@ -19,6 +19,7 @@
 #include "client-internal.h"
 #include "event.h"
 #include "frontend.h"
+#include "rollback-text.h"
 #include "session.h"
 #include "text.h"
 
@@ -175,29 +176,6 @@ static int prepare_old(struct session *s, const struct client_spec *spec)
 	return session_run_plan(s);
 }
 
-static struct json_object *preview_json(const struct rollback_preview *p)
-{
-	static const char *const keys[] = { "restored", "lost", "kept" };
-	const struct strvec *const lists[] = {
-		&p->restored_names, &p->lost_names, &p->kept_names };
-	const uint64_t n[] = { p->restored, p->lost, p->kept };
-	struct json_object *o = json_object_new_object();
-
-	json_set_str(o, "type", "preview");
-	json_set_int(o, "bytes", (int64_t)p->bytes);
-	json_set_int(o, "steps", p->undone_steps);
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		_cleanup_free_ char *list = xasprintf("%s_names", keys[i]);
-		struct json_object *a = json_object_new_array();
-
-		json_set_int(o, keys[i], (int64_t)n[i]);
-		for (size_t k = 0; k < lists[i]->n; k++)
-			json_array_add_bytes(a, lists[i]->v[k]);
-		json_object_object_add(o, list, a);
-	}
-	return o;
-}
-
 static int preview(struct engine *e, struct session *s, const char *point,
 		   int fd)
 {
@@ -209,7 +187,7 @@ static int preview(struct engine *e, struct session *s, const char *point,
 		ret = error_code_exit(err.code);
 		say_error(&err);
 	} else {
-		struct json_object *o = preview_json(&p);
+		struct json_object *o = rollback_preview_json(&p);
 
 		send_object(fd, o);
 		json_object_put(o);

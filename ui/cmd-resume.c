@@ -8,10 +8,12 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/xalloc.h"
 #include "front.h"
 #include "frontend.h"
 #include "if-needed.h"
+#include "rollback-text.h"
 #include "session.h"
 #include "text.h"
 
@@ -84,48 +86,28 @@ static int exec_resume(const struct options *o,
 
 /* --- rollback --- */
 
-static void show_names(const char *label, uint64_t n,
-		       const struct strvec *names)
-{
-	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-
-	strbuf_addf(&sb, "%s ", label);
-	text_count(n, &sb);
-	(void)out_line(sb.buf);
-	for (size_t i = 0; i < names->n; i++) {
-		_cleanup_free_ char *shown = escape_bytes(names->v[i]);
-		_cleanup_free_ char *line = xasprintf("  %s", shown);
-
-		(void)out_line(line);
-	}
-}
-
 static int show_preview(struct job *j, const char *point)
 {
 	struct rollback_preview p;
 	struct error err = ERROR_INIT;
-	_cleanup_free_ char *head = NULL;
 	int ret = engine_preview_rollback(j->e, j->s.run, point, &p, &err);
 
 	if (ret < 0) {
 		say_error(&err);
 		ret = error_code_exit(err.code);
 		error_release(&err);
-		rollback_preview_release(&p);
-		return ret;
+	} else if (j->s.o->json) {
+		_cleanup_json_ struct json_object *o =
+			rollback_preview_json(&p);
+		_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+		json_print(o, &sb);
+		ret = out_line(sb.buf);
+	} else {
+		rollback_preview_show(&p, point);
 	}
-	head = xasprintf(ngettext("rollback to %s undoes %d step",
-				  "rollback to %s undoes %d steps",
-				  (unsigned long)p.undone_steps), point,
-			 p.undone_steps);
-	(void)out_line(head);
-	show_names(_("RESTORED"), p.restored, &p.restored_names);
-	show_names(_("LOST"), p.lost, &p.lost_names);
-	show_names(_("KEPT"), p.kept, &p.kept_names);
-	(void)out_line(_("The state before is saved as a point of its own, so "
-			 "that this rollback can be undone."));
 	rollback_preview_release(&p);
-	return 0;
+	return ret;
 }
 
 static bool words_given(const struct options *o, const char *words)

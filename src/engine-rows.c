@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a rollback does to the rows of servers, table by table.
+ *
+ * Of each table there are the rows of the backup that are gone (G), rows that
+ * are not in the backup (N), and rows that steps wrote and nobody touched since
+ * (ours). What others wrote or changed is N without ours.
+ *
+ *	                     RESTORED          LOST     KEPT
+ *	undone row by row    ours                       others
+ *	table goes           ours              others
+ *	from the backup      G, and ours that  others
+ *	                     replaced none of
+ *	                     G
+ *
+ * Ours of steps that stay applied are not counted, nor taken for those of
+ * others. Where a step cannot tell its rows from others (statements that it was
+ * given) the table is named without numbers.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "engine-rollback.h"
+#include "engine-stores.h"
+#include "store.h"
+
+/* one table */
+struct tally {
+	struct step_rows *of;        /* by step of the plan */
+	const char *store, *set;
+	bool goes, load;
+	bool unknown;
+	uint64_t brought, changed;   /* of steps that are undone */
+	uint64_t stay;               /* of the others */
+};
+
+/* "public.t" is "t" */
+static bool same_set(const char *a, const char *b)
+{
+	static const char usual[] = "public.";
+
+	if (str_starts(a, usual))
+		a += strlen(usual);
+	if (str_starts(b, usual))
+		b += strlen(usual);
+	return !strcmp(a, b);
+}
+
+static int ask_steps(struct engine *e, struct step_rows *rows,
+		     struct error *err)
+{
+	int ret = 0;
+
+	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct step_ctx c;
+
+		if (!s->ops->rows || !rollback_touches(e, i))
+			continue;
+		step_ctx_init(&c, e, s, PHASE_BACKUP);
+		ret = s->ops->rows(s, &c, &rows[i], err);
+		step_ctx_release(&c);
+		if (ret < 0)
+			error_prefix(err, "%s", s->id);
+	}
+	return ret;
+}
+
+/* how does step i write the set? false: not at all */
+static bool writes(struct engine *e, int i, const struct tally *t,
+		   enum effect_type *ret)
+{
+	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+
+	if (effects_from_json(e->run->steps[i].effects, &eff) < 0)
+		return false;
+	for (size_t k = 0; k < eff.set_n; k++)
+		if (eff.sets[k].type != EFFECT_READ &&
+		    !strcmp(eff.sets[k].store, t->store) &&
+		    same_set(eff.sets[k].set, t->set)) {
+			*ret = eff.sets[k].type;
+			return true;
+		}
+	return false;
+}
+
+/* what the steps say of the table */
+static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
+{
+	for (int i = 0; i < (int)e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		enum effect_type type;
+
+		if (!rollback_touches(e, i) || !writes(e, i, t, &type))
+			continue;
+		if (!(s->ops->flags & STEP_ROWS)) {
+			if (i >= goal && !there && type == EFFECT_CREATE)
+				t->goes = true;
+			else if (type != EFFECT_CREATE)
+				t->unknown = true;
+			continue;
+		}
+		if (!t->of[i].known)
+			t->unknown = true;
+		else if (i < goal)
+			t->stay += t->of[i].brought + t->of[i].changed;
+		else {
+			t->brought += t->of[i].brought;
+			t->changed += t->of[i].changed;
+		}
+	}
+}
+
+static void add_table(struct rollback_preview *p, const struct tally *t,
+		      const struct store_beside *b)
+{
+	uint64_t ours = t->brought + t->changed;
+	uint64_t others = b->now > ours + t->stay ? b->now - ours - t->stay : 0;
+	struct rollback_rows *r;
+
+	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
+	r = &p->tables[p->table_n++];
+	*r = (struct rollback_rows){
+		.name = xasprintf("%s:%s", t->store, t->set),
+		.known = !t->unknown || t->load, .restored = ours,
+	};
+	/* from the backup all comes that is not as it was then */
+	if (t->load)
+		r->restored = b->then + ours - MIN(t->changed, b->then);
+	/* nobody can tell: better said to be lost than not */
+	if (t->load || t->goes)
+		r->lost = others;
+	else
+		r->kept = others;
+	if (!r->known)
+		r->restored = r->kept = r->lost = 0;
+}
+
+static int one_table(struct engine *e, int goal, struct store *s,
+		     const struct store_load *l, struct store_dump_set *now,
+		     struct tally *t, struct rollback_preview *p,
+		     struct error *err)
+{
+	const struct store_dump_set *then = store_dump_find(l->dump, now->set);
+	struct store_beside b = { 0 };
+	int ret = 0;
+
+	/* views have none of their own */
+	if (now->full && !store_dump_has_rows(now))
+		return 0;
+	t->set = now->set;
+	t->goes = t->unknown = false;
+	t->brought = t->changed = t->stay = 0;
+	add_steps(e, goal, then && then->full, t);
+	if (!t->unknown || t->load)
+		ret = store_dump_beside(s, l, then, now, &b, err);
+	/* all of the database: those that nothing happened to are not told */
+	if (ret >= 0 && (b.then || b.now || t->brought || t->changed ||
+			 t->unknown))
+		add_table(p, t, &b);
+	return ret;
+}
+
+static int one_store(struct engine *e, int goal, const struct store_sets_one *o,
+		     struct tally *t, struct rollback_preview *p,
+		     struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump then = STORE_DUMP_INIT;
+	_cleanup_store_dump_ struct store_dump now = STORE_DUMP_INIT;
+	_cleanup_store_ struct store *s = NULL;
+	struct store_load l = { .dump = &then };
+	struct stores_reader *rd;
+	struct step_ctx c;
+	int ret = engine_stores_index(e, "start",
+				      e->run->backup.manifest_digest,
+				      o->store, &then, err);
+
+	if (ret < 0)
+		return ret;
+	t->store = o->store;
+	rd = engine_stores_reader(e, "start", e->run->backup.manifest_digest,
+				  o->store, &l);
+	step_ctx_init(&c, e, NULL, PHASE_BACKUP);
+	ret = step_store(&c, o->store, true, &s, err);
+	if (ret >= 0)
+		ret = store_dump_begin(s, &o->sets, &now, err);
+	for (size_t i = 0; ret >= 0 && i < now.n; i++)
+		ret = one_table(e, goal, s, &l, &now.sets[i], t, p, err);
+	store_close(TAKE_PTR(s));
+	step_ctx_release(&c);
+	engine_stores_reader_free(rd);
+	return ret;
+}
+
+/* those that steps name; "" stands for what nobody knows */
+static int named_sets(struct engine *e, int goal, struct store_sets *ret)
+{
+	int r = 0;
+
+	for (int i = goal; r >= 0 && i < (int)e->plan->step_n; i++) {
+		_cleanup_store_sets_ struct store_sets w = STORE_SETS_INIT;
+
+		if (!rollback_touches(e, i))
+			continue;
+		r = engine_sets_written(e, i, &w);
+		for (size_t k = 0; k < w.n; k++)
+			for (size_t m = 0; m < w.v[k].sets.n; m++)
+				if (*w.v[k].sets.v[m])
+					store_sets_add_one(ret, w.v[k].store,
+							   w.v[k].sets.v[m]);
+	}
+	return r;
+}
+
+int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
+			struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	struct tally t = { .load = rollback_wants(e) == PLAN_BY_BACKUP };
+	int ret = t.load ? rollback_sets(e, goal, &sets) :
+		named_sets(e, goal, &sets);
+
+	if (ret < 0 || !sets.n)
+		return ret;
+	t.of = xcalloc(e->plan->step_n, sizeof(*t.of));
+	ret = ask_steps(e, t.of, err);
+	for (size_t i = 0; ret >= 0 && i < sets.n; i++)
+		ret = one_store(e, goal, &sets.v[i], &t, p, err);
+	free(t.of);
+	return ret;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a step has left in its set, for whoever wants to know what an undo
+ * would do. Reads alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fsutil.h"
+#include "base/xalloc.h"
+#include "records-map.h"
+#include "records-verify.h"
+#include "step-records.h"
+
+static int on_found(_unused_ void *ctx, _unused_ const struct records_found *f,
+		    _unused_ struct error *err)
+{
+	return 0;
+}
+
+static bool on_cancelled(void *ctx)
+{
+	return step_cancelled(ctx);
+}
+
+/* without one: what equals the rows of the source */
+static int by_source(const struct records_job *job, struct step_ctx *ctx,
+		     struct store *from, struct store *to,
+		     struct step_rows *ret, struct error *err)
+{
+	_cleanup_close_ int dir = fs_open(AT_FDCWD, "/tmp",
+					  O_RDONLY | O_DIRECTORY, 0);
+	struct records_shapes shapes;
+	struct records_verdict v = { 0 };
+	int r = records_map_cast(&job->from, job->hidden, &job->to, from, to,
+				 &shapes, err);
+	struct records_spec spec = {
+		.old = { from, &shapes.from, shapes.hidden },
+		.now = { to, &shapes.to, 0 }, .nkey = shapes.to.nkey,
+		.level = RECORDS_STANDARD, .pause_s = -1, .scratch_fd = dir,
+		.found = on_found, .cancelled = on_cancelled, .ctx = ctx,
+	};
+
+	if (r < 0)
+		return r;
+	r = records_verify(&spec, &v, err);
+	records_shapes_release(&shapes);
+	if (r < 0)
+		return r;
+	ret->known = true;
+	ret->brought = v.rows[1] - v.n[RECORDS_EXTRA] - v.n[RECORDS_DIFFERENT];
+	return 0;
+}
+
+static int count(const struct step *s, struct step_ctx *ctx,
+		 struct step_records_job *j, struct store *to,
+		 struct step_rows *ret, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", j->id);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_store_ struct store *from = NULL;
+	struct records_state st;
+	int r = records_copy_state(&j->job, to, &st, err);
+
+	ret->known = r == 0 && !st.begun;
+	if (r < 0 || !st.begun)
+		return r;
+	r = step_store(ctx, m->from.store->name, true, &from, err);
+	if (r == 0)
+		r = step_records_job_shape(s, from, to, j, err);
+	if (r == 0)
+		r = store_columns(to, table, &b, err);
+	if (r > 0) {
+		r = records_copy_left(&j->job, to, &ret->brought,
+				      &ret->changed, err);
+		ret->known = r == 0;
+		return r;
+	}
+	return r < 0 || m->backfill ? r :
+		by_source(&j->job, ctx, from, to, ret, err);
+}
+
+int step_records_rows(const struct step *s, struct step_ctx *ctx,
+		      struct step_rows *ret, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *to = NULL;
+	_cleanup_error_ struct error why = ERROR_INIT;
+	struct step_records_job j;
+	int r;
+
+	*ret = (struct step_rows){ .store = m->to.store->name,
+				   .set = m->to.set };
+	if (m->to.store->path)
+		return 0;
+	step_records_job_init(s, ctx, &j);
+	r = step_store(ctx, m->to.store->name, true, &to, &why);
+	if (r == 0)
+		r = count(s, ctx, &j, to, ret, &why);
+	step_records_job_release(&j);
+	/* one of its sets went away since */
+	if (r == -ENOENT)
+		r = 0;
+	if (r < 0)
+		error_move(err, &why);
+	return r;
+}

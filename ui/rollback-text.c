@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "rollback-text.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "engine.h"
+#include "frontend.h"
+#include "text.h"
+
+/* without numbers where its rows could not be counted */
+static struct json_object *table_json(const struct rollback_rows *t)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_set_bytes(o, "table", t->name);
+	if (!t->known)
+		return o;
+	json_set_int(o, "restored", (int64_t)t->restored);
+	json_set_int(o, "lost", (int64_t)t->lost);
+	json_set_int(o, "kept", (int64_t)t->kept);
+	return o;
+}
+
+struct json_object *rollback_preview_json(const struct rollback_preview *p)
+{
+	static const char *const keys[] = { "restored", "lost", "kept" };
+	const struct strvec *const lists[] = {
+		&p->restored_names, &p->lost_names, &p->kept_names };
+	const uint64_t n[] = { p->restored, p->lost, p->kept };
+	struct json_object *o = json_object_new_object(), *tables;
+
+	json_set_str(o, "type", "preview");
+	json_set_int(o, "bytes", (int64_t)p->bytes);
+	json_set_int(o, "steps", p->undone_steps);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		_cleanup_free_ char *list = xasprintf("%s_names", keys[i]);
+		struct json_object *a = json_object_new_array();
+
+		json_set_int(o, keys[i], (int64_t)n[i]);
+		for (size_t k = 0; k < lists[i]->n; k++)
+			json_array_add_bytes(a, lists[i]->v[k]);
+		json_object_object_add(o, list, a);
+	}
+	tables = json_object_new_array();
+	for (size_t i = 0; i < p->table_n; i++)
+		json_object_array_add(tables, table_json(&p->tables[i]));
+	json_object_object_add(o, "tables", tables);
+	return o;
+}
+
+static void show_names(const char *label, uint64_t n,
+		       const struct strvec *names)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	strbuf_addf(&sb, "%s ", label);
+	text_count(n, &sb);
+	(void)out_line(sb.buf);
+	for (size_t i = 0; i < names->n; i++) {
+		_cleanup_free_ char *shown = escape_bytes(names->v[i]);
+		_cleanup_free_ char *line = xasprintf("  %s", shown);
+
+		(void)out_line(line);
+	}
+}
+
+void rollback_preview_show(const struct rollback_preview *p, const char *point)
+{
+	_cleanup_free_ char *head = xasprintf(
+		ngettext("rollback to %s undoes %d step",
+			 "rollback to %s undoes %d steps",
+			 (unsigned long)p->undone_steps), point,
+		p->undone_steps);
+
+	(void)out_line(head);
+	show_names(_("RESTORED"), p->restored, &p->restored_names);
+	show_names(_("LOST"), p->lost, &p->lost_names);
+	show_names(_("KEPT"), p->kept, &p->kept_names);
+	(void)out_line(_("The state before is saved as a point of its own, so "
+			 "that this rollback can be undone."));
+}
