@@ -10,12 +10,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
 #include "store-sql.h"
 
-#define CHUNK 2000u
+#define CHUNK 20000u
 #define CHUNK_MOST 2000000000u
 #define NAMED 10
 #define TRIES 20u
@@ -191,8 +192,53 @@ static int by_undo_table(struct back *k, struct store *s, struct error *err)
 	return 0;
 }
 
+/* the key of the first or the last row of the table, as arguments */
+static int add_end(struct back *k, struct store *s, const char *table,
+		   bool last, struct store_batch *args, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	const struct store_shape *to = &k->job->to;
+	int ret;
+
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_names(&sql, to, 0, to->nkey);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_name(&sql, table);
+	strbuf_addstr(&sql, " ORDER BY ");
+	for (uint32_t i = 0; i < to->nkey; i++) {
+		strbuf_addstr(&sql, i ? ", " : "");
+		store_sql_name(&sql, to->col[i]);
+		strbuf_addstr(&sql, last ? " DESC" : "");
+	}
+	strbuf_addstr(&sql, " LIMIT 1");
+	ret = store_exec(s, sql.buf, NULL, &b, err);
+	for (uint32_t i = 0; ret > 0 && i < to->nkey; i++) {
+		const struct store_cell *c = store_batch_cell(&b, 0, i);
+
+		store_batch_add(args, c->type, store_batch_text(&b, c),
+				c->len < 0 ? 0 : (size_t)c->len);
+	}
+	return MIN(ret, 0);
+}
+
+/* " AND the key is not outside of theirs": they stand side by side mostly, and
+   whoever plans the statement should know */
+static void add_ends(const struct store_shape *to, struct strbuf *sql)
+{
+	for (uint32_t n = 1; n <= to->nkey + 1; n += to->nkey) {
+		strbuf_addstr(sql, " AND (");
+		records_undo_names(to, "t", to->nkey, sql);
+		strbuf_addstr(sql, n == 1 ? ") >= (" : ") <= (");
+		for (uint32_t i = 0; i < to->nkey; i++)
+			strbuf_addf(sql, "%s$%u", i ? ", " : "", n + i);
+		strbuf_addch(sql, ')');
+	}
+}
+
 static int delete_equal(void *ctx, struct store *s, struct error *err)
 {
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	_cleanup_free_ char *table = NULL;
 	struct back *k = ctx;
@@ -201,12 +247,18 @@ static int delete_equal(void *ctx, struct store *s, struct error *err)
 	int ret;
 
 	back.set = table = xasprintf("_upshift_back_%s", k->job->id);
-	strbuf_addstr(&sql, "DELETE FROM ");
+	/* what was deleted from it would be read again and again */
+	strbuf_addstr(&sql, "TRUNCATE TABLE ");
 	store_sql_name(&sql, table);
 	ret = store_exec(s, sql.buf, NULL, NULL, err);
 	if (ret >= 0)
-		ret = store_put(s, &back, &k->w.out, k->from, k->n, STORE_SKIP,
-				err);
+		ret = store_put(s, &back, &k->w.out, k->from, k->n,
+				STORE_ERROR, err);
+	store_batch_clear(&args, 2 * to->nkey);
+	if (ret >= 0)
+		ret = add_end(k, s, table, false, &args, err);
+	if (ret >= 0)
+		ret = add_end(k, s, table, true, &args, err);
 	if (ret < 0)
 		return ret;
 	strbuf_clear(&sql);
@@ -216,12 +268,16 @@ static int delete_equal(void *ctx, struct store *s, struct error *err)
 	store_sql_name(&sql, table);
 	strbuf_addstr(&sql, " u WHERE ");
 	records_undo_join(to, "t", "u", &sql);
+	add_ends(to, &sql);
 	strbuf_addstr(&sql, " AND (");
 	records_undo_names(to, "t", to->ncol, &sql);
 	strbuf_addstr(&sql, ")::text = (");
 	records_undo_names(to, "u", to->ncol, &sql);
 	strbuf_addstr(&sql, ")::text");
-	return counted(s, &sql, &k->deleted, err);
+	ret = store_exec(s, sql.buf, &args, NULL, err);
+	if (ret > 0)
+		k->deleted = (uint64_t)ret;
+	return MIN(ret, 0);
 }
 
 /* rows of the batch that are there; bad ones never came */
@@ -251,53 +307,84 @@ static int delete_batch(struct back *k, struct store *s, struct error *err)
 	return 0;
 }
 
+static int make_back(struct back *k, struct store *to, struct error *err)
+{
+	_cleanup_free_ char *name = xasprintf("_upshift_back_%s", k->job->id);
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addstr(&sql, "CREATE TABLE ");
+	store_sql_name(&sql, name);
+	strbuf_addstr(&sql, " AS SELECT ");
+	store_sql_names(&sql, &k->job->to, 0, k->job->to.ncol);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, k->job->to.set);
+	strbuf_addstr(&sql, " WHERE false");
+	return records_make_table(to, name, sql.buf, err);
+}
+
+/* the rows that are left, and the first keys of them */
+static int count_left(struct back *k, struct store *to, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	int ret = store_count(to, &k->job->to, &k->out->kept, err);
+
+	if (ret == 0 && k->out->kept)
+		ret = store_scan(to, &k->job->to, NULL, NULL, NAMED, &b, err);
+	for (uint32_t row = 0; ret > 0 && row < b.nrow; row++) {
+		store_key(&b, row, k->job->to.nkey, &key);
+		strvec_push(&k->out->keys, key.buf);
+	}
+	return MIN(ret, 0);
+}
+
+/* the next rows of the source, and away with theirs; where it is then: *pos */
+static int back_one_batch(struct back *k, struct store *to, char **pos,
+			  struct error *err)
+{
+	struct records_worker *w = &k->w;
+	uint64_t start = clock_mono_ns();
+	struct strbuf key = STRBUF_INIT;
+	int ret = records_read(w, err);
+
+	if (ret < 0 && !w->bad_key)
+		return ret;
+	if (ret == 0)
+		return 0;
+	if (ret > 0) {
+		records_project(w);
+		ret = delete_batch(k, to, err);
+		records_pace_add(&w->pace, w->rows.nrow, w->rows.n,
+				 clock_since(start));
+		store_key(&w->rows, w->rows.nrow - 1, k->job->from.nkey, &key);
+	} else {
+		/* it never came */
+		error_release(err);
+		ret = 0;
+		strbuf_addstr(&key, w->bad_key);
+	}
+	free(*pos);
+	*pos = strbuf_detach(&key);
+	return ret;
+}
+
 static int by_source(struct back *k, struct store *to, struct error *err)
 {
 	_cleanup_store_ struct store *from = NULL;
-	_cleanup_strvec_ struct strvec types = STRVEC_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	struct records_part all = { .pos = (char[]) { "" }, .hi = NULL };
+	struct records_part all = { .pos = xstrdup("") };
 	struct records_worker *w = &k->w;
-	int ret = records_types_load(to, &k->job->to, &types, err);
+	int ret = records_open(w->run, true, &from, err);
 
 	if (ret == 0)
-		ret = records_open(w->run, true, &from, err);
-	if (ret < 0)
-		return ret;
-	records_undo_create(k->job, "back", &types, &sql);
-	ret = store_exec(to, sql.buf, NULL, NULL, err);
+		ret = make_back(k, to, err);
 	w->from = from;
 	w->to = to;
 	w->part = &all;
 	w->more = true;
-	all.pos = xstrdup("");
-	while (ret >= 0 && w->more) {
-		_cleanup_error_ struct error why = ERROR_INIT;
-		struct strbuf key = STRBUF_INIT;
-
-		ret = records_read(w, &why);
-		if (ret < 0 && !w->bad_key) {
-			error_move(err, &why);
-			break;
-		}
-		if (ret > 0) {
-			records_project(w);
-			ret = delete_batch(k, to, err);
-			store_key(&w->rows, w->rows.nrow - 1,
-				  k->job->from.nkey, &key);
-		} else if (w->bad_key) {
-			ret = 0;
-			strbuf_addstr(&key, w->bad_key);
-		} else {
-			continue;
-		}
-		free(all.pos);
-		all.pos = strbuf_detach(&key);
-	}
+	while (ret >= 0 && w->more)
+		ret = back_one_batch(k, to, &all.pos, err);
 	free(all.pos);
-	if (ret < 0)
-		return ret;
-	return store_count(to, &k->job->to, &k->out->kept, err);
+	return ret < 0 ? ret : count_left(k, to, err);
 }
 
 static int drop(const struct records_job *job, struct store *s,

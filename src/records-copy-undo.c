@@ -124,40 +124,34 @@ static void add_batch(const struct records_job *job, const char *alias,
 	strbuf_addch(out, ')');
 }
 
-static void before_sql(const struct records_job *job,
+/* what is there: all of it before the put; behind it the digest of what is new,
+   and of what became of the old */
+static void insert_sql(const struct records_job *job, int when,
 		       const struct strvec *types, struct strbuf *out)
 {
-	strbuf_addstr(out, "INSERT INTO ");
-	records_undo_table(job, "undo", out);
-	strbuf_addstr(out, " (upshift_had, ");
-	store_sql_names(out, &job->to, 0, job->to.ncol);
-	strbuf_addstr(out, ") SELECT true, ");
-	records_undo_names(&job->to, "t", job->to.ncol, out);
-	strbuf_addstr(out, " FROM ");
-	store_sql_set(out, job->to.set);
-	strbuf_addstr(out, " t WHERE ");
-	add_batch(job, "t", types, out);
-	strbuf_addstr(out, " ON CONFLICT DO NOTHING");
-}
+	uint32_t n = when == BEFORE ? job->to.ncol : job->to.nkey;
 
-/* what is there now, by its digest: new rows, and what became of old ones */
-static void after_sql(const struct records_job *job,
-		      const struct strvec *types, struct strbuf *out)
-{
 	strbuf_addstr(out, "INSERT INTO ");
 	records_undo_table(job, "undo", out);
-	strbuf_addstr(out, " (upshift_had, upshift_md5, ");
-	store_sql_names(out, &job->to, 0, job->to.nkey);
-	strbuf_addstr(out, ") SELECT false, md5(t::text), ");
-	records_undo_names(&job->to, "t", job->to.nkey, out);
+	strbuf_addstr(out, when == BEFORE ? " (upshift_had, " :
+		      " (upshift_had, upshift_md5, ");
+	store_sql_names(out, &job->to, 0, n);
+	strbuf_addstr(out, when == BEFORE ? ") SELECT true, " :
+		      ") SELECT false, md5(t::text), ");
+	records_undo_names(&job->to, "t", n, out);
 	strbuf_addstr(out, " FROM ");
 	store_sql_set(out, job->to.set);
 	strbuf_addstr(out, " t WHERE ");
 	add_batch(job, "t", types, out);
-	strbuf_addstr(out, " ON CONFLICT (");
+	strbuf_addstr(out, " ON CONFLICT ");
+	if (when == BEFORE || job->conflict == STORE_SKIP) {
+		strbuf_addstr(out, "DO NOTHING");
+		return;
+	}
+	strbuf_addch(out, '(');
 	store_sql_names(out, &job->to, 0, job->to.nkey);
-	strbuf_addstr(out, job->conflict == STORE_SKIP ? ") DO NOTHING" :
-		      ") DO UPDATE SET upshift_md5 = excluded.upshift_md5");
+	strbuf_addstr(out, ") DO UPDATE SET upshift_md5 = "
+		      "excluded.upshift_md5");
 }
 
 /* pre-images of what stayed as it was are of no use */
@@ -209,10 +203,8 @@ int records_undo_setup(struct records_run *run, struct store *to,
 
 		if (i == BEFORE && job->conflict == STORE_ERROR && !job->sql_n)
 			continue;
-		if (i == BEFORE)
-			before_sql(job, &types, &sb);
-		else if (i == AFTER)
-			after_sql(job, &types, &sb);
+		if (i == BEFORE || i == AFTER)
+			insert_sql(job, i, &types, &sb);
 		else if (job->conflict != STORE_ERROR || job->sql_n)
 			unchanged_sql(job, &types, &sb);
 		else
