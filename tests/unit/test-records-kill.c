@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies that are killed, that have rivals, whose server dies: every row is
- * there once. UPSHIFT_TEST_ROWS and UPSHIFT_TEST_KILLS ask for more of it.
+ * Copies and backfills that are killed, that have rivals, whose server dies,
+ * with rows that nobody takes: every row is there once. Going back, killed.
+ * UPSHIFT_TEST_ROWS and UPSHIFT_TEST_KILLS ask for more of it.
  */
 #include "records-world.h"
 
@@ -22,22 +23,45 @@ static int asked(const char *name, int otherwise)
 	return text ? atoi(text) : otherwise;
 }
 
-static pid_t start_copy(struct world *w)
+static int do_copy(struct world *w, struct error *err)
+{
+	struct records_result r;
+
+	return records_copy(&w->job, &r, err);
+}
+
+/* the first key that others have changed, if any */
+static int do_undo(struct world *w, struct error *err)
+{
+	struct records_undone u;
+	int ret = records_copy_undo(&w->job, &u, err);
+
+	if (ret == 0 && u.kept)
+		ret = u.keys.n && !strcmp(u.keys.v[0], "[77]") ? 0 : -EINVAL;
+	return ret;
+}
+
+static pid_t start(struct world *w,
+		   int (*fn)(struct world *w, struct error *err))
 {
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct error err = ERROR_INIT;
-		struct records_result r;
 
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-		    records_copy(&w->job, &r, &err) == 0)
+		    fn(w, &err) == 0)
 			_exit(0);
-		dprintf(2, "%s\n", err.msg);
+		dprintf(2, "%s\n", err.msg ? err.msg : "failed");
 		_exit(1);
 	}
 	return pid;
+}
+
+static pid_t start_copy(struct world *w)
+{
+	return start(w, do_copy);
 }
 
 /* rows whose batches are in the destination by now; 0 before the first */
@@ -55,13 +79,14 @@ static long long went_through(struct world *w)
 	return atoll(text);
 }
 
-/* killed when so many rows went through, which are not all */
-static void kill_behind(struct world *w, pid_t pid, long long rows)
+/* killed when so many rows are seen, which are not all */
+static void kill_behind(struct world *w, pid_t pid, long long rows,
+			long long (*seen)(struct world *w))
 {
 	const struct timespec ms = { .tv_nsec = 1000000 };
 	int st;
 
-	while (went_through(w) < rows) {
+	while (seen(w) < rows) {
 		assert_int_equal(waitpid(pid, &st, WNOHANG), 0);
 		(void)nanosleep(&ms, NULL);
 	}
@@ -90,11 +115,50 @@ static void killed(void **state, const char *from, const char *to)
 	srandom(7);
 	for (int i = 0; i < kills; i++)
 		kill_behind(&w, start_copy(&w), went_through(&w) + 1 +
-			    random() % (n / kills / 4 + 1));
+			    random() % (n / kills / 4 + 1), went_through);
 	assert_true(went_through(&w) < n);
 	await_copy(start_copy(&w));
 	assert_copied(&w, n);
 	world_release(&w);
+}
+
+/* statements that count how often a row was theirs */
+static void filled(void **state, const char *url)
+{
+	static const char *const key[] = { "id" };
+	const char *const pg = "UPDATE dst SET v = CAST(CAST(v AS int) + 1 AS "
+		"text) WHERE ($1::bigint IS NULL OR id > $1) AND id <= $2";
+	const char *const lite = "UPDATE dst SET v = CAST(CAST(v AS int) + 1 "
+		"AS text) WHERE ($1 IS NULL OR id > $1) AND id <= $2";
+	const char *const sql[] = { url == server.url ? pg : lite };
+	int n = asked("UPSHIFT_TEST_ROWS", 20000);
+	int kills = asked("UPSHIFT_TEST_KILLS", 8);
+	_cleanup_free_ char *expect = xasprintf("%d 1 1", n);
+	struct world w;
+
+	world_init(&w, *state, &server, url, url, n);
+	sql_at(&w, url, "CREATE UNIQUE INDEX dst_id ON dst (id)");
+	sql_at(&w, url, "INSERT INTO dst SELECT id, name, '0' FROM src");
+	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.sql = sql;
+	w.job.sql_n = 1;
+	w.job.batch = 200;
+	srandom(11);
+	for (int i = 0; i < kills; i++)
+		kill_behind(&w, start_copy(&w), went_through(&w) + 1 +
+			    random() % (n / kills / 4 + 1), went_through);
+	assert_true(went_through(&w) < n);
+	await_copy(start_copy(&w));
+	rows_at(&w, url, "SELECT count(*), min(CAST(v AS int)), "
+		"max(CAST(v AS int)) FROM dst", expect);
+	world_release(&w);
+}
+
+static void test_backfill_killed(void **state)
+{
+	filled(state, A);
+	if (has_server)
+		filled(state, server.url);
 }
 
 static void test_killed(void **state)
@@ -138,6 +202,96 @@ static int copied(struct world *w)
 	assert_int_equal(store_exec(s, "SELECT count(*) FROM dst", NULL, &b,
 				    NULL), 1);
 	return atoi(b.buf);
+}
+
+/* rows that are as the copy left them */
+static long long taken_back(struct world *w)
+{
+	_cleanup_store_ struct store *s = open_url(w->job.to_url, 0);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	assert_int_equal(store_exec(s, "SELECT -count(*) FROM dst WHERE "
+				    "name LIKE 'name%'", NULL, &b, NULL), 1);
+	return atoll(b.buf);
+}
+
+/* undone, but for a row that somebody has changed */
+static void undo_killed(void **state, int n, bool old)
+{
+	struct world w;
+
+	world_init(&w, *state, &server, A, server.url, n);
+	sql_at(&w, server.url, "CREATE UNIQUE INDEX dst_id ON dst (id)");
+	if (old)
+		sql_at(&w, server.url, "INSERT INTO dst SELECT i, 'old', 'old' "
+		       "FROM generate_series(3, 60000, 3) i");
+	w.job.undo = old;
+	w.job.conflict = old ? STORE_REPLACE : STORE_ERROR;
+	w.job.batch = 5000;
+	await_copy(start_copy(&w));
+	sql_at(&w, server.url, "UPDATE dst SET v = 'mine' WHERE id = 77");
+	for (int i = 0; i < 3; i++)
+		kill_behind(&w, start(&w, do_undo), taken_back(&w) + 1,
+			    taken_back);
+	await_copy(start(&w, do_undo));
+	rows_at(&w, server.url, "SELECT * FROM dst WHERE name <> 'old'",
+		"77 name 77 mine");
+	rows_at(&w, server.url, "SELECT count(*), count(nullif(v, 'old')) FROM "
+		"dst", old ? "20001 1" : "1 1");
+	rows_at(&w, server.url, "SELECT count(*) FROM pg_tables WHERE "
+		"tablename LIKE '\\_upshift\\_undo%' OR tablename LIKE "
+		"'\\_upshift\\_back%'", "0");
+	world_release(&w);
+}
+
+static void test_undo_killed(void **state)
+{
+	if (!has_server)
+		skip();
+	undo_killed(state, 30000, false);
+	undo_killed(state, 150000, true);
+}
+
+/* eleven among very many */
+static void poisoned(void **state, const char *from, const char *to)
+{
+	int n = asked("UPSHIFT_TEST_ROWS", 20000);
+	_cleanup_free_ char *expect = xasprintf("%d %d", n - 11, n - 11);
+	struct records_result r;
+	struct world w;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	world_init(&w, *state, &server, from, to, n);
+	sql_at(&w, to, "DROP TABLE dst");
+	sql_at(&w, to, "CREATE TABLE dst (id bigint, name text, v text "
+	       "CHECK (v <> 'bad'))");
+	sql_at(&w, from, "UPDATE src SET v = 'bad' WHERE id IN (1, 4999, 5000, "
+	       "5001, 8191, 8192, 12345, 15000, 19000, 19998, "
+	       "(SELECT max(id) FROM src))");
+	w.job.batch = 0;
+	w.job.quarantine = true;
+	w.job.max_bad = 10;
+	assert_int_equal(records_copy(&w.job, &r, &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "more than 10 rows are bad"));
+	w.job.max_bad = 11;
+	world_copy(&w, &r);
+	assert_int_equal(r.rejected, 11);
+	assert_int_equal(r.rows, n);
+	rows_at(&w, to, "SELECT count(*), count(DISTINCT id) FROM dst", expect);
+	rows_at(&w, to, "SELECT count(*) FROM _upshift_reject WHERE step = "
+		"'run/t' AND sqlstate = '23514' AND key IN ('[1]', '[4999]', "
+		"'[5000]', '[5001]', '[8191]', '[8192]', '[12345]', '[15000]', "
+		"'[19000]', '[19998]')", "10");
+	world_release(&w);
+}
+
+static void test_poisoned(void **state)
+{
+	poisoned(state, A, B);
+	if (has_server) {
+		poisoned(state, server.url, server.url);
+		poisoned(state, A, server.url);
+	}
 }
 
 /* the server goes, at once and in order, and comes back */
@@ -196,6 +350,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(test_killed),
+		with_scratch(test_backfill_killed),
+		with_scratch(test_undo_killed),
+		with_scratch(test_poisoned),
 		with_scratch(test_rivals),
 		with_scratch(test_server),
 		with_scratch(test_connections),
