@@ -67,6 +67,22 @@ static void test_scan(void **state)
 	assert_batch(&b, "7 k7 V7|9 k9 V9");
 }
 
+/* applications have JSON functions in CHECKs and views */
+static void test_json_schema(void **state)
+{
+	_cleanup_store_ struct store *s = opened(*state, "sqlite:a.db");
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	static const char *const names[] = { "k", "n" };
+	struct store_shape shape = { "w", 2, 1, names, NULL, NULL };
+
+	sql(s, *state, "CREATE TABLE j (k INTEGER PRIMARY KEY, d TEXT NOT NULL "
+	    "CHECK (json_valid(d)))");
+	sql(s, *state, "CREATE VIEW w AS SELECT k, d->>'n' AS n FROM j");
+	sql(s, *state, "INSERT INTO j VALUES (1, '{\"n\": \"x\"}')");
+	assert_int_equal(store_scan(s, &shape, NULL, NULL, 5, &b, NULL), 1);
+	assert_batch(&b, "1 x");
+}
+
 /* every kind of value as a key, and nothing is passed over between batches */
 static void test_any_key(void **state)
 {
@@ -475,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(test_scan),
+		with_scratch(test_json_schema),
 		with_scratch(test_any_key),
 		with_scratch(test_bad_keys),
 		with_scratch(test_put),
