@@ -13,7 +13,7 @@ libpq-dev'
 PACKAGES_TEST='libcmocka-dev libvterm-dev perl strace shellcheck codespell acl attr zstd
 libarchive-tools sqlite3 postgresql-15 man-db groff-base util-linux procps diffutils python3'
 # What the sample data and a run use.
-PACKAGES_RUN='attr'
+PACKAGES_RUN='attr sqlite3'
 
 say()
 {
