@@ -14,6 +14,7 @@
 #include "backup-internal.h"
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/thread.h"
 #include "base/walk.h"
@@ -135,7 +136,7 @@ static int find_name(void *ctx, const struct walk_entry *we,
 	(void)err;
 	if (l->quit && atomic_load(l->quit))
 		return -ECANCELED;
-	if ((l->spec->skip && path_is_below(we->path, l->spec->skip)))
+	if (ours_has(l->spec->ours, we->path))
 		return WALK_SKIP;
 	if (!S_ISREG(we->st.st_mode) || we->st.st_nlink < 2 ||
 	    effects_cover(l->full, we->path))
@@ -192,7 +193,7 @@ static int complete(const struct backup_spec *spec, struct effects *full,
 	link_table_free(l.links);
 	/* in path order again, each once */
 	if (ret >= 0)
-		ret = effects_resolve(full, spec->root_fd, spec->skip,
+		ret = effects_resolve(full, spec->root_fd, spec->ours,
 				      &sorted, err);
 	effects_release(full);
 	*full = sorted;

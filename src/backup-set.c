@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/walk.h"
 #include "base/xalloc.h"
@@ -40,12 +41,6 @@ static int refuse(struct set_walk *w, const char *path, const char *why,
 		return 0;
 	}
 	return error_set(err, ERR_MOUNT, -EPERM, "%s: %s", shown, why);
-}
-
-static bool ours(const struct set_walk *w, const char *path)
-{
-	return (w->spec->skip && path_is_below(path, w->spec->skip)) ||
-		str_starts(path_basename(path), ".upshift-stage-");
 }
 
 static bool allowed(const struct set_walk *w, const char *path)
@@ -127,7 +122,7 @@ static int finish_item(struct set_walk *w, struct item *it, int dirfd,
 		}
 		if (ret >= 0 && it->type == ITEM_DIR) {
 			ret = item_names_digest(w->spec->root_fd, it->path,
-						w->spec->skip, &it->names,
+						w->spec->ours, &it->names,
 						err);
 			it->flags |= ITEM_HAS_NAMES;
 		}
@@ -141,7 +136,7 @@ static int walked(void *ctx, const struct walk_entry *we, struct error *err)
 	_cleanup_item_ struct item it = ITEM_INIT;
 	int ret;
 
-	if (ours(w, we->path))
+	if (ours_has(w->spec->ours, we->path))
 		return WALK_SKIP;
 	if (strcmp(we->path, w->top) != 0 &&
 	    glob_match_any(w->spec->exclude, we->path))
@@ -251,7 +246,8 @@ static int walk_set(struct set_walk *w, struct error *err)
 	for (size_t i = 0; !ret && i < w->set->n; i++) {
 		const struct effect *e = &w->set->v[i];
 
-		if (ours(w, e->path) || (tree && path_is_below(e->path, tree)))
+		if (ours_has(w->spec->ours, e->path) ||
+		    (tree && path_is_below(e->path, tree)))
 			continue;
 		ret = top_path(w, e, err);
 		w->previous = e->path;

@@ -271,7 +271,7 @@ static int create(struct maker *m, const struct effects *set,
 {
 	const struct backup_spec *spec = m->spec;
 	int ret = effects_resolve(set ? set : spec->set, spec->root_fd,
-				  spec->skip, &m->full, err);
+				  spec->ours, &m->full, err);
 
 	if (ret < 0)
 		return ret;

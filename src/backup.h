@@ -33,6 +33,7 @@
 
 struct effects;
 struct error;
+struct ours;
 struct manifest_reader;
 
 /*
@@ -58,7 +59,7 @@ struct backup_spec {
 	const struct strvec *exclude;    /* globs */
 	const struct strvec *live;       /* globs */
 	const struct strvec *allow;      /* allow_paths: may be entered */
-	const char *skip;                /* state directory, below root */
+	const struct ours *ours;         /* what is not the user's */
 	bool hard_links_break;
 	/* pre-images: what is equal (digest and metadata) to this manifest is
 	   listed as ITEM_IN_START and not stored; NULL: everything is stored */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/walk.h"
@@ -36,10 +37,9 @@ static int add_below(void *ctx, const struct walk_entry *we,
 		     struct error *err)
 {
 	struct documents *d = ctx;
-	const char *skip = step_skip(d->c);
 
 	(void)err;
-	if (skip && path_is_below(we->path, skip))
+	if (ours_has(step_ours(d->c), we->path))
 		return WALK_SKIP;
 	if (S_ISREG(we->st.st_mode))
 		strvec_push(&d->files, we->path);
@@ -92,7 +92,7 @@ static int find_files(struct documents *d, const char *pattern,
 {
 	_cleanup_strvec_ struct strvec found = STRVEC_INIT;
 	bool named = !glob_has_magic(pattern);
-	int ret = glob_expand(step_root_fd(d->c), pattern, step_skip(d->c),
+	int ret = glob_expand(step_root_fd(d->c), pattern, step_ours(d->c),
 			      &found, err);
 
 	if (ret < 0)

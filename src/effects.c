@@ -132,7 +132,8 @@ void effects_index(struct effects *e)
 	e->indexed = true;
 }
 
-int effects_resolve(const struct effects *e, int root_fd, const char *skip,
+int effects_resolve(const struct effects *e, int root_fd,
+		    const struct ours *ours,
 		    struct effects *ret, struct error *err)
 {
 	int r = 0;
@@ -145,7 +146,7 @@ int effects_resolve(const struct effects *e, int root_fd, const char *skip,
 			effects_add(ret, f->type, f->flags, f->path);
 			continue;
 		}
-		r = glob_expand(root_fd, f->path, skip, &found, err);
+		r = glob_expand(root_fd, f->path, ours, &found, err);
 		for (size_t k = 0; r >= 0 && k < found.n; k++)
 			effects_add(ret, f->type,
 				    f->flags & ~(unsigned int)EFFECT_PATTERN,

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 struct error;
+struct ours;
 struct json_object;
 struct strvec;
 
@@ -76,7 +77,8 @@ void effects_add_set(struct effects *e, enum effect_type type,
 int effects_add_parents(struct effects *e, int root_fd, const char *path,
 			struct error *err);
 /* patterns expanded, sorted, each path once (the strongest type); indexed */
-int effects_resolve(const struct effects *e, int root_fd, const char *skip,
+int effects_resolve(const struct effects *e, int root_fd,
+		    const struct ours *ours,
 		    struct effects *ret, struct error *err);
 /* may the two write the same path? path: where (borrowed) */
 bool effects_clash(const struct effects *a, const struct effects *b,

@@ -34,7 +34,7 @@ int engine_step_effects(struct engine *e, const struct step *s,
 	step_ctx_init(&c, e, s, PHASE_STEPS);
 	r = step_effects(s, e->plan, &c, &declared, err);
 	if (r >= 0)
-		r = effects_resolve(&declared, e->sd->root_fd, e->sd->skip,
+		r = effects_resolve(&declared, e->sd->root_fd, &e->sd->ours,
 				    ret, err);
 	if (r >= 0) {
 		ret->outside = declared.outside;
@@ -78,7 +78,7 @@ int engine_backup_set(struct engine *e, struct effects *ret,
 		if (!(e->plan->steps[i]->ops->flags & STEP_IS_CHECK))
 			r = add_step(e, e->plan->steps[i], &all, false, err);
 	if (r >= 0)
-		r = effects_resolve(&all, e->sd->root_fd, e->sd->skip, ret,
+		r = effects_resolve(&all, e->sd->root_fd, &e->sd->ours, ret,
 				    err);
 	effects_release(&all);
 	return r;
@@ -157,7 +157,7 @@ void engine_backup_spec(struct engine *e, struct backup_spec *spec)
 	spec->exclude = &e->plan->exclude;
 	spec->live = &e->plan->live;
 	spec->allow = &e->plan->allow_paths;
-	spec->skip = e->sd->skip;
+	spec->ours = &e->sd->ours;
 	spec->hard_links_break = e->plan->hard_links_break;
 }
 
@@ -405,7 +405,7 @@ static int changed_bytes(struct engine *e, struct backup_spec *spec,
 			r = add_step(e, e->plan->steps[i], &changed, false,
 				     err);
 	if (r >= 0)
-		r = effects_resolve(&changed, e->sd->root_fd, e->sd->skip,
+		r = effects_resolve(&changed, e->sd->root_fd, &e->sd->ours,
 				    &set, err);
 	if (r >= 0) {
 		spec->set = &set;

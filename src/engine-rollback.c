@@ -152,7 +152,7 @@ int rollback_begin(struct engine *e, const char *point,
 	rollback_whole(e, eff, &whole);
 	if (whole.n)
 		ret = undo_write_point(e->sd->root_fd, e->sd->root,
-				       e->sd->skip, e->run->backup_fd, r,
+				       &e->sd->ours, e->run->backup_fd, r,
 				       &whole, digest, err);
 	effects_release(&whole);
 	if (ret >= 0)

@@ -69,7 +69,7 @@ void rollback_spec(struct engine *e, struct undo_spec *u)
 	memset(u, 0, sizeof(*u));
 	u->root_fd = e->sd->root_fd;
 	u->root = e->sd->root;
-	u->skip = e->sd->skip;
+	u->ours = &e->sd->ours;
 	u->backup_fd = e->run->backup_fd;
 	u->start_name = "start";
 	u->start_digest = e->run->backup.manifest_digest;

@@ -10,6 +10,7 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/walk.h"
 #include "base/xalloc.h"
@@ -40,7 +41,7 @@ static int advance(struct merge *m, struct error *err)
 
 static bool passed_over(const struct merge *m, const char *path)
 {
-	return path_is_below(path, m->e->sd->skip) ||
+	return ours_has(&m->e->sd->ours, path) ||
 		glob_match_any(&m->e->plan->exclude, path);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/hash.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/walk.h"
 #include "base/xalloc.h"
@@ -69,12 +70,6 @@ static uint64_t stat_digest(const struct stat *st)
 	return ret;
 }
 
-static bool ours(const struct watch *w, const char *path)
-{
-	return path_is_below(path, w->e->sd->skip) ||
-		str_starts(path_basename(path), ".upshift-stage-");
-}
-
 static int first_look(void *ctx, const struct walk_entry *we,
 		      struct error *err)
 {
@@ -82,7 +77,7 @@ static int first_look(void *ctx, const struct walk_entry *we,
 	struct seen *s;
 
 	(void)err;
-	if (ours(w, we->path))
+	if (ours_has(&w->e->sd->ours, we->path))
 		return WALK_SKIP;
 	VEC_GROW(w->v, w->n, w->cap);
 	s = &w->v[w->n++];
@@ -111,7 +106,7 @@ static int second_look(void *ctx, const struct walk_entry *we,
 	struct seen key, *s;
 
 	(void)err;
-	if (ours(w, we->path))
+	if (ours_has(&w->e->sd->ours, we->path))
 		return WALK_SKIP;
 	key.path = xxh128_of(we->path, strlen(we->path));
 	s = bsearch(&key, w->v, w->n, sizeof(*w->v), seen_cmp);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
@@ -225,26 +226,6 @@ unsigned int item_compare(const struct item *a, const struct item *b)
 	return diff;
 }
 
-bool item_name_is_ours(const char *dir, const char *name, const char *skip)
-{
-	const char *base;
-	size_t n;
-
-	if (str_starts(name, ".upshift-stage-"))
-		return true;
-	if (strcmp(dir, ".") == 0) {
-		if (strcmp(name, ".upshift") == 0)
-			return true;
-		return skip && strcmp(name, skip) == 0;
-	}
-	if (!skip)
-		return false;
-	base = path_basename(skip);
-	n = strlen(dir);
-	return strcmp(name, base) == 0 && strncmp(skip, dir, n) == 0 &&
-	       skip[n] == '/' && skip + n + 1 == base;
-}
-
 static int name_cmp(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -262,7 +243,7 @@ void item_names_of(struct strvec *names, struct xxh128 *ret)
 	xxh_stream_free(x);
 }
 
-int item_names_digest(int root_fd, const char *path, const char *skip,
+int item_names_digest(int root_fd, const char *path, const struct ours *ours,
 		      struct xxh128 *ret, struct error *err)
 {
 	_cleanup_strvec_ struct strvec names = STRVEC_INIT;
@@ -283,7 +264,7 @@ int item_names_digest(int root_fd, const char *path, const char *skip,
 	while ((errno = 0, de = readdir(dir))) {
 		if (strcmp(de->d_name, ".") == 0 ||
 		    strcmp(de->d_name, "..") == 0 ||
-		    item_name_is_ours(path, de->d_name, skip))
+		    ours_has_entry(ours, path, de->d_name))
 			continue;
 		strvec_push(&names, de->d_name);
 	}

@@ -28,6 +28,7 @@
 #include "base/meta.h"
 
 struct error;
+struct ours;
 
 enum item_type {
 	ITEM_ABSENT,    /* there was nothing at this path */
@@ -96,16 +97,12 @@ int item_read(int root_fd, const char *path, bool with_digest,
 
 /*
  * XXH3-128 over the sorted names of directory path, each with its NUL, without
- * our own: skip (the state directory, a path below root_fd, may be NULL),
- * ".upshift" in the root and ".upshift-stage-*" anywhere. Whoever writes a
- * manifest that can be gone back to fills it in for every directory
- * (ITEM_HAS_NAMES): undo_dirmeta() puts the time of a directory back only
- * where it holds the same names as then.
+ * what is ours. Whoever writes a manifest that can be gone back to fills it in
+ * for every directory (ITEM_HAS_NAMES): undo_dirmeta() puts the time of a
+ * directory back only where it holds the same names as then.
  */
-int item_names_digest(int root_fd, const char *path, const char *skip,
+int item_names_digest(int root_fd, const char *path, const struct ours *ours,
 		      struct xxh128 *ret, struct error *err);
-/* is it one of those names? dir: path of the directory that holds it */
-bool item_name_is_ours(const char *dir, const char *name, const char *skip);
 /* the digest of a list of names that is at hand already; it gets sorted */
 struct strvec;
 void item_names_of(struct strvec *names, struct xxh128 *ret);

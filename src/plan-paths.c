@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/xalloc.h"
-
-#define STATE_DIR ".upshift"
 
 char *load_expand_home(const struct plan_load *l, const char *path)
 {
@@ -40,7 +39,7 @@ bool plan_path_allowed(const struct plan *p, const char *path)
 
 bool plan_path_is_state(const struct plan *p, const char *path)
 {
-	return path_is_below(path, STATE_DIR) ||
+	return ours_has(NULL, path) ||
 	       (p->state_dir && path_is_below(path, p->state_dir));
 }
 

@@ -8,14 +8,14 @@
 
 #include "run.h"
 
-#define STATE_NAME ".upshift"
+#define STATE_NAME OURS_STATE
 #define RUNS_NAME "runs"
 #define LOCK_NAME "lock"
 #define CURRENT_NAME "current"
 #define RESERVE_NAME "reserve"
 /* root's mtime, while it waits to be put back (see state-make.c) */
 #define ROOT_TIME_NAME "root-time"
-#define MAKE_PREFIX ".upshift-stage-make-"
+#define MAKE_PREFIX OURS_STAGE "make-"
 #define RESERVE_BYTES (256 * 1024)
 #define BACKUP_NAME "backup"
 #define PLAN_DIR_NAME "plan"

@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "base/ours.h"
 #include "base/strbuf.h"
 #include "step.h"
 
@@ -42,8 +43,8 @@ struct state_dir {
 	struct stat root_stat; /* before anything of ours was made */
 	int fd;                /* state directory, -1: there is none yet */
 	char *path;            /* absolute; where it is, or would be made */
-	char *skip;            /* ".upshift": directory or pointer, never NULL */
-	bool outside;          /* not below root; skip is the pointer */
+	struct ours ours;      /* what below root is not the user's */
+	bool outside;          /* not below root; a pointer is there */
 	bool made;             /* by this struct; goes again if nothing follows */
 	bool fixed;            /* path was given by an option */
 	int lock_fd;           /* -1: not locked by us */

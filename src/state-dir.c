@@ -300,7 +300,6 @@ int state_dir_open(struct state_dir *sd, const char *root,
 	int r;
 
 	*sd = (struct state_dir)STATE_DIR_INIT;
-	sd->skip = xstrdup(STATE_NAME);
 	r = open_root(sd, root, err);
 	if (r == 0)
 		r = check_owner(sd, as_root_allowed, err);

@@ -326,6 +326,6 @@ void state_dir_release(struct state_dir *sd)
 	closep(&sd->root_fd);
 	free(sd->root);
 	free(sd->path);
-	free(sd->skip);
+	ours_release(&sd->ours);
 	*sd = (struct state_dir)STATE_DIR_INIT;
 }

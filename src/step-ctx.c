@@ -71,9 +71,9 @@ const struct plan *step_plan(struct step_ctx *c)
 	return c->e->plan;
 }
 
-const char *step_skip(struct step_ctx *c)
+const struct ours *step_ours(struct step_ctx *c)
 {
-	return c->e->sd->skip;
+	return &c->e->sd->ours;
 }
 
 const char *step_ctx_id(struct step_ctx *c)

@@ -111,12 +111,6 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_staging(const char *path)
-{
-	return str_starts(path, ".upshift-stage-") ||
-		strstr(path, "/.upshift-stage-");
-}
-
 /* 1 if it is a regular file to be worked on */
 static int is_wanted(const struct json_step *m, struct step_ctx *ctx,
 		     const char *path, struct error *err)
@@ -143,7 +137,7 @@ static int matches(const struct json_step *m, struct step_ctx *ctx,
 	for (size_t i = 0; i < m->paths.n && ret >= 0; i++) {
 		if (!m->alternatives) {
 			ret = glob_expand(step_root_fd(ctx), m->paths.v[i],
-					  step_skip(ctx), &found, err);
+					  step_ours(ctx), &found, err);
 			continue;
 		}
 		ret = is_wanted(m, ctx, m->paths.v[i], err);
@@ -155,7 +149,7 @@ static int matches(const struct json_step *m, struct step_ctx *ctx,
 	strvec_sort_paths(&found);
 	for (size_t i = 0; i < found.n && ret >= 0; i++) {
 		ret = is_wanted(m, ctx, found.v[i], err);
-		if (ret > 0 && !is_staging(found.v[i]))
+		if (ret > 0)
 			strvec_push(out, found.v[i]);
 	}
 	return ret < 0 ? ret : 0;

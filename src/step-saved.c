@@ -50,7 +50,7 @@ static int compare_item(void *ctx, const struct item *it, struct error *err)
 	    (it->flags & ITEM_SELF))
 		return 0;
 	ret = item_names_digest(step_root_fd(a->c), it->path,
-				step_skip(a->c), &names, err);
+				step_ours(a->c), &names, err);
 	a->differs = ret >= 0 && !xxh128_equal(&names, &it->names);
 	return ret;
 }

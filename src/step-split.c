@@ -222,7 +222,7 @@ static int join_files(struct splitting *s, struct error *err)
 	p.path = m->paths.v[0];
 	for (size_t i = 0; i < m->join.n && ret >= 0; i++)
 		ret = glob_expand(step_root_fd(s->ctx), m->join.v[i],
-				  step_skip(s->ctx), &found, err);
+				  step_ours(s->ctx), &found, err);
 	strvec_sort_paths(&found);
 	strbuf_addch(&p.text, '[');
 	for (size_t i = 0; i < found.n && ret >= 0; i++) {

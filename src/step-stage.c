@@ -8,6 +8,7 @@
 
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
@@ -53,7 +54,7 @@ static int open_above(struct step_ctx *c, const char *rel, char **ret_rel)
 static int stage_beside(struct step_ctx *c, int dir, const char *where,
 			int *ret_fd)
 {
-	_cleanup_free_ char *name = xasprintf(".upshift-stage-%s",
+	_cleanup_free_ char *name = xasprintf(OURS_STAGE "%s",
 					      c->e->run->id);
 	char *path = path_join(where, name);
 	int ret = fs_mkdir(dir, name, 0700);

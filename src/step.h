@@ -25,6 +25,7 @@
 
 struct effects;
 struct error;
+struct ours;
 struct item;
 struct json_object;
 struct plan_node;
@@ -193,8 +194,8 @@ const struct step_ops *step_kind_find(const struct step_ops *const *kinds,
 int step_root_fd(struct step_ctx *c);
 const char *step_root(struct step_ctx *c);
 const struct plan *step_plan(struct step_ctx *c);
-/* path of the state directory below root, or NULL if it is elsewhere */
-const char *step_skip(struct step_ctx *c);
+/* what below root is not the user's; see base/ours.h */
+const struct ours *step_ours(struct step_ctx *c);
 /* done of total (0: unknown); cheap, may be called often */
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit);

@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/walk.h"
@@ -419,7 +420,7 @@ static int on_entry(void *ctx, const struct walk_entry *e, struct error *err)
 	struct undo *u = c->u;
 	int r;
 
-	if (item_name_is_ours(dir, path_basename(e->path), u->spec.skip))
+	if (ours_has_entry(u->spec.ours, dir, path_basename(e->path)))
 		return WALK_SKIP;
 	if (below(c->kept, e->path)) {
 		count_kept(c, e->path);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/walk.h"
@@ -206,7 +207,7 @@ int undo_open_home(struct undo *u, struct error *err)
 
 char *undo_sibling_name(const struct undo *u)
 {
-	return xasprintf(".upshift-stage-%s.undo", u->spec.run_id);
+	return xasprintf(OURS_STAGE "%s.undo", u->spec.run_id);
 }
 
 static int note_time(struct undo_place *p, int fd)

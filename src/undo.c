@@ -299,7 +299,7 @@ static int put_time(struct undo *u, size_t i, struct error *err)
 		return 0;
 	else
 		names_listed(u, i, &was);
-	r = item_names_digest(u->spec.root_fd, it->path, u->spec.skip, &now,
+	r = item_names_digest(u->spec.root_fd, it->path, u->spec.ours, &now,
 			      err);
 	if (r < 0)
 		return r;
@@ -327,7 +327,7 @@ int undo_dirmeta(struct undo *u, struct error *err)
 
 /* --- the state before --- */
 
-int undo_write_point(int root_fd, const char *root, const char *skip,
+int undo_write_point(int root_fd, const char *root, const struct ours *ours,
 		     int backup_fd, const char *name,
 		     const struct effects *effects, char *ret_digest,
 		     struct error *err)
@@ -337,7 +337,7 @@ int undo_write_point(int root_fd, const char *root, const char *skip,
 		.root_fd = root_fd,
 		.root = root,
 		.set = &writes,
-		.skip = skip,
+		.ours = ours,
 		.manifest_only = true,
 	};
 	struct backup_result res;

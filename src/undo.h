@@ -31,6 +31,7 @@
 
 struct effects;
 struct error;
+struct ours;
 struct strvec;
 struct undo;
 
@@ -42,7 +43,7 @@ enum undo_source {
 struct undo_spec {
 	int root_fd;
 	const char *root;
-	const char *skip;            /* state directory below root */
+	const struct ours *ours;     /* what is not the user's */
 	int backup_fd;               /* .../backup */
 	const struct effects *effects;   /* as journalled by `applying` */
 	enum undo_source source;
@@ -96,7 +97,7 @@ void undo_free(struct undo *u);
  * effects with digests, written durably before the first `undoing`. The inodes
  * follow by rename when undo_commit() displaces them into NAME/.
  */
-int undo_write_point(int root_fd, const char *root, const char *skip,
+int undo_write_point(int root_fd, const char *root, const struct ours *ours,
 		     int backup_fd, const char *name,
 		     const struct effects *effects, char *ret_digest,
 		     struct error *err);

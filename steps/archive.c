@@ -68,7 +68,7 @@ static int matches(const struct archive_step *a, struct step_ctx *ctx,
 
 	for (size_t i = 0; i < a->paths.n && ret >= 0; i++)
 		ret = glob_expand(step_root_fd(ctx), a->paths.v[i],
-				  step_skip(ctx), &found, err);
+				  step_ours(ctx), &found, err);
 	strvec_sort_paths(&found);
 	/* a directory stands for all below it */
 	for (size_t i = 0; i < found.n; i++)

@@ -19,7 +19,7 @@ static int absent_check(const struct step *s, struct step_ctx *ctx,
 
 	for (size_t i = 0; i < paths->n && ret >= 0; i++)
 		ret = glob_expand(step_root_fd(ctx), paths->v[i],
-				  step_skip(ctx), &found, err);
+				  step_ours(ctx), &found, err);
 	if (ret < 0)
 		return ret;
 	strvec_sort_paths(&found);

@@ -16,7 +16,7 @@ static int look_for(struct step_ctx *ctx, const char *path,
 {
 	_cleanup_strvec_ struct strvec found = STRVEC_INIT;
 	_cleanup_free_ char *shown = NULL;
-	int ret = glob_expand(step_root_fd(ctx), path, step_skip(ctx), &found,
+	int ret = glob_expand(step_root_fd(ctx), path, step_ours(ctx), &found,
 			      err);
 
 	if (ret < 0 || found.n)

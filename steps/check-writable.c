@@ -116,7 +116,7 @@ static int writable_check(const struct step *s, struct step_ctx *ctx,
 
 		if (glob_has_magic(paths->v[i]))
 			ret = glob_expand(step_root_fd(ctx), paths->v[i],
-					  step_skip(ctx), &found, err);
+					  step_ours(ctx), &found, err);
 		else
 			strvec_push(&found, paths->v[i]);
 		if (ret < 0)

@@ -56,7 +56,7 @@ static int matches(const struct remove_step *m, struct step_ctx *ctx,
 
 	for (size_t i = 0; i < m->paths.n && ret >= 0; i++)
 		ret = glob_expand(step_root_fd(ctx), m->paths.v[i],
-				  step_skip(ctx), out, err);
+				  step_ours(ctx), out, err);
 	strvec_sort_paths(out);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/walk.h"
@@ -207,7 +208,7 @@ static bool may_match_below(const char *p, const char *dir)
 
 struct expand {
 	const char *pattern;
-	const char *skip;
+	const struct ours *ours;
 	struct strvec *out;
 };
 
@@ -217,7 +218,7 @@ static int expand_entry(void *ctx, const struct walk_entry *we,
 	struct expand *x = ctx;
 
 	(void)err;
-	if (x->skip && path_is_below(we->path, x->skip))
+	if (ours_has(x->ours, we->path))
 		return WALK_SKIP;
 	if (glob_match(x->pattern, we->path))
 		strvec_push(x->out, we->path);
@@ -253,10 +254,10 @@ static int error_through_link(const char *path, struct error *err)
 			 _("'%s' is or leads through a symbolic link"), shown);
 }
 
-int glob_expand(int root_fd, const char *pattern, const char *skip,
+int glob_expand(int root_fd, const char *pattern, const struct ours *ours,
 		struct strvec *out, struct error *err)
 {
-	struct expand x = { .pattern = pattern, .skip = skip, .out = out };
+	struct expand x = { .pattern = pattern, .ours = ours, .out = out };
 	_cleanup_free_ char *start = fixed_part(pattern);
 	struct stat st;
 	int ret = fs_stat_beneath(root_fd, start, &st);
@@ -274,7 +275,7 @@ int glob_expand(int root_fd, const char *pattern, const char *skip,
 				   _("cannot look at '%s'"), shown);
 	}
 	if (!glob_has_magic(pattern)) {
-		if (!skip || !path_is_below(pattern, skip))
+		if (!ours_has(ours, pattern))
 			strvec_push(out, pattern);
 		return 0;
 	}

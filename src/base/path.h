@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 struct error;
+struct ours;
 struct strvec;
 
 int path_cmp(const char *a, const char *b);
@@ -43,13 +44,13 @@ bool glob_match_tree(const char *pattern, const char *path);
 bool glob_match_any(const struct strvec *patterns, const char *path);
 /*
  * Adds the existing paths below root_fd that match, in path order. Never goes
- * through a symlink, never into skip (a path below root, the state directory;
- * may be NULL). A pattern without magic is added if it exists (lstat). A
- * symlink that '*' meets is passed over; one in the part that the pattern
- * spells out is -ELOOP, since to find nothing would be a lie.
+ * through a symlink, never to what is ours (see ours.h; may be NULL). A pattern
+ * without magic is added if it exists (lstat). A symlink that '*' meets is
+ * passed over; one in the part that the pattern spells out is -ELOOP, since to
+ * find nothing would be a lie.
  * Returns 0 or -errno with err filled.
  */
-int glob_expand(int root_fd, const char *pattern, const char *skip,
+int glob_expand(int root_fd, const char *pattern, const struct ours *ours,
 		struct strvec *out, struct error *err);
 
 #endif

@@ -291,7 +291,7 @@ static int put_paths_back(struct step_ctx *c)
 	struct undo *u = NULL;
 	char pre[128], aside[128];
 	struct undo_spec spec = {
-		.root_fd = c->root_fd, .root = c->root, .skip = NULL,
+		.root_fd = c->root_fd, .root = c->root, .ours = NULL,
 		.backup_fd = c->backup_fd, .effects = &set, .pre_name = pre,
 		.pre_digest = c->pre, .aside_name = aside, .run_id = "TEST",
 	};

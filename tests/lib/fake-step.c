@@ -34,7 +34,7 @@ const struct plan *step_plan(struct step_ctx *c)
 	return c->plan;
 }
 
-const char *step_skip(struct step_ctx *c)
+const struct ours *step_ours(struct step_ctx *c)
 {
 	(void)c;
 	return NULL;

@@ -88,7 +88,6 @@ static void t_set(void **state)
 	push(&exclude, "**/*.tmp");
 	push(&exclude, "a/b/tmp");
 	w->spec.exclude = &exclude;
-	w->spec.skip = ".upshift";
 	add(w, "a/b", 0);
 	add(w, "gone/deep", 0);
 	add(w, "self", EFFECT_SELF);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scratch.h"
 
+#include "base/ours.h"
 #include "base/path.h"
 
 static void matches(void **state)
@@ -115,13 +116,17 @@ static void make_tree(int fd)
 	assert_int_equal(symlinkat("nowhere", fd, "dead.json"), 0);
 }
 
-static void want(struct scratch *s, const char *pattern, const char *skip,
+static void want(struct scratch *s, const char *pattern, const char *place,
 		 const char *text)
 {
+	struct ours ours = OURS_INIT;
 	_cleanup_strvec_ struct strvec out = STRVEC_INIT;
 	_cleanup_free_ char *got = NULL;
 
-	assert_int_equal(glob_expand(s->fd, pattern, skip, &out, &s->err), 0);
+	if (place)
+		ours_add(&ours, place);
+	assert_int_equal(glob_expand(s->fd, pattern, &ours, &out, &s->err), 0);
+	ours_release(&ours);
 	got = joined(&out);
 	assert_string_equal(got, text);
 }

@@ -322,7 +322,7 @@ static void take(struct world *w, const char *name, const char *start,
 {
 	struct backup_spec spec = {
 		.root_fd = w->root_fd, .root = w->root, .set = &w->effects,
-		.skip = ".upshift", .start_name = start,
+		.start_name = start,
 		.start_digest = start ? w->start : NULL,
 		.manifest_only = manifest_only, .allow = &w->allow,
 	};
@@ -350,7 +350,7 @@ void world_post(struct world *w)
 
 void world_write_point(struct world *w, const char *name)
 {
-	int r = undo_write_point(w->root_fd, w->root, ".upshift", w->backup_fd,
+	int r = undo_write_point(w->root_fd, w->root, NULL, w->backup_fd,
 				 name, &w->effects, w->point, &w->err);
 
 	if (r < 0)
@@ -444,7 +444,7 @@ void world_same(const struct strvec *a, const struct strvec *b,
 void world_spec(struct world *w, struct undo_spec *spec, const char *aside)
 {
 	*spec = (struct undo_spec){
-		.root_fd = w->root_fd, .root = w->root, .skip = ".upshift",
+		.root_fd = w->root_fd, .root = w->root,
 		.backup_fd = w->backup_fd, .effects = &w->effects,
 		.source = UNDO_FROM_ARCHIVE, .pre_name = "s.1",
 		.pre_digest = w->pre, .start_name = "start",
