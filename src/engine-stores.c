@@ -255,23 +255,25 @@ static int dump_texts(const char *store, const struct store_dump *d,
 	return ret;
 }
 
-/* on behalf of a step, which may write; -1: to read */
-static int open_store(struct engine *e, int step, const char *name,
-		      struct step_ctx *c, struct store **ret,
-		      struct error *err)
+/* what a lost connection left of a store */
+static void spool_cut(struct spooling *g, const struct store_spool *to)
 {
-	step_ctx_init(c, e, step < 0 ? NULL : e->plan->steps[step],
-		      step < 0 ? PHASE_BACKUP : PHASE_ROLLBACK);
-	return step_store(c, name, step < 0, ret, err);
+	struct store_spool *s = g->spool;
+
+	while (s->n > to->n)
+		free(s->extras[--s->n].path);
+	s->size = to->size;
+	s->rows = to->rows;
+	s->sets = to->sets;
+	strbuf_clear(&g->buf);
 }
 
-static int dump_store(struct engine *e, const struct store_sets_one *one,
-		      struct spooling *g, struct error *err)
+static int dump_once(struct step_ctx *c, const struct store_sets_one *one,
+		     struct spooling *g, struct error *err)
 {
 	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
 	_cleanup_store_ struct store *s = NULL;
-	struct step_ctx c;
-	int ret = open_store(e, -1, one->store, &c, &s, err);
+	int ret = step_store(c, one->store, true, &s, err);
 
 	if (ret >= 0)
 		ret = store_dump_begin(s, &one->sets, &d, err);
@@ -280,9 +282,22 @@ static int dump_store(struct engine *e, const struct store_sets_one *one,
 		if (ret >= 0)
 			ret = store_dump_end(s, err);
 	}
-	if (ret >= 0)
-		ret = dump_texts(one->store, &d, g, err);
-	store_close(TAKE_PTR(s));
+	return ret < 0 ? ret : dump_texts(one->store, &d, g, err);
+}
+
+static int dump_store(struct engine *e, const struct store_sets_one *one,
+		      struct spooling *g, struct error *err)
+{
+	const struct store_spool before = *g->spool;
+	unsigned int tried = 0;
+	struct step_ctx c;
+	int ret;
+
+	step_ctx_init(&c, e, NULL, PHASE_BACKUP);
+	do {
+		spool_cut(g, &before);
+		ret = dump_once(&c, one, g, err);
+	} while (step_store_again(&c, &tried, ret, err));
 	step_ctx_release(&c);
 	return ret;
 }
@@ -401,7 +416,8 @@ static int compare_store(struct engine *e, const char *name,
 
 	if (ret < 0)
 		return ret;
-	ret = open_store(e, -1, one->store, &c, &s, err);
+	step_ctx_init(&c, e, NULL, PHASE_BACKUP);
+	ret = step_store(&c, one->store, true, &s, err);
 	if (ret >= 0)
 		ret = store_dump_begin(s, &one->sets, &now, err);
 	for (size_t i = 0; ret == 0 && i < now.n; i++) {
@@ -495,8 +511,10 @@ static void load_progress(void *ctx, uint64_t done, uint64_t total)
 			total, "bytes");
 }
 
-static int load_store(struct stores_reader *g, const struct store_sets_one *one,
-		      const struct strvec *steps, struct error *err)
+/* one transaction, so that it may be run again */
+static int load_once(struct stores_reader *g, struct step_ctx *c,
+		     const struct store_sets_one *one,
+		     const struct strvec *steps, struct error *err)
 {
 	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
 	_cleanup_strvec_ struct strvec also = STRVEC_INIT;
@@ -504,7 +522,6 @@ static int load_store(struct stores_reader *g, const struct store_sets_one *one,
 	struct store_load l = { .dump = &d, .open = load_open, .ctx = g,
 				.source = load_source, .also = &also,
 				.progress = load_progress };
-	struct step_ctx c;
 	int ret = engine_stores_index(g->e, g->name, g->digest, one->store,
 				      &d, err);
 
@@ -512,12 +529,23 @@ static int load_store(struct stores_reader *g, const struct store_sets_one *one,
 		return ret;
 	keep_wanted(&d, &one->sets);
 	g->store = one->store;
-	ret = open_store(g->e, g->step, one->store, &c, &s, err);
+	ret = step_store(c, one->store, false, &s, err);
 	if (ret >= 0)
 		ret = store_dump_forget(s, g->e->run->id, steps, &also, err);
-	if (ret >= 0)
-		ret = store_load(s, &l, err);
-	store_close(TAKE_PTR(s));
+	return ret < 0 ? ret : store_load(s, &l, err);
+}
+
+static int load_store(struct stores_reader *g, const struct store_sets_one *one,
+		      const struct strvec *steps, struct error *err)
+{
+	unsigned int tried = 0;
+	struct step_ctx c;
+	int ret;
+
+	step_ctx_init(&c, g->e, g->e->plan->steps[g->step], PHASE_ROLLBACK);
+	do {
+		ret = load_once(g, &c, one, steps, err);
+	} while (step_store_again(&c, &tried, ret, err));
 	step_ctx_release(&c);
 	backup_pull_close(g->pull);
 	g->pull = NULL;

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
@@ -18,23 +17,78 @@
 
 #define CHUNK 20000u
 #define CHUNK_MOST 2000000000u
-#define NAMED 10
 #define TRIES 20u
 
-struct back {
-	const struct records_job *job;
-	struct records_undone *out;
-	uint32_t chunk;
-	bool more;
-	uint64_t deleted, restored, kept;
-	struct strvec keys;
-	/* without an undo table */
-	struct records_worker w;
-	uint32_t from, n;
-};
+/* is the key in one of our tables? */
+static int has_key(struct records_back *k, const char *prefix, const char *key,
+		   struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_free_ char *set = xasprintf("_upshift_%s_%s", prefix,
+					     k->job->id);
+	struct store_shape shape = k->job->to;
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int ret;
+
+	shape.set = set;
+	store_batch_clear(&args, shape.nkey);
+	if (store_key_cells(key, &args) < 0)
+		BUG("a key that was made here");
+	strbuf_addstr(&sql, "SELECT 1 FROM ");
+	store_sql_name(&sql, set);
+	strbuf_addstr(&sql, " WHERE (");
+	store_sql_names(&sql, &shape, 0, shape.nkey);
+	strbuf_addstr(&sql, ") = (");
+	for (uint32_t i = 0; i < shape.nkey; i++)
+		strbuf_addf(&sql, "%s$%u", i ? ", " : "", i + 1);
+	strbuf_addch(&sql, ')');
+	ret = store_exec(k->w.to, sql.buf, &args, &b, err);
+	return MIN(ret, 1);
+}
+
+int records_back_reopened(struct records_back *k, bool source, int ret,
+			  struct error *why, struct error *err)
+{
+	if (store_class(ret) != STORE_CLASS_RECONNECT || ++k->lost > TRIES) {
+		error_move(err, why);
+		return ret;
+	}
+	ret = records_reconnect(&k->w, source, why, err);
+	for (size_t i = 0; k->job->note && i < k->w.run->notes.n; i++)
+		k->job->note(k->job->ctx, k->w.run->notes.v[i]);
+	strvec_clear(&k->w.run->notes);
+	return ret;
+}
+
+int records_back_transact(struct records_back *k,
+			  int (*fn)(void *ctx, struct store *s,
+				    struct error *err),
+			  const char *prefix, bool there, struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	int ret = store_transact(k->w.to, fn, k, TRIES, &why);
+
+	while (store_class(ret) == STORE_CLASS_RECONNECT) {
+		ret = records_back_reopened(k, false, ret, &why, err);
+		if (ret < 0)
+			return ret;
+		ret = k->first.len ? has_key(k, prefix, k->first.buf, &why) :
+		      !there;
+		if (ret >= 0 && ret == there)
+			ret = 0;
+		else if (ret >= 0)
+			ret = store_transact(k->w.to, fn, k, TRIES, &why);
+	}
+	if (ret == 0)
+		k->lost = 0;
+	else
+		error_move(err, &why);
+	return ret;
+}
 
 /* "WITH u AS (the first rows of the undo table) " */
-static void add_chunk(const struct back *k, struct strbuf *sql)
+static void add_chunk(const struct records_back *k, struct strbuf *sql)
 {
 	strbuf_clear(sql);
 	strbuf_addstr(sql, "WITH u AS (SELECT * FROM ");
@@ -45,14 +99,14 @@ static void add_chunk(const struct back *k, struct strbuf *sql)
 }
 
 /* " WHERE the row is still as it was left" */
-static void add_same(const struct back *k, struct strbuf *sql)
+static void add_same(const struct records_back *k, struct strbuf *sql)
 {
 	strbuf_addstr(sql, " WHERE ");
 	records_undo_join(&k->job->to, "t", "u", sql);
 	strbuf_addstr(sql, " AND md5(t::text) = u.upshift_md5 AND ");
 }
 
-static void add_changed(const struct back *k, struct strbuf *sql)
+static void add_changed(const struct records_back *k, struct strbuf *sql)
 {
 	strbuf_addstr(sql, " FROM u LEFT JOIN ");
 	store_sql_set(sql, k->job->to.set);
@@ -65,7 +119,7 @@ static void add_changed(const struct back *k, struct strbuf *sql)
 }
 
 /* those that others have changed */
-static int find_kept(struct back *k, struct store *s, struct error *err)
+static int find_kept(struct records_back *k, struct store *s, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
@@ -86,7 +140,7 @@ static int find_kept(struct back *k, struct store *s, struct error *err)
 	strbuf_addstr(&sql, "SELECT ");
 	records_undo_names(&k->job->to, "u", nkey, &sql);
 	add_changed(k, &sql);
-	strbuf_addf(&sql, " LIMIT %d", NAMED);
+	strbuf_addf(&sql, " LIMIT %d", RECORDS_BACK_NAMED);
 	ret = store_exec(s, sql.buf, NULL, &b, err);
 	for (uint32_t row = 0; ret > 0 && row < b.nrow; row++) {
 		store_key(&b, row, nkey, &key);
@@ -105,7 +159,7 @@ static int counted(struct store *s, const struct strbuf *sql, uint64_t *n,
 	return MIN(ret, 0);
 }
 
-static int put_back(struct back *k, struct store *s, struct error *err)
+static int put_back(struct records_back *k, struct store *s, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	const struct store_shape *to = &k->job->to;
@@ -136,65 +190,9 @@ static int put_back(struct back *k, struct store *s, struct error *err)
 	return counted(s, &sql, &k->restored, err);
 }
 
-static int one_chunk(void *ctx, struct store *s, struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	struct back *k = ctx;
-	uint64_t n = 0;
-	int ret;
-
-	strvec_clear(&k->keys);
-	k->deleted = k->restored = k->kept = 0;
-	ret = find_kept(k, s, err);
-	if (ret == 0)
-		ret = put_back(k, s, err);
-	if (ret < 0)
-		return ret;
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "DELETE FROM ");
-	records_undo_table(k->job, "undo", &sql);
-	strbuf_addstr(&sql, " x USING u WHERE ");
-	records_undo_join(&k->job->to, "x", "u", &sql);
-	ret = counted(s, &sql, &n, err);
-	k->more = n == k->chunk;
-	return ret;
-}
-
-static void add_up(struct back *k)
-{
-	k->out->deleted += k->deleted;
-	k->out->restored += k->restored;
-	k->out->kept += k->kept;
-	for (size_t i = 0; i < k->keys.n && k->out->keys.n < NAMED; i++)
-		strvec_push(&k->out->keys, k->keys.v[i]);
-}
-
-/* Rows that refer to others of the set may need more of them at a time. */
-static int by_undo_table(struct back *k, struct store *s, struct error *err)
-{
-	k->chunk = CHUNK;
-	do {
-		_cleanup_error_ struct error why = ERROR_INIT;
-		int ret = store_transact(s, one_chunk, k, TRIES, &why);
-
-		if (store_class(ret) == STORE_CLASS_BADROW &&
-		    k->chunk < CHUNK_MOST / 16) {
-			k->chunk *= 16;
-			k->more = true;
-			continue;
-		}
-		if (ret < 0) {
-			error_move(err, &why);
-			return ret;
-		}
-		add_up(k);
-	} while (k->more);
-	return 0;
-}
-
-/* the key of the first or the last row of the table, as arguments */
-static int add_end(struct back *k, struct store *s, const char *table,
-		   bool last, struct store_batch *args, struct error *err)
+int records_back_add_end(struct records_back *k, struct store *s,
+			 const char *table, bool last,
+			 struct store_batch *args, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
@@ -222,169 +220,82 @@ static int add_end(struct back *k, struct store *s, const char *table,
 	return MIN(ret, 0);
 }
 
-/* " AND the key is not outside of theirs": they stand side by side mostly, and
-   whoever plans the statement should know */
-static void add_ends(const struct store_shape *to, struct strbuf *sql)
-{
-	for (uint32_t n = 1; n <= to->nkey + 1; n += to->nkey) {
-		strbuf_addstr(sql, " AND (");
-		records_undo_names(to, "t", to->nkey, sql);
-		strbuf_addstr(sql, n == 1 ? ") >= (" : ") <= (");
-		for (uint32_t i = 0; i < to->nkey; i++)
-			strbuf_addf(sql, "%s$%u", i ? ", " : "", n + i);
-		strbuf_addch(sql, ')');
-	}
-}
-
-static int delete_equal(void *ctx, struct store *s, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	_cleanup_free_ char *table = NULL;
-	struct back *k = ctx;
-	const struct store_shape *to = &k->job->to;
-	struct store_shape back = *to;
-	int ret;
-
-	back.set = table = xasprintf("_upshift_back_%s", k->job->id);
-	/* what was deleted from it would be read again and again */
-	strbuf_addstr(&sql, "TRUNCATE TABLE ");
-	store_sql_name(&sql, table);
-	ret = store_exec(s, sql.buf, NULL, NULL, err);
-	if (ret >= 0)
-		ret = store_put(s, &back, &k->w.out, k->from, k->n,
-				STORE_ERROR, err);
-	store_batch_clear(&args, 2 * to->nkey);
-	if (ret >= 0)
-		ret = add_end(k, s, table, false, &args, err);
-	if (ret >= 0)
-		ret = add_end(k, s, table, true, &args, err);
-	if (ret < 0)
-		return ret;
-	strbuf_clear(&sql);
-	strbuf_addstr(&sql, "DELETE FROM ");
-	store_sql_set(&sql, to->set);
-	strbuf_addstr(&sql, " t USING ");
-	store_sql_name(&sql, table);
-	strbuf_addstr(&sql, " u WHERE ");
-	records_undo_join(to, "t", "u", &sql);
-	add_ends(to, &sql);
-	strbuf_addstr(&sql, " AND (");
-	records_undo_names(to, "t", to->ncol, &sql);
-	strbuf_addstr(&sql, ")::text = (");
-	records_undo_names(to, "u", to->ncol, &sql);
-	strbuf_addstr(&sql, ")::text");
-	ret = store_exec(s, sql.buf, &args, NULL, err);
-	if (ret > 0)
-		k->deleted = (uint64_t)ret;
-	return MIN(ret, 0);
-}
-
-/* rows of the batch that are there; bad ones never came */
-static int delete_batch(struct back *k, struct store *s, struct error *err)
-{
-	uint32_t n = k->w.out.nrow;
-
-	for (k->from = 0; k->from < k->w.out.nrow; k->from += k->n) {
-		_cleanup_error_ struct error why = ERROR_INIT;
-		int ret;
-
-		k->n = MIN(n, k->w.out.nrow - k->from);
-		k->deleted = 0;
-		ret = store_transact(s, delete_equal, k, TRIES, &why);
-		if (store_class(ret) == STORE_CLASS_BADROW && k->n > 1) {
-			n = k->n / 2;
-			k->n = 0;
-			continue;
-		}
-		if (ret < 0 && store_class(ret) != STORE_CLASS_BADROW) {
-			error_move(err, &why);
-			return ret;
-		}
-		add_up(k);
-		n = k->w.out.nrow;
-	}
-	return 0;
-}
-
-static int make_back(struct back *k, struct store *to, struct error *err)
-{
-	_cleanup_free_ char *name = xasprintf("_upshift_back_%s", k->job->id);
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-
-	strbuf_addstr(&sql, "CREATE TABLE ");
-	store_sql_name(&sql, name);
-	strbuf_addstr(&sql, " AS SELECT ");
-	store_sql_names(&sql, &k->job->to, 0, k->job->to.ncol);
-	strbuf_addstr(&sql, " FROM ");
-	store_sql_set(&sql, k->job->to.set);
-	strbuf_addstr(&sql, " WHERE false");
-	return records_make_table(to, name, sql.buf, err);
-}
-
-/* the rows that are left, and the first keys of them */
-static int count_left(struct back *k, struct store *to, struct error *err)
+/* by which it is known whether the chunk was done */
+static int find_first(struct records_back *k, struct store *s, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	int ret = store_count(to, &k->job->to, &k->out->kept, err);
+	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", k->job->id);
+	int ret;
 
-	if (ret == 0 && k->out->kept)
-		ret = store_scan(to, &k->job->to, NULL, NULL, NAMED, &b, err);
-	for (uint32_t row = 0; ret > 0 && row < b.nrow; row++) {
-		store_key(&b, row, k->job->to.nkey, &key);
-		strvec_push(&k->out->keys, key.buf);
-	}
-	return MIN(ret, 0);
-}
-
-/* the next rows of the source, and away with theirs; where it is then: *pos */
-static int back_one_batch(struct back *k, struct store *to, char **pos,
-			  struct error *err)
-{
-	struct records_worker *w = &k->w;
-	uint64_t start = clock_mono_ns();
-	struct strbuf key = STRBUF_INIT;
-	int ret = records_read(w, err);
-
-	if (ret < 0 && !w->bad_key)
-		return ret;
-	if (ret == 0)
-		return 0;
-	if (ret > 0) {
-		records_project(w);
-		ret = delete_batch(k, to, err);
-		records_pace_add(&w->pace, w->rows.nrow, w->rows.n,
-				 clock_since(start));
-		store_key(&w->rows, w->rows.nrow - 1, k->job->from.nkey, &key);
-	} else {
-		/* it never came */
-		error_release(err);
-		ret = 0;
-		strbuf_addstr(&key, w->bad_key);
-	}
-	free(*pos);
-	*pos = strbuf_detach(&key);
+	strbuf_clear(&k->first);
+	store_batch_clear(&b, k->job->to.nkey);
+	ret = records_back_add_end(k, s, table, false, &b, err);
+	if (b.nrow)
+		store_key(&b, 0, b.ncol, &k->first);
 	return ret;
 }
 
-static int by_source(struct back *k, struct store *to, struct error *err)
+static int one_chunk(void *ctx, struct store *s, struct error *err)
 {
-	_cleanup_store_ struct store *from = NULL;
-	struct records_part all = { .pos = xstrdup("") };
-	struct records_worker *w = &k->w;
-	int ret = records_open(w->run, true, &from, err);
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	struct records_back *k = ctx;
+	uint64_t n = 0;
+	int ret;
 
+	strvec_clear(&k->keys);
+	k->deleted = k->restored = k->kept = 0;
+	k->more = false;
+	ret = find_first(k, s, err);
+	if (ret < 0 || !k->first.len)
+		return ret;
+	ret = find_kept(k, s, err);
 	if (ret == 0)
-		ret = make_back(k, to, err);
-	w->from = from;
-	w->to = to;
-	w->part = &all;
-	w->more = true;
-	while (ret >= 0 && w->more)
-		ret = back_one_batch(k, to, &all.pos, err);
-	free(all.pos);
-	return ret < 0 ? ret : count_left(k, to, err);
+		ret = put_back(k, s, err);
+	if (ret < 0)
+		return ret;
+	add_chunk(k, &sql);
+	strbuf_addstr(&sql, "DELETE FROM ");
+	records_undo_table(k->job, "undo", &sql);
+	strbuf_addstr(&sql, " x USING u WHERE ");
+	records_undo_join(&k->job->to, "x", "u", &sql);
+	ret = counted(s, &sql, &n, err);
+	k->more = n == k->chunk;
+	return ret;
+}
+
+void records_back_add_up(struct records_back *k)
+{
+	k->out->deleted += k->deleted;
+	k->out->restored += k->restored;
+	k->out->kept += k->kept;
+	for (size_t i = 0; i < k->keys.n && k->out->keys.n < RECORDS_BACK_NAMED; i++)
+		strvec_push(&k->out->keys, k->keys.v[i]);
+}
+
+/* Rows that refer to others of the set may need more of them at a time. */
+static int by_undo_table(struct records_back *k, struct error *err)
+{
+	k->chunk = CHUNK;
+	do {
+		_cleanup_error_ struct error why = ERROR_INIT;
+		int ret;
+
+		strbuf_clear(&k->first);
+		ret = records_back_transact(k, one_chunk, "undo", false, &why);
+
+		if (store_class(ret) == STORE_CLASS_BADROW &&
+		    k->chunk < CHUNK_MOST / 16) {
+			k->chunk *= 16;
+			k->more = true;
+			continue;
+		}
+		if (ret < 0) {
+			error_move(err, &why);
+			return ret;
+		}
+		records_back_add_up(k);
+	} while (k->more);
+	return 0;
 }
 
 static int drop(const struct records_job *job, struct store *s,
@@ -433,45 +344,67 @@ static int forget(const struct records_job *job, struct store *s,
 	return ret < 0 ? ret : forget_in(job->marks, s, "_upshift_range", err);
 }
 
-static int go_back(struct back *k, struct store *to, struct error *err)
+static int go_back(struct records_back *k, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
 	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", k->job->id);
 	struct records_state st;
-	int ret = records_copy_state(k->job, to, &st, err);
+	int ret = records_copy_state(k->job, k->w.to, &st, err);
 
 	if (ret < 0 || !st.begun)
-		return ret < 0 ? ret : drop(k->job, to, "undo", err);
-	ret = store_columns(to, table, &cols, err);
+		return ret < 0 ? ret : drop(k->job, k->w.to, "undo", err);
+	ret = store_columns(k->w.to, table, &cols, err);
 	if (ret > 0)
-		ret = by_undo_table(k, to, err);
+		ret = by_undo_table(k, err);
 	else if (ret == 0 && !k->job->undo && !k->job->sql_n)
-		ret = by_source(k, to, err);
-	return ret < 0 ? ret : forget(k->job, to, err);
+		ret = records_back_by_source(k, err);
+	return ret < 0 ? ret : forget(k->job, k->w.to, err);
+}
+
+static int undo(struct records_back *k, struct error *err)
+{
+	int ret = records_reconnect(&k->w, false, NULL, err);
+
+	if (ret < 0)
+		return ret;
+	if (strcmp(store_scheme(k->w.to), "pg"))
+		return error_set(err, ERR_STORE, -EOPNOTSUPP,
+			_("%s: rows cannot be taken back one by one"),
+			store_name(k->w.to));
+	for (;;) {
+		_cleanup_error_ struct error why = ERROR_INIT;
+
+		ret = go_back(k, &why);
+		if (ret >= 0)
+			return ret;
+		ret = records_back_reopened(k, false, ret, &why, err);
+		if (ret < 0)
+			return ret;
+	}
 }
 
 int records_copy_undo(const struct records_job *job,
 		      struct records_undone *ret, struct error *err)
 {
-	_cleanup_store_ struct store *to = NULL;
 	_cleanup_error_ struct error why = ERROR_INIT;
 	struct records_run run = { .job = job };
-	struct back k = { .job = job, .out = ret, .w.run = &run };
+	struct records_back k = { .job = job, .out = ret, .w.run = &run };
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
+	(void)pthread_mutex_init(&run.lock, NULL);
+	strbuf_init(&k.first);
 	records_pace_init(&k.w.pace, 0);
-	r = records_open(&run, false, &to, &why);
-	if (r == 0 && strcmp(store_scheme(to), "pg"))
-		r = error_set(&why, ERR_STORE, -EOPNOTSUPP,
-			      _("%s: rows cannot be taken back one by one"),
-			      store_name(to));
-	if (r == 0)
-		r = go_back(&k, to, &why);
+	r = undo(&k, &why);
 	strvec_release(&k.keys);
+	strvec_release(&run.notes);
+	strbuf_release(&k.first);
 	store_batch_release(&k.w.rows);
 	free(k.w.out.cell);
 	free(k.w.bad_key);
+	store_close(k.w.from);
+	store_close(k.w.to);
+	(void)pthread_mutex_destroy(&run.lock);
 	if (r < 0 && err)
 		error_move(err, &why);
 	return r;

@@ -81,6 +81,10 @@ void *records_worker_main(void *worker);
 /* stores of the job, whose waits end when the run stops */
 int records_open(struct records_run *run, bool source, struct store **ret,
 		 struct error *err);
+/* w->from or w->to anew, for as long as two minutes; why NULL: the first
+   time */
+int records_reconnect(struct records_worker *w, bool source,
+		      const struct error *why, struct error *err);
 
 /* --- records-copy-read.c --- */
 /* w->out: the rows without the hidden columns */
@@ -124,6 +128,42 @@ int records_undo_before(struct records_worker *w, uint32_t from, uint32_t n,
 int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
 		       struct error *err);
 void records_undo_release(struct records_run *run);
+
+/* --- records-copy-back.c, and -back-source.c for what has no undo table --- */
+#define RECORDS_BACK_NAMED 10
+struct records_back {
+	const struct records_job *job;
+	struct records_undone *out;
+	unsigned int lost;       /* connections, since something was done */
+	uint32_t chunk;
+	bool more;
+	uint64_t deleted, restored, kept;
+	struct strvec keys;
+	struct strbuf first;     /* key of the chunk's first row */
+	struct records_worker w; /* with the stores */
+	/* without an undo table */
+	uint32_t from, n;
+};
+
+/* A connection was lost: opened again, a few times in a row. What ends it, or
+   0. */
+int records_back_reopened(struct records_back *k, bool source, int ret,
+			  struct error *why, struct error *err);
+/*
+ * fn in a transaction; 0: done. Where an answer was lost, k->first tells: that
+ * key is in the table _upshift_PREFIX_ID now (there), or not any more.
+ */
+int records_back_transact(struct records_back *k,
+			  int (*fn)(void *ctx, struct store *s,
+				    struct error *err),
+			  const char *prefix, bool there, struct error *err);
+/* the key of the first or the last row of the table, as arguments */
+int records_back_add_end(struct records_back *k, struct store *s,
+			 const char *table, bool last,
+			 struct store_batch *args, struct error *err);
+/* a transaction is done: its counts are */
+void records_back_add_up(struct records_back *k);
+int records_back_by_source(struct records_back *k, struct error *err);
 
 /* --- records-copy-after.c: when all rows are there --- */
 /* sequences behind the rows, and statistics */

@@ -72,14 +72,14 @@ static bool may_go(struct records_worker *w)
 	return !stopped(run);
 }
 
-static void note(struct records_worker *w, const struct error *why,
-		 const char *what)
+/* text becomes the run's */
+static void note(struct records_worker *w, char *text)
 {
 	struct records_run *run = w->run;
 
 	(void)pthread_mutex_lock(&run->lock);
 	run->again++;
-	strvec_pushf(&run->notes, "%s: %s", what, why->msg);
+	strvec_take(&run->notes, text);
 	(void)pthread_mutex_unlock(&run->lock);
 }
 
@@ -117,20 +117,19 @@ static void give_back(struct records_worker *w)
 	w->part = NULL;
 }
 
-static int reconnect(struct records_worker *w, bool source,
-		     const struct error *why, struct error *err)
+int records_reconnect(struct records_worker *w, bool source,
+		      const struct error *why, struct error *err)
 {
 	struct store **s = source ? &w->from : &w->to;
 	uint64_t start = clock_mono_ns();
 	unsigned int n = 0;
 	int ret;
 
-	if (why)
-		note(w, why, _("the connection is opened again"));
 	store_close(*s);
 	*s = NULL;
 	for (;;) {
 		_cleanup_error_ struct error now = ERROR_INIT;
+		unsigned int ms = store_delay_ms(MIN(n, 5));
 		enum store_class class;
 
 		ret = records_open(w->run, source, s, &now);
@@ -144,9 +143,14 @@ static int reconnect(struct records_worker *w, bool source,
 			error_move(err, &now);
 			return ret;
 		}
-		if (!nap(w->run, store_delay_ms(MIN(n, 5)), &w->lock_ns))
-			return cancelled(err);
 		n++;
+		/* it may be two minutes */
+		if (!(n & (n - 1)))
+			note(w, xasprintf(_("cannot connect, attempt %u in "
+					    "%.1f s: %s"), n + 1, ms / 1000.0,
+					  now.msg));
+		if (!nap(w->run, ms, &w->lock_ns))
+			return cancelled(err);
 	}
 	(void)pthread_mutex_lock(&w->run->lock);
 	w->run->reconnects += why != NULL;
@@ -189,31 +193,43 @@ static int reload(struct records_worker *w, struct error *err)
 			error_move(err, &now);
 			return ret;
 		}
-		ret = reconnect(w, false, &now, err);
+		ret = records_reconnect(w, false, &now, err);
 		if (ret < 0)
 			return ret;
 	}
 }
 
-static int lost(struct records_worker *w, uint32_t rows, struct error *why,
-		struct error *err)
+/* nothing came of it, again: later, and with less at a time */
+static int lost(struct records_worker *w, uint32_t rows, int ret,
+		struct error *why, struct error *err)
 {
 	unsigned int most = w->run->job->retries, ms;
-	_cleanup_free_ char *what = NULL;
+	bool cut = store_class(ret) == STORE_CLASS_RECONNECT;
 
 	most = most ? most : RETRIES;
 	if (++w->lost > most) {
 		error_move(err, why);
-		error_prefix(err, _("given up after %u attempts"), most);
-		return -EAGAIN;
+		error_prefix(err, _("given up after %u attempts"), w->lost);
+		return ret;
 	}
+	/* a server that dies of it would also cut the line */
 	if (w->lost % LOSSES_TO_HALVE == 0)
 		records_pace_halve(&w->pace, rows);
-	ms = store_delay_ms(w->lost - 1);
-	what = xasprintf(_("attempt %u of %u is lost, the next in %u ms"),
-			 w->lost, most, ms);
-	note(w, why, what);
+	ms = cut && w->lost == 1 ? 0 : store_delay_ms(w->lost - 1);
+	note(w, xasprintf(cut ?
+		_("connection lost, attempt %u of %u in %.1f s: %s") :
+		_("busy, attempt %u of %u in %.1f s: %s"), w->lost + 1, most + 1,
+		ms / 1000.0, why->msg));
 	return nap(w->run, ms, &w->lock_ns) ? AGAIN : cancelled(err);
+}
+
+static int fewer(struct records_worker *w, uint32_t rows,
+		 const struct error *why)
+{
+	records_pace_halve(&w->pace, rows);
+	note(w, xasprintf(_("too much at once, now %u rows at a time: %s"),
+			  records_pace_next(&w->pace), why->msg));
+	return AGAIN;
 }
 
 /* after a failure on rows: AGAIN, LEAVE, or what ends the run */
@@ -222,18 +238,18 @@ static int recover(struct records_worker *w, bool source, uint32_t rows,
 {
 	switch (store_class(ret)) {
 	case STORE_CLASS_RECONNECT:
-		ret = reconnect(w, source, why, err);
+		ret = lost(w, rows, ret, why, err);
+		if (ret == AGAIN)
+			ret = records_reconnect(w, source, why, err);
 		if (ret == 0 && !source)
 			ret = reload(w, err);
 		return ret < 0 ? ret : AGAIN;
 	case STORE_CLASS_RETRY:
-		return lost(w, rows, why, err);
+		return lost(w, rows, ret, why, err);
 	case STORE_CLASS_SHRINK:
 		if (rows <= 1)
 			break;
-		records_pace_halve(&w->pace, rows);
-		note(w, why, _("fewer rows at a time"));
-		return AGAIN;
+		return fewer(w, rows, why);
 	case STORE_CLASS_STALE:
 		ret = reload(w, err);
 		w->part->contended = true;
@@ -526,10 +542,10 @@ static int one_part(struct records_worker *w, struct error *err)
 
 static int work(struct records_worker *w, struct error *err)
 {
-	int ret = reconnect(w, true, NULL, err);
+	int ret = records_reconnect(w, true, NULL, err);
 
 	if (ret == 0)
-		ret = reconnect(w, false, NULL, err);
+		ret = records_reconnect(w, false, NULL, err);
 	while (ret == 0 && (w->part = take_part(w)) != NULL) {
 		ret = one_part(w, err);
 		give_back(w);

@@ -78,7 +78,8 @@ const struct ours *step_ours(struct step_ctx *c)
 
 const char *step_ctx_id(struct step_ctx *c)
 {
-	return c->step ? c->step->id : "app";
+	return c->step ? c->step->id :
+	       c->phase == PHASE_BACKUP ? "backup" : "app";
 }
 
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,

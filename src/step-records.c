@@ -154,8 +154,8 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 	return MIN(ret, 0);
 }
 
-int step_records_probe(const struct step *s, struct step_ctx *ctx,
-		       enum step_probe *ret, struct error *err)
+static int probe(const struct step *s, struct step_ctx *ctx,
+		 enum step_probe *ret, struct error *err)
 {
 	const struct records_step *m = s->priv;
 	_cleanup_store_ struct store *to = NULL;
@@ -176,6 +176,18 @@ int step_records_probe(const struct step *s, struct step_ctx *ctx,
 	if (r == 0 && st.begun)
 		*ret = st.complete ? PROBE_FULLY : PROBE_PARTLY;
 	step_records_job_release(&j);
+	return r;
+}
+
+int step_records_probe(const struct step *s, struct step_ctx *ctx,
+		       enum step_probe *ret, struct error *err)
+{
+	unsigned int tried = 0;
+	int r;
+
+	do {
+		r = probe(s, ctx, ret, err);
+	} while (step_store_again(ctx, &tried, r, err));
 	return r;
 }
 
@@ -238,12 +250,15 @@ static int decide_undo(struct step_records_job *j, struct store *to,
 	return MIN(ret, 0);
 }
 
-static int ready(const struct step *s, struct step_ctx *ctx,
-		 struct step_records_job *j, struct error *err)
+static int prepare(const struct step *s, struct step_ctx *ctx,
+		   struct step_records_job *j, struct error *err)
 {
 	const struct records_step *m = s->priv;
 	_cleanup_store_ struct store *from = NULL, *to = NULL;
-	int ret = step_records_keep_query(s, ctx, j, err);
+	int ret;
+
+	step_records_job_init(s, ctx, j);
+	ret = step_records_keep_query(s, ctx, j, err);
 
 	if (ret == 0)
 		ret = step_store(ctx, m->from.store->name, true, &from, err);
@@ -254,6 +269,20 @@ static int ready(const struct step *s, struct step_ctx *ctx,
 	if (ret == 0 && m->backfill)
 		ret = high_water(ctx, from, j, err);
 	return ret < 0 ? ret : decide_undo(j, to, err);
+}
+
+static int ready(const struct step *s, struct step_ctx *ctx,
+		 struct step_records_job *j, struct error *err)
+{
+	unsigned int tried = 0;
+	int ret;
+
+	memset(j, 0, sizeof(*j));
+	do {
+		step_records_job_release(j);
+		ret = prepare(s, ctx, j, err);
+	} while (step_store_again(ctx, &tried, ret, err));
+	return ret;
 }
 
 static int run_job(const struct step *s, struct step_ctx *ctx,
@@ -279,7 +308,6 @@ int step_records_apply(const struct step *s, struct step_ctx *ctx,
 	struct records_result res = { .rows = 0 };
 	int ret;
 
-	step_records_job_init(s, ctx, &j);
 	ret = ready(s, ctx, &j, err);
 	if (ret == 0)
 		ret = run_job(s, ctx, &j, &res, err);
@@ -294,8 +322,8 @@ int step_records_apply(const struct step *s, struct step_ctx *ctx,
 }
 
 /* as many rows went through as the source has */
-int step_records_verify(const struct step *s, struct step_ctx *ctx,
-			struct error *err)
+static int verify(const struct step *s, struct step_ctx *ctx,
+		  struct error *err)
 {
 	const struct records_step *m = s->priv;
 	_cleanup_store_ struct store *from = NULL, *to = NULL;
@@ -324,6 +352,18 @@ int step_records_verify(const struct step *s, struct step_ctx *ctx,
 				m->from.set, (uintmax_t)n,
 				(uintmax_t)st.rows);
 	step_records_job_release(&j);
+	return ret;
+}
+
+int step_records_verify(const struct step *s, struct step_ctx *ctx,
+			struct error *err)
+{
+	unsigned int tried = 0;
+	int ret;
+
+	do {
+		ret = verify(s, ctx, err);
+	} while (step_store_again(ctx, &tried, ret, err));
 	return ret;
 }
 
@@ -372,35 +412,68 @@ static int run_down(const struct step *s, struct step_ctx *ctx,
 	return ret;
 }
 
+/* what is to be undone; *st says whether there is something */
+static int look_back(const struct step *s, struct step_ctx *ctx,
+		     struct step_records_job *j, struct records_state *st,
+		     struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	int ret;
+
+	step_records_job_init(s, ctx, j);
+	st->begun = false;
+	ret = step_store(ctx, m->to.store->name, false, &to, err);
+	if (ret == 0)
+		ret = records_copy_state(&j->job, to, st, err);
+	if (ret == 0 && st->begun)
+		ret = step_store(ctx, m->from.store->name, true, &from, err);
+	if (ret == 0 && st->begun)
+		ret = step_records_job_shape(s, from, to, j, err);
+	if (ret == 0 && st->begun && !m->backfill)
+		ret = decide_undo(j, to, err);
+	return ret;
+}
+
+static int drop_query(const struct step *s, struct step_ctx *ctx,
+		      const struct step_records_job *j, struct error *err)
+{
+	unsigned int tried = 0;
+	int ret;
+
+	do {
+		ret = step_records_drop_query(s, ctx, j, err);
+	} while (step_store_again(ctx, &tried, ret, err));
+	return ret;
+}
+
 int step_records_undo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err)
 {
 	const struct records_step *m = s->priv;
-	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	struct records_watch w = { .ctx = ctx, .throttle = &m->throttle };
 	struct records_undone u = { .deleted = 0 };
-	struct records_state st = { .begun = false };
+	struct records_state st;
 	struct step_records_job j;
+	unsigned int tried = 0;
 	int ret;
 
 	/* comes back as a file */
 	if (m->to.store->path)
 		return 0;
-	step_records_job_init(s, ctx, &j);
-	ret = step_store(ctx, m->to.store->name, false, &to, err);
-	if (ret == 0)
-		ret = records_copy_state(&j.job, to, &st, err);
-	if (ret == 0 && st.begun)
-		ret = step_store(ctx, m->from.store->name, true, &from, err);
-	if (ret == 0 && st.begun)
-		ret = step_records_job_shape(s, from, to, &j, err);
-	if (ret == 0 && st.begun && !m->backfill)
-		ret = decide_undo(&j, to, err);
+	memset(&j, 0, sizeof(j));
+	do {
+		step_records_job_release(&j);
+		ret = look_back(s, ctx, &j, &st, err);
+	} while (step_store_again(ctx, &tried, ret, err));
+	j.job.note = step_records_note;
+	j.job.ctx = &w;
 	if (ret == 0 && st.begun && m->down.n)
 		ret = run_down(s, ctx, &j, err);
 	else if (ret == 0 && st.begun)
 		ret = records_copy_undo(&j.job, &u, err);
 	if (ret == 0)
-		ret = step_records_drop_query(s, ctx, &j, err);
+		ret = drop_query(s, ctx, &j, err);
 	if (ret == 0 && u.deleted + u.restored + u.kept)
 		tell_undone(ctx, m, &u);
 	records_undone_release(&u);

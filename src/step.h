@@ -284,6 +284,14 @@ int step_store(struct step_ctx *c, const char *name, bool read_only,
 int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 		       double timeout_s, struct store **ret,
 		       struct error *err);
+/*
+ * What was done with stores failed with ret: true where that was a lost
+ * connection or somebody else, and it can be tried again now; err is clear
+ * then, a note was logged, and time has passed. *tried is 0 at first; after
+ * some 20 seconds in all it is false. For what is read, or can be done twice.
+ */
+bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
+		      struct error *err);
 /* the directory of the run, for reports; -1: there is no run */
 int step_run_dir(struct step_ctx *c);
 /* what `verify --level` asked for; PLAN_LEVEL_NONE: nothing */

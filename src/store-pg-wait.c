@@ -49,7 +49,8 @@ static int errno_of(const struct pg_store *p, const char *state)
 	return !strcmp(state, "42501") ? -EACCES : -EINVAL;
 }
 
-/* one line, and the password is not in it whatever libpq says */
+/* one line, without the advice behind it (which begins with a tab), and the
+   password is not in it whatever libpq says */
 static void add_message(const struct pg_store *p, const char *text,
 			struct strbuf *out)
 {
@@ -62,6 +63,8 @@ static void add_message(const struct pg_store *p, const char *text,
 			text += n;
 			continue;
 		}
+		if (text[0] == '\n' && text[1] == '\t')
+			break;
 		strbuf_addch(out, *text == '\n' ? ' ' : *text);
 		text++;
 	}

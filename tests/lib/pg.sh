@@ -10,6 +10,10 @@
 #   pg_url NAME [DBNAME]    "pg:..." for a plan
 #   pg_conn NAME [DBNAME]   the same for libpq
 #   pg_sql NAME [OPTION]... psql, unaligned, no headings; reads stdin or -c
+#   pg_proxy NAME TRIGGER MANNER EVERY TIMES
+#                           starts anew what cuts connections (pg-proxy.c)
+#   pg_proxy_conn NAME      pg_conn through it
+#   pg_cuts NAME [MANNER]   how often it did so since
 #
 # SET=VAL without blanks, e.g. default_transaction_isolation=serializable.
 #
@@ -114,6 +118,40 @@ pg_sql()
 		-d "$(pg_conn "$pg_name")" "$@"
 }
 
+pg_proxy()
+{
+	pg_dir=$pg_base/$1.px
+	pg_proxy_stop "$1"
+	mkdir -p "$pg_dir"
+	: >"$pg_dir/cuts"
+	rm -f "$pg_dir/fifo"
+	mkfifo "$pg_dir/fifo" || exit 99
+	"$top_builddir/tests/lib/pg-proxy" "$pg_dir" "$pg_base/$1/sock" \
+		"$2" "$3" "$4" "$5" >"$pg_dir/fifo" &
+	echo $! >"$pg_dir/pid"
+	IFS= read -r pg_line <"$pg_dir/fifo"
+	[ "$pg_line" = ready ] || exit 99
+}
+
+pg_proxy_stop()
+{
+	pg_pid=$(cat "$pg_base/$1.px/pid" 2>/dev/null) || return 0
+	rm -f "$pg_base/$1.px/pid"
+	kill "$pg_pid" 2>/dev/null
+	wait "$pg_pid" 2>/dev/null
+	return 0
+}
+
+pg_proxy_conn()
+{
+	printf 'host=%s/%s.px user=upshift dbname=postgres' "$pg_base" "$1"
+}
+
+pg_cuts()
+{
+	grep -c "${2:-.}" "$pg_base/$1.px/cuts"
+}
+
 pg_cleanup()
 {
 	[ -n "$pg_base" ] || return 0
@@ -121,6 +159,11 @@ pg_cleanup()
 		[ -e "$pg_file" ] || continue
 		pg_file=${pg_file##*/}
 		pg_stop "${pg_file%.pid}"
+	done
+	for pg_file in "$pg_base"/*.px; do
+		[ -e "$pg_file" ] || continue
+		pg_file=${pg_file##*/}
+		pg_proxy_stop "${pg_file%.px}"
 	done
 	rm -rf "$pg_base"
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done again where a connection was lost. */
+#include <time.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/xalloc.h"
+#include "step.h"
+#include "store.h"
+
+#define TRIES 12u
+#define SLICE_MS 20u
+
+static bool nap(struct step_ctx *c, unsigned int ms)
+{
+	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
+
+	for (unsigned int t = 0; t < ms; t += SLICE_MS) {
+		if (step_cancelled(c))
+			return false;
+		(void)nanosleep(&slice, NULL);
+	}
+	return true;
+}
+
+bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
+		      struct error *err)
+{
+	enum store_class class = store_class(ret);
+	_cleanup_free_ char *text = NULL;
+	unsigned int ms;
+
+	if ((class != STORE_CLASS_RETRY && class != STORE_CLASS_RECONNECT) ||
+	    ++*tried >= TRIES)
+		return false;
+	ms = store_delay_ms(*tried - 1);
+	text = xasprintf(class == STORE_CLASS_RECONNECT ?
+		_("connection lost, attempt %u of %u in %.1f s: %s") :
+		_("busy, attempt %u of %u in %.1f s: %s"), *tried + 1, TRIES,
+		ms / 1000.0, err && err->msg ? err->msg : "");
+	step_log(c, "note", text, strlen(text));
+	if (!nap(c, ms))
+		return false;
+	if (err)
+		error_release(err);
+	return true;
+}
