@@ -228,6 +228,7 @@ static void one_window(struct json_index *x)
 	memset(last, ' ', sizeof(last));
 	memcpy(last, x->text + x->at, x->len - x->at);
 	x->blocks(x, last, 1);
+	explicit_bzero(last, sizeof(last)); /* it may be of a secret */
 	x->at = x->len;
 }
 

@@ -351,12 +351,6 @@ static int do_convert(struct run *r, uint32_t i)
 
 /* --- secrets --- */
 
-static void wipe(struct strbuf *s)
-{
-	explicit_bzero(s->buf, s->cap ? s->cap : 0);
-	strbuf_release(s);
-}
-
 static int leave(struct run *r, uint32_t i, const char *text, size_t n)
 {
 	_cleanup_strbuf_ struct strbuf token = STRBUF_INIT;
@@ -397,7 +391,7 @@ static int secret_names(struct run *r, struct strbuf *name,
 static int do_secret(struct run *r, uint32_t i)
 {
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT, left = STRBUF_INIT;
-	_cleanup_(wipe) struct strbuf text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	enum json_node_type type = json_type_of(r->t, i);
 	int ret;
 

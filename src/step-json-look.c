@@ -296,7 +296,6 @@ static int show_file(struct json_attempt *a, const char *path, bool shown,
 				    "takes secrets out of this file"));
 	}
 	a->pass.out = NULL;
-	explicit_bzero(text.buf, text.cap);
 	strbuf_release(&text);
 	return ret;
 }

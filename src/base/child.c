@@ -257,6 +257,7 @@ static void read_source(struct child *c, int which)
 
 	if (n > 0) {
 		take_bytes(c, which, buf, (size_t)n);
+		explicit_bzero(buf, (size_t)n); /* a helper may tell secrets */
 	} else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
 		if (c->src[which].line.len)
 			flush_line(c, which);
@@ -459,8 +460,6 @@ static int run(struct child *c, const char *program, struct error *err)
 			flush_line(c, i);
 		if (c->src[i].fd >= 0)
 			(void)close(c->src[i].fd);
-		/* it may have been a secret */
-		explicit_bzero(c->src[i].line.buf, c->src[i].line.cap);
 		strbuf_release(&c->src[i].line);
 	}
 	return 0;

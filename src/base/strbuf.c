@@ -16,10 +16,17 @@ void strbuf_init(struct strbuf *sb)
 	sb->buf = strbuf_empty;
 }
 
+static void give_back(struct strbuf *sb)
+{
+	if (!sb->cap)
+		return;
+	explicit_bzero(sb->buf, sb->cap);
+	free(sb->buf);
+}
+
 void strbuf_release(struct strbuf *sb)
 {
-	if (sb->cap)
-		free(sb->buf);
+	give_back(sb);
 	strbuf_init(sb);
 }
 
@@ -32,6 +39,7 @@ void strbuf_clear(struct strbuf *sb)
 void strbuf_grow(struct strbuf *sb, size_t extra)
 {
 	size_t need;
+	char *buf;
 
 	if (__builtin_add_overflow(sb->len, extra, &need) ||
 	    __builtin_add_overflow(need, 1, &need))
@@ -42,7 +50,11 @@ void strbuf_grow(struct strbuf *sb, size_t extra)
 		need = sb->cap + sb->cap / 2;
 	if (need < 32)
 		need = 32;
-	sb->buf = xrealloc(sb->cap ? sb->buf : NULL, need, 1);
+	/* not realloc, which leaves what was there where it was */
+	buf = xmalloc(need);
+	memcpy(buf, sb->buf, sb->len);
+	give_back(sb);
+	sb->buf = buf;
 	sb->cap = need;
 	sb->buf[sb->len] = '\0';
 }

@@ -8,6 +8,9 @@
  * len is the truth. A strvec owns its strings; v is NULL terminated, so that
  * v.v can be an argument list. Both are value structs: _init, _release (free,
  * unusable until init), _clear (empty, memory kept), _detach (caller owns).
+ *
+ * Secrets of users go through here, so what a strbuf held is overwritten
+ * before its memory is given back, also when it grows.
  */
 #include <stdarg.h>
 #include <stdbool.h>
