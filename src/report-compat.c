@@ -78,8 +78,7 @@ static int of_store(const struct plan *p, struct store *s, struct strbuf *out,
 		"FROM (SELECT view, op, usr, app, day, sum(n) AS n "
 		"FROM _upshift.usage GROUP BY 1, 2, 3, 4, 5 UNION ALL "
 		"SELECT view, 'SELECT', NULL, NULL, NULL, "
-		"coalesce(pg_stat_get_numscans(to_regclass(trip)), 0) "
-		"FROM _upshift.watch) AS u ORDER BY 1, 2, 5, 3, 4", NULL, &b,
+		STEP_VIEWS_READS " FROM _upshift.watch w) AS u ORDER BY 1, 2, 5, 3, 4", NULL, &b,
 		err);
 	if (ret < 0)
 		return ret;

@@ -4,7 +4,7 @@
  * each attempt has the same; what depends on the database is asked in DO
  * blocks.
  */
-#include "step-views.h"
+#include "step-views-internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 
 /* --- names --- */
 
-static char *quoted(const char *name)
+char *view_quoted(const char *name)
 {
 	struct strbuf sb = STRBUF_INIT;
 
@@ -26,7 +26,7 @@ static char *quoted(const char *name)
 	return strbuf_detach(&sb);
 }
 
-static char *quoted_set(const char *name)
+char *view_quoted_set(const char *name)
 {
 	struct strbuf sb = STRBUF_INIT;
 
@@ -34,7 +34,7 @@ static char *quoted_set(const char *name)
 	return strbuf_detach(&sb);
 }
 
-static char *literal(const char *text)
+char *view_literal(const char *text)
 {
 	struct strbuf sb = STRBUF_INIT;
 
@@ -48,19 +48,7 @@ static char *literal(const char *text)
 	return strbuf_detach(&sb);
 }
 
-/* All that is said of one view. */
-struct names {
-	char *own;               /* _upshift."S_N" */
-	char *trip;
-	char *seen;              /* N as the plan has it, quoted */
-	char *early;             /* its name until the table is out of the way */
-	char *last;              /* N without its schema, quoted */
-	char *aside;             /* "upshift_old_S" */
-	char *lit_seen, *lit_aside, *lit_last, *lit_name, *lit_step;
-	char *schema;            /* of N, an expression */
-};
-
-static void names_release(struct names *n)
+void view_names_release(struct view_names *n)
 {
 	char **all[] = { &n->own, &n->trip, &n->seen, &n->early, &n->last,
 		&n->aside, &n->lit_seen, &n->lit_aside, &n->lit_last,
@@ -70,10 +58,8 @@ static void names_release(struct names *n)
 		free(*all[i]);
 }
 
-#define _cleanup_names_ _cleanup_(names_release)
-
-static void name_all(const struct views_spec *v, const struct view_spec *w,
-		     struct names *n)
+void view_names(const struct views_spec *v, const struct view_spec *w,
+		struct view_names *n)
 {
 	_cleanup_free_ char *own = xasprintf("%s_%s", v->step, w->name);
 	_cleanup_free_ char *trip = xasprintf("trip_%s_%s", v->step, w->name);
@@ -82,20 +68,20 @@ static void name_all(const struct views_spec *v, const struct view_spec *w,
 	const char *dot = strchr(w->name, '.');
 	_cleanup_free_ char *schema = dot ? xstrndup(w->name,
 					(size_t)(dot - w->name)) : NULL;
-	_cleanup_free_ char *q_own = quoted(own), *q_trip = quoted(trip);
+	_cleanup_free_ char *q_own = view_quoted(own), *q_trip = view_quoted(trip);
 
 	n->own = xasprintf("_upshift.%s", q_own);
 	n->trip = xasprintf("_upshift.%s", q_trip);
-	n->seen = quoted_set(w->name);
-	n->early = quoted_set(early);
-	n->last = quoted(dot ? dot + 1 : w->name);
-	n->aside = quoted(aside);
-	n->lit_seen = literal(n->seen);
-	n->lit_aside = literal(aside);
-	n->lit_last = literal(dot ? dot + 1 : w->name);
-	n->lit_name = literal(w->name);
-	n->lit_step = literal(v->step);
-	n->schema = schema ? literal(schema) : xstrdup("current_schema()");
+	n->seen = view_quoted_set(w->name);
+	n->early = view_quoted_set(early);
+	n->last = view_quoted(dot ? dot + 1 : w->name);
+	n->aside = view_quoted(aside);
+	n->lit_seen = view_literal(n->seen);
+	n->lit_aside = view_literal(aside);
+	n->lit_last = view_literal(dot ? dot + 1 : w->name);
+	n->lit_name = view_literal(w->name);
+	n->lit_step = view_literal(v->step);
+	n->schema = schema ? view_literal(schema) : xstrdup("current_schema()");
 }
 
 /* --- PostgreSQL --- */
@@ -112,6 +98,7 @@ static void pg_shared(const struct views_spec *v, struct sql_list *l)
 	step_sql_add(l, SQL_PG, "CREATE TABLE IF NOT EXISTS _upshift.watch ("
 		"step text, view text, trip text NOT NULL, deprecate date, "
 		"reads bigint NOT NULL, since timestamptz NOT NULL, "
+		"mirror text, base bigint NOT NULL, "
 		"PRIMARY KEY (step, view))");
 	/* 16 rows for each, so that writers do not wait for each other */
 	step_sql_add(l, SQL_PG, "CREATE OR REPLACE FUNCTION "
@@ -123,6 +110,7 @@ static void pg_shared(const struct views_spec *v, struct sql_list *l)
 		"current_date, floor(random() * 16), 1) "
 		"ON CONFLICT (step, view, op, usr, app, day, slot) "
 		"DO UPDATE SET n = u.n + 1; RETURN NULL; END $upshift$");
+	mirror_pg_shared(v, l);
 }
 
 /* insert: a row that nothing was made of points to nothing */
@@ -136,7 +124,7 @@ static void add_branch(struct strbuf *sb, const char *op, const char *text,
 	strbuf_addf(sb, "IF TG_OP = '%s' THEN\n%s\n;\nIF NOT FOUND THEN ", op,
 		    text);
 	if (insert) {
-		_cleanup_free_ char *why = literal(w->name);
+		_cleanup_free_ char *why = view_literal(w->name);
 
 		strbuf_addf(sb, "RAISE EXCEPTION 'nothing was inserted by way "
 			    "of %%', %s USING ERRCODE = "
@@ -148,20 +136,27 @@ static void add_branch(struct strbuf *sb, const char *op, const char *text,
 		    strcmp(op, "DELETE") ? "NEW" : "OLD");
 }
 
-static void pg_writes(const struct views_spec *v, const struct view_spec *w,
-		      const struct names *n, struct sql_list *l)
+void view_branches(const struct view_spec *w, struct strbuf *body,
+		   struct strbuf *ops)
 {
-	_cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
-	_cleanup_strbuf_ struct strbuf ops = STRBUF_INIT;
 	const char *const texts[] = { w->insert, w->update, w->del };
 	static const char *const names[] = { "INSERT", "UPDATE", "DELETE" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		add_branch(&body, names[i], texts[i], w);
+		add_branch(body, names[i], texts[i], w);
 		if (texts[i])
-			strbuf_addf(&ops, "%s%s", ops.len ? " OR " : "",
+			strbuf_addf(ops, "%s%s", ops->len ? " OR " : "",
 				    names[i]);
 	}
+}
+
+static void pg_writes(const struct views_spec *v, const struct view_spec *w,
+		      const struct view_names *n, struct sql_list *l)
+{
+	_cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf ops = STRBUF_INIT;
+
+	view_branches(w, &body, &ops);
 	if (!ops.len)
 		return;
 	step_sql_add(l, SQL_PG, "CREATE FUNCTION %s() RETURNS trigger "
@@ -180,10 +175,10 @@ static void pg_writes(const struct views_spec *v, const struct view_spec *w,
 }
 
 /* owner and grants of the table; the table goes aside */
-static void pg_swap(const struct view_spec *w, const struct names *n,
+static void pg_swap(const struct view_spec *w, const struct view_names *n,
 		    struct sql_list *l)
 {
-	_cleanup_free_ char *early = literal(n->early);
+	_cleanup_free_ char *early = view_literal(n->early);
 
 	if (w->keep)
 		step_sql_add(l, SQL_PG, "DO $upshift$ DECLARE t oid := "
@@ -208,13 +203,37 @@ static void pg_swap(const struct view_spec *w, const struct names *n,
 		     n->last);
 }
 
+void view_watch(const struct views_spec *v, const struct view_names *n,
+		bool mirror, struct sql_list *l)
+{
+	_cleanup_free_ char *trip = view_literal(n->trip);
+	_cleanup_free_ char *date = v->deprecate ? view_literal(v->deprecate) :
+						   xstrdup("NULL");
+
+	if (!mirror) {
+		step_sql_add(l, SQL_PG, "INSERT INTO _upshift.watch VALUES (%s,"
+			     " %s, %s, %s, 0, now(), NULL, 0)", n->lit_step,
+			     n->lit_name, trip, date);
+		return;
+	}
+	/* what this transaction has scanned is not counted yet */
+	step_sql_add(l, SQL_PG, "INSERT INTO _upshift.watch SELECT %s, %s, "
+		"%s, %s, 0, now(), format('%%I.%%I', n.nspname, c.relname), "
+		"(SELECT sum(pg_stat_get_numscans(o) + "
+		"pg_stat_get_xact_numscans(o)) FROM unnest(array(SELECT "
+		"indexrelid FROM pg_index WHERE indrelid = c.oid) || c.oid) o)"
+		" FROM pg_class c JOIN pg_namespace n ON n.oid = "
+		"c.relnamespace WHERE c.oid = to_regclass(%s)", n->lit_step,
+		n->lit_name, trip, date, n->lit_seen);
+}
+
 static void pg_view(const struct views_spec *v, const struct view_spec *w,
 		    struct sql_list *l)
 {
-	_cleanup_names_ struct names n;
+	_cleanup_view_names_ struct view_names n;
 	const char *with = v->invoker ? " WITH (security_invoker = true)" : "";
 
-	name_all(v, w, &n);
+	view_names(v, w, &n);
 	step_sql_add(l, SQL_PG, "CREATE VIEW %s%s AS %s", n.own, with,
 		     w->select);
 	if (v->count_use) {
@@ -236,7 +255,7 @@ static void pg_view(const struct views_spec *v, const struct view_spec *w,
 		step_sql_add(l, SQL_PG, "CREATE VIEW %s%s AS SELECT * FROM %s",
 			     n.early, with, n.own);
 	for (size_t i = 0; i + 1 < w->defaults.n; i += 2) {
-		_cleanup_free_ char *col = quoted(w->defaults.v[i]);
+		_cleanup_free_ char *col = view_quoted(w->defaults.v[i]);
 
 		step_sql_add(l, SQL_PG, "ALTER VIEW %s ALTER COLUMN %s SET "
 			     "DEFAULT %s", n.early, col, w->defaults.v[i + 1]);
@@ -246,23 +265,16 @@ static void pg_view(const struct views_spec *v, const struct view_spec *w,
 	if (v->deprecate)
 		step_sql_add(l, SQL_PG, "COMMENT ON VIEW %s IS 'deprecated, "
 			     "until %s'", n.seen, v->deprecate);
-	if (v->count_use) {
-		_cleanup_free_ char *trip = literal(n.trip);
-		_cleanup_free_ char *date = v->deprecate ?
-			literal(v->deprecate) : xstrdup("NULL");
-
-		step_sql_add(l, SQL_PG, "INSERT INTO _upshift.watch VALUES (%s,"
-			     " %s, %s, %s, 0, now())", n.lit_step, n.lit_name,
-			     trip, date);
-	}
+	if (v->count_use)
+		view_watch(v, &n, false, l);
 }
 
 static void pg_view_back(const struct views_spec *v, const struct view_spec *w,
 			 struct sql_list *l)
 {
-	_cleanup_names_ struct names n;
+	_cleanup_view_names_ struct view_names n;
 
-	name_all(v, w, &n);
+	view_names(v, w, &n);
 	/* run from the last to the first */
 	if (w->keep)
 		step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN IF to_regclass("
@@ -280,9 +292,9 @@ static void pg_view_back(const struct views_spec *v, const struct view_spec *w,
 
 static void pg_shared_back(const struct views_spec *v, struct sql_list *l)
 {
-	_cleanup_free_ char *step = literal(v->step);
+	_cleanup_free_ char *step = view_literal(v->step);
 	_cleanup_free_ char *aside = xasprintf("upshift_old_%s", v->step);
-	_cleanup_free_ char *q = quoted(aside);
+	_cleanup_free_ char *q = view_quoted(aside);
 
 	/* what other steps still have in it stays */
 	step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN "
@@ -301,6 +313,7 @@ static void pg_shared_back(const struct views_spec *v, struct sql_list *l)
 		step_sql_add(l, SQL_PG, "DELETE FROM _upshift.watch WHERE "
 			     "step = %s", step);
 	}
+	mirror_pg_shared_back(v, l);
 	step_sql_add(l, SQL_PG, "DROP SCHEMA IF EXISTS %s", q);
 }
 
@@ -343,9 +356,9 @@ static void with_defaults(const char *text, const struct strvec *defaults,
 static void sqlite_trigger(const struct view_spec *w, const char *op,
 			   const char *text, struct sql_list *l)
 {
-	_cleanup_free_ char *view = quoted(w->name);
+	_cleanup_free_ char *view = view_quoted(w->name);
 	_cleanup_free_ char *plain = xasprintf("upshift_%s_%s", w->name, op);
-	_cleanup_free_ char *name = quoted(plain);
+	_cleanup_free_ char *name = view_quoted(plain);
 	_cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
 
 	if (!text)
@@ -360,9 +373,9 @@ static void sqlite_trigger(const struct view_spec *w, const char *op,
 
 static void sqlite_view(const struct view_spec *w, struct sql_list *l)
 {
-	_cleanup_free_ char *view = quoted(w->name);
+	_cleanup_free_ char *view = view_quoted(w->name);
 	_cleanup_free_ char *old = xasprintf("upshift_old_%s", w->name);
-	_cleanup_free_ char *aside = quoted(old);
+	_cleanup_free_ char *aside = view_quoted(old);
 
 	if (w->keep)
 		step_sql_add(l, SQL_SQLITE, "ALTER TABLE %s RENAME TO %s",
@@ -383,11 +396,14 @@ void step_views_up(const struct views_spec *v, struct sql_list *ret)
 		/* what names the old table goes on to name the view */
 		step_sql_add(ret, SQL_SQLITE,
 			     "PRAGMA legacy_alter_table = ON");
-	for (size_t i = 0; i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++) {
+		const struct view_spec *w = &v->v[i];
+
 		if (v->dialect == SQL_PG)
-			pg_view(v, &v->v[i], ret);
+			(w->mirror ? mirror_pg : pg_view)(v, w, ret);
 		else
-			sqlite_view(&v->v[i], ret);
+			(w->mirror ? mirror_sqlite : sqlite_view)(w, ret);
+	}
 }
 
 void step_views_down(const struct views_spec *v, struct sql_list *ret)
@@ -396,56 +412,6 @@ void step_views_down(const struct views_spec *v, struct sql_list *ret)
 		return;
 	pg_shared_back(v, ret);
 	for (size_t i = 0; i < v->n; i++)
-		pg_view_back(v, &v->v[i], ret);
-}
-
-/* --- use --- */
-
-#define READS "coalesce(pg_stat_get_numscans(to_regclass(w.trip)), 0)"
-
-struct noting {
-	const char *step;
-};
-
-static int note_use(void *ctx, struct store *s, struct error *err)
-{
-	const struct noting *n = ctx;
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	int ret;
-
-	store_batch_clear(&args, 1);
-	step_sql_arg(&args, n->step);
-	ret = store_exec(s, "UPDATE _upshift.watch w SET reads = " READS ", "
-			 "since = now() WHERE step = $1 AND reads <> " READS,
-			 &args, NULL, err);
-	return MIN(ret, 0);
-}
-
-int step_views_use(struct store *s, const char *step, bool note,
-		   struct views_use *ret, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	_cleanup_free_ char *cell = NULL;
-	struct noting n = { .step = step };
-	char *end;
-	int r;
-
-	memset(ret, 0, sizeof(*ret));
-	store_batch_clear(&args, 1);
-	step_sql_arg(&args, step);
-	/* a writer of today may write again today */
-	r = step_sql_cell(s, "SELECT count(*) || ' ' || count(*) FILTER ("
-		"WHERE w.reads <> " READS ") || ' ' || coalesce(floor(extract("
-		"epoch FROM now() - max(greatest(w.since, (SELECT max(u.day) "
-		"+ 1 FROM _upshift.usage u WHERE u.step = w.step AND u.view = "
-		"w.view)::timestamptz)))), 0) FROM _upshift.watch w "
-		"WHERE w.step = $1", &args, &cell, err);
-	if (r < 0 || !cell)
-		return r;
-	ret->views = strtoull(cell, &end, 10);
-	ret->moved = strtoull(end, &end, 10) > 0;
-	ret->quiet_s = strtod(end, NULL);
-	if (ret->quiet_s < 0 || ret->moved)
-		ret->quiet_s = 0;
-	return note ? store_transact(s, note_use, &n, 5, err) : 0;
+		(v->v[i].mirror ? mirror_pg_back : pg_view_back)(v, &v->v[i],
+								 ret);
 }

@@ -123,7 +123,7 @@ like "$out" 'nothing to do' 'does nothing'
 
 # --- views ---
 plan '{ id = "new"; kind = "sql"; store = "db"; up = [ "CREATE TABLE person (pid INTEGER PRIMARY KEY, full TEXT, seen INT NOT NULL)", "INSERT INTO person SELECT id, name, 7 FROM author" ]; },
-	{ id = "old"; kind = "views"; store = "db"; views = ( { name = "author"; defaults = { name = "'"'nobody'"'"; };
+	{ id = "old"; kind = "views"; store = "db"; views = ( { name = "author"; mode = "view"; defaults = { name = "'"'nobody'"'"; };
 		select = "SELECT pid AS id, full AS name FROM person";
 		insert = "INSERT INTO person (pid, full, seen) VALUES (NEW.id, NEW.\"name\", 0)";
 		update = "UPDATE person SET full = NEW.name WHERE pid = OLD.id";
@@ -142,6 +142,63 @@ is "$(sqlite3 "$db" 'PRAGMA foreign_key_list(book)' | cut -d'|' -f3)" author \
 	'what refers to it names it still'
 run_is 0 'back' back
 as_before 'as it was'
+
+# --- mirrors: what SQLite has where clients write ---
+plan '{ id = "new"; kind = "sql"; store = "db"; up = [ "CREATE TABLE person (pid INTEGER PRIMARY KEY, full TEXT, seen INT NOT NULL)", "INSERT INTO person SELECT id, name, 7 FROM author" ]; },
+	{ id = "old"; kind = "views"; store = "db"; views = ( { name = "author"; key = [ "id" ];
+		select = "SELECT pid AS id, full AS name FROM person";
+		insert = "INSERT INTO person (pid, full, seen) VALUES (NEW.id, trim(NEW.name), 0)";
+		update = "UPDATE person SET pid = NEW.id, full = trim(NEW.name) WHERE pid = OLD.id";
+		delete = "DELETE FROM person WHERE pid = OLD.id"; } ); }'
+equal="SELECT (SELECT group_concat(id || '=' || name) FROM (SELECT * FROM author ORDER BY id)) IS (SELECT group_concat(pid || '=' || full) FROM (SELECT * FROM person ORDER BY pid))"
+for recursive in OFF ON; do
+	fresh
+	run_is 0 "a mirror of a table (recursive_triggers $recursive)" up
+	is "$(sqlite3 "$db" "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = $recursive;
+INSERT INTO author (name) VALUES ('  Cy ') RETURNING id;
+SELECT last_insert_rowid(), changes();
+INSERT INTO author VALUES (1, 'Up') ON CONFLICT (id) DO UPDATE SET name = excluded.name;
+INSERT OR IGNORE INTO author VALUES (2, 'Ignored'), (7, 'Gil');
+INSERT OR REPLACE INTO author VALUES (7, 'Gilda');
+INSERT INTO book VALUES (9, 7, 'Nine');
+UPDATE author SET id = 8 WHERE id = 3;
+SELECT * FROM author ORDER BY id; $equal;
+UPDATE person SET full = 'Bert' WHERE pid = 2;
+INSERT INTO person VALUES (20, 'Tess', 1), (21, 'Uwe', 1);
+DELETE FROM person WHERE pid = 20;
+SELECT * FROM author ORDER BY id; $equal;
+BEGIN; DELETE FROM author WHERE id = 21; ROLLBACK;
+DELETE FROM author WHERE id = 8; $equal" 2>&1)" '3
+3|1
+1|Up
+2|Bob
+7|Gilda
+8|Cy
+1
+1|Up
+2|Bert
+7|Gilda
+8|Cy
+21|Uwe
+1
+1' 'is read and written, from either side'
+	is "$(sqlite3 "$db" "PRAGMA foreign_keys = ON; INSERT INTO author VALUES (2, 'again')" 2>&1 | grep -c 'UNIQUE constraint failed: author.id')" 1 'and refuses what it refused'
+	is "$(sqlite3 "$db" "INSERT OR FAIL INTO author VALUES (30, 'f'), (2, 'again')" 2>/dev/null; sqlite3 "$db" "UPDATE person SET full = 'F' WHERE pid = 30; SELECT name FROM author WHERE id = 30; $equal")" 'F
+1' 'what was done ahead of a failure is done on both sides'
+	run_is 0 'back' back
+	as_before 'as it was'
+done
+fresh
+sqlite3 "$db" "UPDATE author SET name = ' Ada' WHERE id = 1"
+plan '{ id = "new"; kind = "sql"; store = "db"; up = [ "CREATE TABLE person (pid INTEGER PRIMARY KEY, full TEXT)", "INSERT INTO person SELECT id, trim(name) FROM author" ]; },
+	{ id = "old"; kind = "views"; store = "db"; views = ( { name = "author"; mode = "mirror"; key = [ "id" ]; select = "SELECT pid AS id, full AS name FROM person"; insert = "INSERT INTO person VALUES (NEW.id, NEW.name)"; } ); }'
+run_is 2 'a table that is not what the new one says' up
+like "$err$out" 'CHECK constraint failed: the rows of author are not what the new tables say' 'is refused'
+plan '{ id = "old"; kind = "views"; store = "db"; views = ( { name = "author"; mode = "mirror"; key = [ "id", "x" ]; select = "SELECT pid AS id, trim(full) FROM person"; }, { name = "b"; key = [ "id" ]; select = "SELECT p.pid AS id FROM person p, q"; insert = "INSERT INTO person VALUES (NEW.id)"; }, { name = "c"; key = [ "id", "x" ]; select = "SELECT pid AS id FROM person"; insert = "INSERT INTO person VALUES (NEW.id)"; } ); }'
+run_is 65 'mirrors with mistakes' "$UPSHIFT" lint "$tmp/plan"
+like "$err" "each of its columns needs a name" 'a column without a name'
+like "$err" "'sources' is missing" 'more tables than one'
+like "$err" "'x' is no column of 'select'" 'a key that is none'
 
 # --- killed ---
 plan '{ id = "a"; kind = "sql"; store = "db"; up = [ "CREATE TABLE x (a)", "INSERT INTO x VALUES (1)", "VACUUM", "INSERT INTO x VALUES (2)" ]; },
