@@ -85,7 +85,7 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 	e->run = run;
 	if (rollback_is_r_point(point))
 		return 0;
-	goal = rollback_goal_step(e, point, err);
+	goal = rollback_goal(e, point, err);
 	if (goal < 0)
 		return -ENOENT;
 	r = preview_tables(e, goal, ret, err);

@@ -48,10 +48,15 @@ static bool in_effect(const struct run_step *rs)
 	return false;
 }
 
-bool rollback_touches(const struct engine *e, int i)
+bool rollback_in_effect(const struct engine *e, int i)
 {
 	return !(e->plan->steps[i]->ops->flags & STEP_IS_CHECK) &&
 		in_effect(&e->run->steps[i]);
+}
+
+bool rollback_touches(const struct engine *e, int i)
+{
+	return rollback_in_effect(e, i) && rollback_is_meant(e, i);
 }
 
 static void no_way_back(struct engine *e, const char *point, const char *why,
@@ -169,6 +174,7 @@ int rollback_begin(struct engine *e, const char *point,
 			     plan_strategy_name(e->opts.strategy_given ?
 				e->opts.strategy : e->plan->strategy));
 	}
+	rollback_record_steps(e, x);
 	json_object_object_add(x, "steps", states_json(e));
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, err);
 }
@@ -234,7 +240,11 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 {
 	_cleanup_free_ char *r = xstrdup(e->run->rollback_r);
 
+	if (rollback_empty(e, &e->err) < 0)
+		return rollback_failed(e, &e->err);
 	for (int i = (int)e->plan->step_n - 1; i >= goal; i--) {
+		if (!rollback_is_meant(e, i))
+			continue;
 		if (!rollback_touches(e, i)) {
 			/* checks and steps with nothing to undo: not done */
 			enum step_state st = e->run->steps[i].state;
@@ -282,7 +292,8 @@ static int continue_rollback(struct engine *e, const char *point, int exit)
 	}
 	if (rollback_is_r_point(point))
 		return rollback_return(e, point);
-	goal = !strcasecmp(point, "start") ? 0 : atoi(point + 2);
+	goal = !strcasecmp(point, "start") || e->run->rollback_only.n ? 0 :
+		atoi(point + 2);
 	if (verify_sources(e, goal, &e->err) < 0)
 		return rollback_failed(e, &e->err);
 	rollback_emit(e, point, EVENT_STARTED, NULL);
@@ -302,7 +313,7 @@ static int rollback(struct engine *e, const char *point, int exit)
 		return continue_rollback(e, to, exit);
 	if (rollback_is_r_point(to))
 		return rollback_return(e, to);
-	goal = rollback_goal_step(e, to, &e->err);
+	goal = rollback_goal(e, to, &e->err);
 	if (goal < 0)
 		return error_code_exit(e->err.code);
 	if (rollback_may(e, to, goal, &e->err) < 0)

@@ -11,10 +11,10 @@
  */
 #include <stdbool.h>
 
+#include "effects.h"
 #include "engine-internal.h"
 #include "undo.h"
 
-struct effects;
 struct error;
 
 /* --- engine-undo.c --- */
@@ -38,6 +38,8 @@ int rollback_run_undo(const struct undo_spec *spec, struct error *err);
 
 /* --- engine-rollback.c --- */
 /* did step i change something that is still there? */
+bool rollback_in_effect(const struct engine *e, int i);
+/* the same, of those that this rollback is to undo */
 bool rollback_touches(const struct engine *e, int i);
 /* the step number that stays applied, 0 for start; negative with err */
 int rollback_goal_step(struct engine *e, const char *point,
@@ -75,7 +77,24 @@ int rollback_record_done(struct engine *e, const char *point, int exit);
 void rollback_emit(struct engine *e, const char *point, enum event_state s,
 		   const struct rollback_preview *p);
 
+/* --- engine-scenario.c: some steps alone --- */
+/* is step i to be undone, if it is behind the goal? */
+bool rollback_is_meant(const struct engine *e, int i);
+bool rollback_some(const struct engine *e);
+/* as rollback_goal_step(); for some steps alone 0, if that can be */
+int rollback_goal(struct engine *e, const char *point, struct error *err);
+/* which steps, for the record that begins it */
+void rollback_record_steps(const struct engine *e, struct json_object *x);
+/* is the table one that this rollback empties as a whole? */
+bool rollback_empties(struct engine *e, const char *store, const char *set,
+		      bool was_there);
+/* does it; once more, if it goes on */
+int rollback_empty(struct engine *e, struct error *err);
+
 /* --- engine-rows.c --- */
+/* how does step i write the set? false: not at all */
+bool rollback_writes(const struct engine *e, int i, const char *store,
+		     const char *set, enum effect_type *ret);
 /* adds the tables of servers to p->tables */
 int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 			struct error *err);

@@ -57,7 +57,7 @@ static int ask_steps(struct engine *e, struct step_rows *rows,
 		const struct step *s = e->plan->steps[i];
 		struct step_ctx c;
 
-		if (!s->ops->rows || !rollback_touches(e, i))
+		if (!s->ops->rows || !rollback_in_effect(e, i))
 			continue;
 		step_ctx_init(&c, e, s, PHASE_BACKUP);
 		ret = s->ops->rows(s, &c, &rows[i], err);
@@ -68,9 +68,8 @@ static int ask_steps(struct engine *e, struct step_rows *rows,
 	return ret;
 }
 
-/* how does step i write the set? false: not at all */
-static bool writes(struct engine *e, int i, const struct tally *t,
-		   enum effect_type *ret)
+bool rollback_writes(const struct engine *e, int i, const char *store,
+		     const char *set, enum effect_type *ret)
 {
 	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
 
@@ -78,8 +77,8 @@ static bool writes(struct engine *e, int i, const struct tally *t,
 		return false;
 	for (size_t k = 0; k < eff.set_n; k++)
 		if (eff.sets[k].type != EFFECT_READ &&
-		    !strcmp(eff.sets[k].store, t->store) &&
-		    same_set(eff.sets[k].set, t->set)) {
+		    !strcmp(eff.sets[k].store, store) &&
+		    same_set(eff.sets[k].set, set)) {
 			*ret = eff.sets[k].type;
 			return true;
 		}
@@ -91,12 +90,13 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 {
 	for (int i = 0; i < (int)e->plan->step_n; i++) {
 		const struct step *s = e->plan->steps[i];
+		bool goes = i >= goal && rollback_is_meant(e, i);
 		enum effect_type type;
 
-		if (!rollback_touches(e, i) || !writes(e, i, t, &type))
+		if (!rollback_in_effect(e, i) || !rollback_writes(e, i, t->store, t->set, &type))
 			continue;
 		if (!(s->ops->flags & STEP_ROWS)) {
-			if (i >= goal && !there && type == EFFECT_CREATE)
+			if (goes && !there && type == EFFECT_CREATE)
 				t->goes = true;
 			else if (type != EFFECT_CREATE)
 				t->unknown = true;
@@ -104,7 +104,7 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 		}
 		if (!t->of[i].known)
 			t->unknown = true;
-		else if (i < goal)
+		else if (!goes)
 			t->stay += t->of[i].brought + t->of[i].changed;
 		else {
 			t->brought += t->of[i].brought;
@@ -154,6 +154,7 @@ static int one_table(struct engine *e, int goal, struct store *s,
 	t->goes = t->unknown = false;
 	t->brought = t->changed = t->stay = 0;
 	add_steps(e, goal, then && then->full, t);
+	t->goes |= rollback_empties(e, t->store, t->set, then && then->full);
 	if (!t->unknown || t->load)
 		ret = store_dump_beside(s, l, then, now, &b, err);
 	/* all of the database: those that nothing happened to are not told */

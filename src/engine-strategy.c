@@ -277,7 +277,8 @@ int rollback_tell(struct engine *e, int goal, struct error *err)
 	int ret = 0;
 
 	/* a load compared them itself */
-	if (goal > 0 || rollback_strategy(e) == PLAN_BY_BACKUP)
+	if (goal > 0 || rollback_some(e) ||
+	    rollback_strategy(e) == PLAN_BY_BACKUP)
 		return 0;
 	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++)
 		if (e->run->steps[i].state == STEP_UNDONE &&

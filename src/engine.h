@@ -41,6 +41,8 @@ struct engine_options {
 	/* rollback: of the plan, unless it was given */
 	bool strategy_given;
 	enum plan_strategy strategy;
+	/* rollback: of these steps alone; NULL: to a point */
+	const struct plan_scenario *scenario;
 	bool on_failure_given;
 	enum plan_on_failure on_failure;
 	const char *backup_dir;
@@ -75,6 +77,10 @@ int engine_run(struct engine *e, const char *run_id, const char *started);
 int engine_resume(struct engine *e, struct run *run);
 /* how a rollback goes about it, whatever the plan says */
 void engine_set_strategy(struct engine *e, enum plan_strategy s);
+/* as a scenario of the plan says; returns the point to go to, which is the
+   scenario's name where it is for some steps alone */
+const char *engine_set_scenario(struct engine *e,
+				const struct plan_scenario *s);
 /* point: "start", "CP2", "R1" */
 int engine_rollback(struct engine *e, struct run *run, const char *point);
 /* the checks alone, against the world as it is; no state is made */

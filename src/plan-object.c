@@ -160,6 +160,7 @@ void plan_free(struct plan *p)
 	for (size_t i = 0; i < p->scenario_n; i++) {
 		free(p->scenarios[i].name);
 		free(p->scenarios[i].point);
+		strvec_release(&p->scenarios[i].steps);
 	}
 	free(p->scenarios);
 	strvec_release(&p->app.stop.argv);

@@ -51,10 +51,97 @@ static bool is_point(const struct plan *p, const char *point)
 	return !*end && n < (long)p->step_n;
 }
 
+/* "start" and "backup", CPn, or the step behind which it is */
+static char *point_of(const struct plan *p, const char *text)
+{
+	int step = plan_step_index(p, text);
+
+	if (!strcmp(text, "backup"))
+		return xstrdup("start");
+	return step < 0 ? xstrdup(text) : xasprintf("CP%d", step + 1);
+}
+
+static bool is_r_point(const char *name)
+{
+	return (*name == 'R' || *name == 'r') && name[1] >= '0' &&
+		name[1] <= '9';
+}
+
+static void load_point(struct plan_load *l, struct plan_node *n,
+		       const char *key, struct plan_scenario *s)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!plan_node_string(n, key, true, &text))
+		return;
+	free(s->point);
+	s->point = point_of(l->plan, text);
+	if (!is_point(l->plan, s->point))
+		plan_node_problem(n, key, _("'%s': '%s' is no checkpoint of "
+					    "this plan"), key, text);
+}
+
+static void load_ids(struct plan_load *l, struct plan_node *n,
+		     const char *key, struct plan_scenario *s)
+{
+	_cleanup_strvec_ struct strvec ids = STRVEC_INIT;
+	const struct plan *p = l->plan;
+
+	if (!plan_node_list(n, key, true, &ids))
+		return;
+	for (size_t i = 0; i < ids.n; i++) {
+		const struct step *st = plan_find_step(p, ids.v[i]);
+
+		if (!st)
+			plan_node_problem(n, key, _("no step '%s' in this plan"),
+					  ids.v[i]);
+		else if (s->reset ? !st->ops->rows : !step_undoable(st))
+			plan_node_problem(n, key, s->reset ?
+				_("step '%s' writes no rows") :
+				_("step '%s' has no way back"), ids.v[i]);
+	}
+	for (size_t i = 0; i < p->step_n; i++)
+		if (strvec_has(&ids, p->steps[i]->id))
+			strvec_push(&s->steps, p->steps[i]->id);
+	free(s->point);
+	s->point = NULL;
+	/* the name stands where points do */
+	if (is_point(p, s->name) || is_r_point(s->name))
+		plan_node_problem(n, "name", _("'%s' is the name of a "
+				  "checkpoint"), s->name);
+}
+
+/* the key that says it; NULL: none */
+static const char *load_way(struct plan_load *l, struct plan_node *n,
+			    struct plan_scenario *s)
+{
+	static const char *const keys[] = { "to", "undo_to", "undo", "reset" };
+	const char *found = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!plan_node_has(n, keys[i]))
+			continue;
+		if (found) {
+			plan_node_problem(n, keys[i], _("'%s' and '%s' exclude "
+					  "each other"), found, keys[i]);
+			return found;
+		}
+		found = keys[i];
+		s->reset = !strcmp(keys[i], "reset");
+		if (i < 2)
+			load_point(l, n, keys[i], s);
+		else
+			load_ids(l, n, keys[i], s);
+	}
+	return found;
+}
+
 static void load_scenario(struct plan_load *l, struct plan_node *n)
 {
 	struct plan *p = l->plan;
 	struct plan_scenario *s = &p->scenarios[p->scenario_n];
+	const char *way, *how = NULL;
+	bool restore = false;
 	int w = 0;
 
 	/* what else is wrong is told all the same */
@@ -65,13 +152,22 @@ static void load_scenario(struct plan_load *l, struct plan_node *n)
 		if (*s->name && !strcasecmp(p->scenarios[i].name, s->name))
 			plan_node_problem(n, "name", _("scenario '%s' is there "
 						       "twice"), s->name);
-	if (!plan_node_string(n, "to", false, &s->point))
-		s->point = xstrdup("start");
-	else if (!is_point(p, s->point))
-		plan_node_problem(n, "to", _("'to': '%s' is no checkpoint of "
-					     "this plan"), s->point);
-	s->strategy = plan_node_word(n, "strategy", false, strategies, &w) ?
-		(enum plan_strategy)w : p->strategy;
+	s->point = xstrdup("start");
+	way = load_way(l, n, s);
+	s->strategy = p->strategy;
+	if (plan_node_word(n, how = "strategy", false, strategies, &w))
+		s->strategy = (enum plan_strategy)w;
+	else if (plan_node_bool(n, how = "restore", &restore) && restore)
+		s->strategy = PLAN_BY_BACKUP;
+	else
+		how = NULL;
+	if (s->point)
+		return;
+	/* each step by itself */
+	s->strategy = PLAN_BY_INCREMENTAL;
+	if (how)
+		plan_node_problem(n, how, _("'%s' and '%s' exclude each "
+				  "other"), way, how);
 }
 
 /* behind the steps: scenarios name their checkpoints */

@@ -146,9 +146,13 @@ enum plan_strategy {
 const char *plan_strategy_name(enum plan_strategy s);
 int plan_strategy_parse(const char *name, enum plan_strategy *ret);
 
+/* To a point; or some steps alone, in the order of the plan. */
 struct plan_scenario {
-	char *name, *point;
+	char *name, *point;          /* NULL: steps */
 	enum plan_strategy strategy;
+	struct strvec steps;
+	bool reset;                  /* what they wrote is emptied, so that
+					they can be run again */
 };
 
 struct plan_file {          /* a file that the plan names beside itself */

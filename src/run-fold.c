@@ -208,6 +208,7 @@ static struct json_object *touched_json(const struct run *r)
 static void fold_rolling_back(struct run *r, struct json_object *rec)
 {
 	const char *name = json_get_str(rec, "r", NULL);
+	struct json_object *list;
 	struct run_point *p;
 
 	/* a resumed rollback names the point it made before */
@@ -229,6 +230,12 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 	set_str(&r->rollback_point, json_get_str(rec, "point", "start"));
 	set_str(&r->rollback_r, name);
 	set_str(&r->rollback_strategy, json_get_str(rec, "strategy", NULL));
+	list = json_get(rec, "only");
+	strvec_clear(&r->rollback_only);
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		strvec_push(&r->rollback_only, json_object_get_string(
+			    json_object_array_get_idx(list, i)));
+	r->rollback_reset = json_get_bool(rec, "reset", false);
 }
 
 /* back at an R point: the run is where it was before that rollback */

@@ -174,8 +174,11 @@ void run_next(const struct run *r, bool live, struct strvec *ret)
 		add_next(r, ret, "resume", NULL);
 		return;
 	case RUN_ROLLBACK_FAILED: {
-		_cleanup_free_ char *verb = xasprintf("rollback %s",
-			r->rollback_point ? r->rollback_point : "start");
+		const char *point = r->rollback_point ? r->rollback_point :
+			"start";
+		_cleanup_free_ char *verb = r->rollback_only.n ?
+			xasprintf("rollback --scenario \"%s\"", point) :
+			xasprintf("rollback %s", point);
 
 		add_next(r, ret, verb, NULL);
 		add_next(r, ret, "report", this_run);

@@ -65,6 +65,7 @@ static void free_strings(struct run *r)
 	free(r->rollback_point);
 	free(r->rollback_r);
 	free(r->rollback_strategy);
+	strvec_release(&r->rollback_only);
 	free(r->app_state);
 	free(r->app_since);
 	free(r->finished);

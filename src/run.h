@@ -175,6 +175,9 @@ struct run {
 	char *rollback_point;        /* of the rollback that is under way or was */
 	char *rollback_r;            /* its R point */
 	char *rollback_strategy;     /* NULL: incremental */
+	struct strvec rollback_only; /* steps; none: all behind the point, whose
+					name is then that of a scenario */
+	bool rollback_reset;         /* and what they wrote is emptied */
 	struct json_object *facts;   /* of the run; owned */
 	struct json_object *decisions;  /* array; owned */
 	struct json_object *warnings;   /* array of texts; owned */

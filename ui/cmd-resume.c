@@ -148,10 +148,12 @@ static int choose_way(struct job *j, const struct options *o,
 	if (s && o->args.n)
 		return say_refused(ERR_USAGE, _("a scenario has its own point"),
 				   "upshift rollback --scenario NAME");
-	if (s) {
-		*point = s->point;
-		engine_set_strategy(j->e, s->strategy);
-	}
+	if (s)
+		*point = engine_set_scenario(j->e, s);
+	if (s && !s->point && o->strategy)
+		return say_refused(ERR_USAGE,
+				   _("this scenario undoes steps one by one"),
+				   "upshift rollback --scenario NAME");
 	if (o->strategy && plan_strategy_parse(o->strategy, &how) < 0)
 		return say_refused(ERR_USAGE, _("unknown strategy"),
 				   "--strategy backup|incremental|schema");

@@ -153,52 +153,14 @@ like "$err" "step 'schema' changed 'db:fresh', too" "which is said"
 
 # --- killed ---
 
-# hold TABLE [MODE]: nobody gets at it until let_go; SHARE: they may read
-hold()
-{
-	mkfifo "$tmp/in" "$tmp/out"
-	pg_sql db <"$tmp/in" >"$tmp/out" 2>&1 &
-	holder=$!
-	exec 8>"$tmp/in" 7<"$tmp/out"
-	echo "BEGIN; LOCK TABLE $1 IN ${2:-ACCESS EXCLUSIVE} MODE; SELECT 'held';" >&8
-	IFS= read -r _ <&7
-}
-
-let_go()
-{
-	echo "ROLLBACK;" >&8
-	exec 8>&- 7<&-
-	wait "$holder"
-	rm -f "$tmp/in" "$tmp/out"
-}
-
-# until somebody waits for what is held
-await_waiter()
-{
-	waits=0
-	while [ $waits -lt 500 ]; do
-		[ "$(pg_sql db -c "SELECT count(*) FROM pg_stat_activity WHERE
-			wait_event_type = 'Lock'")" = 0 ] || return 0
-		waits=$((waits + 1))
-	done
-	diag "nobody waits: $(cat "$tmp/said")"
-}
-
-# kill_at COMMAND...: killed where it waits for it
+# kill_at COMMAND...: killed where it waits for a table
 kill_at()
 {
-	hold mixed "$mode"
-	"$UPSHIFT" "$@" --root "$root" --batch >"$tmp/said" 2>&1 &
-	victim=$!
-	await_waiter
-	kill -9 "$victim"
-	wait "$victim" 2>/dev/null
-	let_go
+	pg_kill_at db mixed "$@" --root "$root" --batch
 }
 
 begin
 plan "" "$more"
-mode=
 kill_at run "$tmp/p.plan" --yes
 as before "killed in the backup: nothing is changed"
 run "$UPSHIFT" resume --root "$root" --batch --yes

@@ -14,6 +14,10 @@
 #                           starts anew what cuts connections (pg-proxy.c)
 #   pg_proxy_conn NAME      pg_conn through it
 #   pg_cuts NAME [MANNER]   how often it did so since
+#   pg_hold NAME TABLE [MODE]
+#                           locks it (ACCESS EXCLUSIVE) until pg_let_go
+#   pg_kill_at NAME TABLE ARGUMENT...
+#                           upshift, killed where it waits for that table
 #
 # SET=VAL without blanks, e.g. default_transaction_isolation=serializable.
 #
@@ -150,6 +154,50 @@ pg_proxy_conn()
 pg_cuts()
 {
 	grep -c "${2:-.}" "$pg_base/$1.px/cuts"
+}
+
+pg_hold()
+{
+	mkfifo "$pg_base/in" "$pg_base/out"
+	pg_sql "$1" <"$pg_base/in" >"$pg_base/out" 2>&1 &
+	pg_holder=$!
+	exec 8>"$pg_base/in" 7<"$pg_base/out"
+	echo "BEGIN; LOCK TABLE $2 IN ${3:-ACCESS EXCLUSIVE} MODE; SELECT 'held';" >&8
+	IFS= read -r _ <&7
+}
+
+pg_let_go()
+{
+	echo "ROLLBACK;" >&8
+	exec 8>&- 7<&-
+	wait "$pg_holder"
+	rm -f "$pg_base/in" "$pg_base/out"
+}
+
+# until somebody waits for what is held
+pg_await_waiter()
+{
+	pg_waits=0
+	while [ $pg_waits -lt 500 ]; do
+		[ "$(pg_sql "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE
+			wait_event_type = 'Lock'")" = 0 ] || return 0
+		pg_waits=$((pg_waits + 1))
+	done
+	diag "nobody waits: $(cat "$tmp/said")"
+	return 1
+}
+
+pg_kill_at()
+{
+	pg_victim_of=$1
+	pg_hold "$1" "$2"
+	shift 2
+	"$UPSHIFT" "$@" >"$tmp/said" 2>&1 &
+	pg_victim=$!
+	pg_await_waiter "$pg_victim_of"
+	kill -9 "$pg_victim"
+	wait "$pg_victim" 2>/dev/null
+	pg_let_go
 }
 
 pg_cleanup()

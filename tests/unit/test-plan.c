@@ -358,6 +358,19 @@ static void policies(void **state)
 	    "\"CP9\"; } ); };", 3, "'CP9' is no checkpoint of this plan");
 	one(STEP("") "rollback = { scenarios = ( { name = \"a\"; }, { name = "
 	    "\"A\"; } ); };", 3, "is there twice");
+#define WAY(text) STEP("") \
+	"rollback = { scenarios = ( { name = \"a\"; " text " } ); };"
+	one(WAY("undo = [\"b\"];"), 3, "no step 'b' in this plan");
+	one(WAY("undo = [\"a\"]; to = \"start\";"), 3,
+	    "'to' and 'undo' exclude each other");
+	one(WAY("undo = [\"a\"]; restore = true;"), 3,
+	    "'undo' and 'restore' exclude each other");
+	one(WAY("reset = [\"a\"];"), 3, "step 'a' writes no rows");
+	one(WAY("undo_to = \"b\";"), 3, "'b' is no checkpoint of this plan");
+	one(STEP("") "rollback = { scenarios = ( { name = \"Start\"; undo = "
+	    "[\"a\"]; } ); };", 3, "'Start' is the name of a checkpoint");
+	one(STEP("") "rollback = { scenarios = ( { name = \"r1\"; undo = "
+	    "[\"a\"]; } ); };", 3, "'r1' is the name of a checkpoint");
 	one(STEP("") "backup = { stores = [\"db:t\"]; };", 3,
 	    "unknown store 'db'");
 	one(STEP("") "app = { stop = [\"x\"]; };", 3, "go together");
