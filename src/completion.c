@@ -5,6 +5,7 @@
 
 #include "backup.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/path.h"
@@ -163,14 +164,29 @@ static struct json_object *rollback(struct run *r)
 	return o;
 }
 
+/* of all but the sum, in the order of the keys */
+static void digest_of(struct json_object *o, char *ret)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	json_print(o, &text);
+	blake2_of(text.buf, text.len, ret);
+}
+
 struct json_object *completion_json(struct run *r)
 {
+	char digest[BLAKE2_TEXT_SIZE];
 	struct json_object *o = json_object_new_object();
 	struct json_object *count = counts(r), *verify = verification(r);
 
 	json_set_str(o, "plan", json_get_str(r->begun, "plan", ""));
 	json_set_str(o, "from", json_get_str(r->begun, "from", ""));
 	json_set_str(o, "to", json_get_str(r->begun, "to", ""));
+	json_set_str(o, "plan_digest",
+		     json_get_str(r->begun, "plan_digest", ""));
+	if (json_get(r->facts, "environment"))
+		json_set_str(o, "environment",
+			     json_get_str(r->facts, "environment", ""));
 	json_set_str(o, "run", r->id);
 	json_set_bytes(o, "root", r->sd->root);
 	json_set_str(o, "result", run_state_name(r->state));
@@ -185,7 +201,20 @@ struct json_object *completion_json(struct run *r)
 	add(o, "backup", backup(r));
 	add(o, "rollback", rollback(r));
 	add(o, "verification", verify);
+	digest_of(o, digest);
+	json_set_str(o, "sum", digest);
 	return o;
+}
+
+bool completion_sum_is_right(struct json_object *o)
+{
+	_cleanup_free_ char *sum = xstrdup(json_get_str(o, "sum", ""));
+	char digest[BLAKE2_TEXT_SIZE];
+
+	json_object_object_del(o, "sum");
+	digest_of(o, digest);
+	json_set_str(o, "sum", sum);
+	return !strcmp(sum, digest);
 }
 
 /* --- as text --- */

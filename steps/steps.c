@@ -6,6 +6,7 @@
 const struct step_ops *const step_kinds[] = {
 	&check_absent_ops,
 	&check_command_ops,
+	&check_completed_ops,
 	&check_exists_ops,
 	&check_json_ops,
 	&check_jsonl_ops,

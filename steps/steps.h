@@ -33,6 +33,7 @@ extern const struct step_ops write_ops;
 
 extern const struct step_ops check_absent_ops,
 	check_command_ops,
+	check_completed_ops,
 	check_exists_ops,
 	check_json_ops,
 	check_jsonl_ops,

@@ -35,12 +35,14 @@ dump()
 	--events 1000 --publishes 200 --database "$DATABASE_URL"
 dump >"$tmp/before"
 run_is 0 'lint' "$UPSHIFT" lint "$plan"
-run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run
+run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run \
+	--set environment=staging
 dump >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'changes nothing'
 
 # up to the signatures, which may take days
-run_is 8 'a run' "$UPSHIFT" run "$plan" --root "$root" --batch --yes
+run_is 8 'a run' "$UPSHIFT" run "$plan" --root "$root" --batch --yes \
+	--set environment=staging
 like "$out$err" "waits for the signature of 'product'" 'waits for people'
 run_is 8 'one of two' "$UPSHIFT" resume --root "$root" --batch \
 	--approve 'product:Ada Lovelace'

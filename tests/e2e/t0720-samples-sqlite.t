@@ -30,7 +30,8 @@ tree()
 
 go()
 {
-	"$UPSHIFT" run "$plans/$name/$name-sqlite.plan" --root "$root" --batch --yes
+	"$UPSHIFT" run "$plans/$name/$name-sqlite.plan" --root "$root" --batch \
+		--yes "$@"
 }
 
 on()
@@ -50,7 +51,7 @@ dry()
 {
 	run_is 0 "$name: lint" "$UPSHIFT" lint "$plans/$name/$name-sqlite.plan"
 	run_is 9 "$name: a dry run" "$UPSHIFT" run \
-		"$plans/$name/$name-sqlite.plan" --root "$root" --dry-run
+		"$plans/$name/$name-sqlite.plan" --root "$root" --dry-run "$@"
 	like "$out" 'CREATE TABLE' "$name: shows the statements"
 	tree >"$tmp/after"
 	file_is "$tmp/after" "$tmp/before" "$name: a dry run changes nothing"
@@ -152,12 +153,14 @@ filled()
 small="--campaigns 50 --events 1000 --publishes 200"
 # shellcheck disable=SC2086 # words
 new intelligence-core $small
-dry
-run_is 8 'intelligence-core' go
+dry --set environment=staging
+run_is 8 'intelligence-core' go --set environment=staging
 like "$out$err" "waits for the signature of 'product'" 'waits for people'
 run_is 8 'one of two' on --approve product:Ada
 run_is 0 'and the other' on --approve operations:Bob
 filled 'a run'
+run_is 0 'the record of staging' "$UPSHIFT" report --root "$root" \
+	--completion "$tmp/staging.json"
 sqlite3 "$root/data/app.db" "INSERT INTO IntelligenceEvent (id, eventType,
 	entityType, entityId, createdAt) VALUES ('late', 'x', 'x', 'x',
 	strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+3 days'))"
@@ -166,10 +169,24 @@ like "$out$err" 'future_events' 'is named'
 sqlite3 "$root/data/app.db" "DELETE FROM IntelligenceEvent WHERE id = 'late'"
 back 'a run'
 
+# production: the record of a run that was rolled back is none
+run_is 1 'production' go --set environment=production
+like "$out" "there is no completion record of 'staging'" 'comes after staging'
+run_is 1 'production' go --set environment=production \
+	--set "record=$tmp/staging.json"
+like "$out" 'is not complete .rolled-back.' 'not after a rollback'
+mv "$root" "$tmp/staging"
+# shellcheck disable=SC2086 # words
+new intelligence-core $small
+run_is 8 'production' go --set environment=production \
+	--set "record=$tmp/staging.json"
+like "$out" "check C00: ok, run .... in 'staging' is complete" \
+	'with a record of data that are not here'
+
 for n in 150 450; do
 	# shellcheck disable=SC2086 # words
 	new intelligence-core $small
-	UPSHIFT_TEST_FAULT=any:$n:kill go >"$tmp/kill" 2>&1
+	UPSHIFT_TEST_FAULT=any:$n:kill go --set environment=staging >"$tmp/kill" 2>&1
 	is $? 137 "core killed at change $n"
 	run_is 8 "core killed at change $n: goes on" on
 	run_is 0 "core killed at change $n: signed" on --approve product:Ada \
