@@ -58,7 +58,6 @@ struct step_ctx {
 	enum event_phase phase;
 	const struct effects *effects;  /* resolved, while applying */
 	struct strvec stages;      /* directories made by step_stage() */
-	struct strvec leases;      /* stores on servers that are ours now */
 	struct engine_meter meter;
 	struct part_meter parts[STEP_PARTS_MAX];
 	size_t part_n;
@@ -78,6 +77,7 @@ struct engine {
 	struct run *run;           /* NULL in a check or a dry run */
 	bool own_run;
 	struct control *control;
+	struct engine_leases *leases; /* or NULL */
 	struct notices *notices;   /* messages on their way, or NULL */
 	int inhibit_fd;            /* of inhibit_begin(), -1: none */
 	volatile sig_atomic_t cancel;
@@ -134,10 +134,20 @@ bool engine_has_changed(const struct engine *e);
 void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 		   enum event_phase phase);
 void step_ctx_release(struct step_ctx *c);
-/* step-store.c: gives back what step_store() obtained */
-void step_ctx_end_leases(struct step_ctx *c);
 /* the step's id, or "app" */
 const char *step_ctx_id(struct step_ctx *c);
+
+/* --- engine-lease.c --- */
+struct store;
+/* of all servers that the plan writes to */
+int engine_leases_begin(struct engine *e, struct error *err);
+/* The plan is ours to run at this store until engine_leases_end(); -EBUSY
+   (ERR_LOCKED): somebody else does. */
+int engine_lease(struct engine *e, const char *name, struct store *s,
+		 struct error *err);
+/* somebody has taken one over, after we had been away for too long */
+bool engine_lease_lost(const struct engine *e, struct error *err);
+void engine_leases_end(struct engine *e);
 
 /* --- engine-ask.c --- */
 /* as ask_fn; more (taken over, may be NULL): what a front end may want to show

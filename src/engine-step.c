@@ -334,6 +334,8 @@ static int call_apply(struct engine *e, int i, struct error *err)
 		c.effects = &eff;
 		engine_meter_begin(&c.meter);
 		ret = s->ops->apply(s, &c, err);
+		if (ret < 0 && engine_lease_lost(e, err))
+			ret = -EBUSY;
 		step_ctx_release(&c);
 	}
 	if (w && (ret >= 0 || err->code != ERR_CANCELLED)) {

@@ -189,6 +189,8 @@ int engine_undo_step(struct engine *e, int index, const char *aside,
 	step_ctx_init(&c, e, s, PHASE_ROLLBACK);
 	if (s->ops->undo && !rollback_passes_over(e, index))
 		ret = s->ops->undo(s, &c, err);
+	if (ret < 0 && engine_lease_lost(e, err))
+		ret = -EBUSY;
 	if (ret >= 0)
 		ret = undo_paths(e, index, aside, &c, err);
 	step_ctx_release(&c);

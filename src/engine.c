@@ -67,6 +67,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	part(e);
+	engine_leases_end(e);
 	if (e->own_run)
 		run_free(e->run);
 	error_release(&e->err);
@@ -217,6 +218,7 @@ static int finish(struct engine *e, const char *verb, int exit)
 {
 	struct error err = ERROR_INIT;
 
+	engine_leases_end(e);
 	record_end(e, &exit);
 	if (error_is_set(&e->err) && exit != EXIT_STOPPED && !e->told)
 		engine_emit_error(e, NULL, &e->err, NULL,
@@ -275,6 +277,8 @@ static int drive(struct engine *e)
 		if (ret)
 			return ret;
 	}
+	if (engine_leases_begin(e, &e->err) < 0)
+		return engine_exit_of(e, &e->err);
 	ret = engine_phase_backup(e);
 	if (ret)
 		return ret;

@@ -48,7 +48,6 @@ void step_ctx_release(struct step_ctx *c)
 	for (size_t i = 0; i < c->stages.n; i++)
 		drop_stage(c, c->stages.v[i]);
 	strvec_release(&c->stages);
-	step_ctx_end_leases(c);
 	for (size_t i = 0; i < c->part_n; i++)
 		free(c->parts[i].name);
 	if (c->e->run && c->index >= 0 && c->e->run->fd >= 0 &&
@@ -140,7 +139,8 @@ void step_log(struct step_ctx *c, const char *stream, const char *text,
 
 bool step_cancelled(struct step_ctx *c)
 {
-	return engine_cancelled(c->e) == ENGINE_CANCEL_NOW;
+	return engine_cancelled(c->e) == ENGINE_CANCEL_NOW ||
+	       engine_lease_lost(c->e, NULL);
 }
 
 int step_run_dir(struct step_ctx *c)

@@ -9,8 +9,6 @@
 #include "engine-internal.h"
 #include "store.h"
 
-#define LEASE_S 900
-#define RELEASE_MS 3000
 
 static int tick(void *ctx)
 {
@@ -35,41 +33,6 @@ static void fill_options(struct step_ctx *c, const struct plan_store *s,
 	o->allow_plaintext = s->allow_plaintext;
 }
 
-/*
- * Others reach a server too: one run of a plan at a time. The row says so for
- * a while behind the last step_store(), for a run that was killed as well, and
- * the same run has it again at once.
- */
-static int obtain_lease(struct step_ctx *c, const char *name, struct store *s,
-			struct error *err)
-{
-	int r = store_lease(s, c->e->plan->name, c->e->run->id, LEASE_S, NULL,
-			    err);
-
-	if (r == 0 && !strvec_has(&c->leases, name))
-		strvec_push(&c->leases, name);
-	return r;
-}
-
-/* Nobody waits for ever for a row that could not be removed. */
-void step_ctx_end_leases(struct step_ctx *c)
-{
-	for (size_t i = 0; i < c->leases.n; i++) {
-		const struct plan_store *s = plan_find_store(c->e->plan,
-							     c->leases.v[i]);
-		_cleanup_store_ struct store *open = NULL;
-		struct store_options o;
-
-		fill_options(c, s, &o);
-		o.tick = NULL;
-		o.connect_ms = o.lock_ms = o.statement_ms = RELEASE_MS;
-		if (store_open(s->url, &o, &open, NULL) == 0)
-			(void)store_lease_end(open, c->e->plan->name,
-					      c->e->run->id, NULL);
-	}
-	strvec_release(&c->leases);
-}
-
 int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 		       double timeout_s, struct store **ret, struct error *err)
 {
@@ -92,7 +55,7 @@ int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 	if (r >= 0)
 		r = store_open(s->url, &o, &open, err);
 	if (r >= 0 && !o.read_only && s->kind == PLAN_STORE_PG)
-		r = obtain_lease(c, name, open, err);
+		r = engine_lease(c->e, name, open, err);
 	if (r < 0)
 		error_prefix(err, _("store '%s'"), name);
 	else

@@ -276,7 +276,7 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
  * be cancelled. In a check or a dry run it is read_only whatever is asked for.
  * A database that is not there is made where it may be written. timeout_s: of
  * one statement; 0: what the plan says for all. On a server the run takes the
- * lease of the plan (store_lease()) when it may write, until the step ends.
+ * lease of the plan (store_lease()) when it may write, until the process ends.
  */
 struct store;
 int step_store(struct step_ctx *c, const char *name, bool read_only,
