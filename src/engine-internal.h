@@ -223,8 +223,14 @@ int engine_probe(struct engine *e, int i, enum step_probe *ret,
 int engine_put_back(struct engine *e, int i, struct error *err);
 /* the whole of one step, wherever it stands, to `verified` */
 int engine_do_step(struct engine *e, int i, struct error *err);
+/* the step did more of the same: what it left now, and `verified` */
+int engine_reapplied(struct engine *e, int i, struct error *err);
 /* the step's child is not running any more, or an error */
 int engine_wait_children(struct engine *e, struct error *err);
+
+/* --- engine-retry.c --- */
+/* an exit status; *r has what became of them */
+int engine_retry_step(struct engine *e, const char *id, struct step_retry *r);
 
 /* --- engine-watch.c: what a command changed that was not declared --- */
 struct watch;

@@ -507,6 +507,15 @@ static int recover(struct engine *e, int i, bool *done, struct error *err)
 	return engine_put_back(e, i, err);
 }
 
+int engine_reapplied(struct engine *e, int i, struct error *err)
+{
+	const struct run_step *rs = rs_of(e, i);
+	int ret = record_applied(e, i, rs->already, rs->elapsed_s, err);
+
+	return ret < 0 ? ret : run_record_step(e->run, rs->id, STEP_VERIFIED,
+					       NULL, err);
+}
+
 /* The whole of one step, wherever it stands. */
 int engine_do_step(struct engine *e, int i, struct error *err)
 {

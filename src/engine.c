@@ -219,7 +219,9 @@ static int finish(struct engine *e, const char *verb, int exit)
 	struct error err = ERROR_INIT;
 
 	engine_leases_end(e);
-	record_end(e, &exit);
+	/* a retry leaves the run as it is */
+	if (strcmp(verb, "retry-rejects"))
+		record_end(e, &exit);
 	if (error_is_set(&e->err) && exit != EXIT_STOPPED && !e->told)
 		engine_emit_error(e, NULL, &e->err, NULL,
 			engine_has_changed(e) ?
@@ -493,4 +495,12 @@ int engine_rollback(struct engine *e, struct run *run, const char *point)
 	if (!ret)
 		ret = engine_rollback_to(e, point);
 	return finish(e, "rollback", ret);
+}
+
+int engine_retry(struct engine *e, struct run *run, const char *id,
+		 struct step_retry *r)
+{
+	e->run = run;
+	introduce(e);
+	return finish(e, "retry-rejects", engine_retry_step(e, id, r));
 }

@@ -83,6 +83,16 @@ const char *engine_set_scenario(struct engine *e,
 				const struct plan_scenario *s);
 /* point: "start", "CP2", "R1" */
 int engine_rollback(struct engine *e, struct run *run, const char *point);
+/*
+ * Records that step `id` refused go again: as they are where they came from, or
+ * as they were mended (r->text). Exit 0: none is left, 3: some are. Or they are
+ * told, a JSON line each; run read-only.
+ */
+struct step_retry;
+int engine_retry(struct engine *e, struct run *run, const char *id,
+		 struct step_retry *r);
+int engine_rejects(struct engine *e, struct run *run, const char *id,
+		   struct strbuf *out);
 /* the checks alone, against the world as it is; no state is made */
 int engine_check(struct engine *e);
 /* what each step would do; no state, no command, no write */

@@ -13,6 +13,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
+#include "records-retry.h"
 #include "store-sql.h"
 
 #define CHUNK 20000u
@@ -310,54 +311,104 @@ static int drop(const struct records_job *job, struct store *s,
 	return MIN(ret, 0);
 }
 
-/* the rows of this job in one of our tables */
-static int forget_in(const char *marks, struct store *s, const char *table,
-		     struct error *err)
+/* the rejects of this job */
+static int forget_rejects(const char *marks, struct store *s,
+			  struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	int ret = store_columns(s, table, &cols, err);
+	int ret = store_columns(s, "_upshift_reject", &cols, err);
 
 	if (ret <= 0)
 		return ret;
-	strbuf_addf(&sql, "DELETE FROM %s WHERE step = $1", table);
 	store_batch_clear(&args, 1);
 	records_add_text(&args, marks);
-	ret = store_exec(s, sql.buf, &args, NULL, err);
+	ret = store_exec(s, "DELETE FROM _upshift_reject WHERE step = $1",
+			 &args, NULL, err);
 	return MIN(ret, 0);
 }
 
-/* the positions last: until then it can be begun again */
+/* that it is undone, and only our own tables are left to go */
+static char *undone_mark(const char *marks)
+{
+	return xasprintf("%s/undone", marks);
+}
+
+/* all at once: until then it can be begun again, and behind it there is
+   nothing to begin */
+static int forget_marks(const char *marks, struct store *s, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_free_ char *end = records_end_mark(marks);
+	_cleanup_free_ char *retry = records_retry_mark(marks);
+	_cleanup_free_ char *undone = undone_mark(marks);
+	int ret;
+
+	store_batch_clear(&args, 4);
+	records_add_text(&args, marks);
+	records_add_text(&args, end);
+	records_add_text(&args, retry);
+	records_add_text(&args, undone);
+	ret = store_exec(s, "DELETE FROM _upshift_range WHERE step IN "
+			 "($1, $2, $3, $4)", &args, NULL, err);
+	return MIN(ret, 0);
+}
+
 static int forget(const struct records_job *job, struct store *s,
 		  struct error *err)
 {
-	_cleanup_free_ char *end = records_end_mark(job->marks);
-	int ret = drop(job, s, "undo", err);
+	_cleanup_free_ char *undone = undone_mark(job->marks);
+	const struct store_mark m = { .step = undone, .pos = "" };
+	int ret = store_mark(s, &m, NULL, err);
 
+	if (ret == 0)
+		ret = drop(job, s, "undo", err);
 	if (ret == 0)
 		ret = drop(job, s, "back", err);
 	if (ret == 0)
-		ret = forget_in(job->marks, s, "_upshift_reject", err);
-	if (ret == 0)
-		ret = forget_in(end, s, "_upshift_range", err);
-	return ret < 0 ? ret : forget_in(job->marks, s, "_upshift_range", err);
+		ret = forget_rejects(job->marks, s, err);
+	return ret < 0 ? ret : forget_marks(job->marks, s, err);
+}
+
+/* > 0: there is a mark of this name */
+static int marked(struct store *to, char *name, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int ret = store_marks(to, name, &b, err);
+
+	free(name);
+	return ret;
+}
+
+static int rows_back(struct records_back *k, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
+	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", k->job->id);
+	int ret = store_columns(k->w.to, table, &cols, err);
+	bool by_table = ret > 0 || k->job->undo;
+
+	if (ret > 0)
+		ret = by_undo_table(k, err);
+	/* it may be of rows that were tried again, and no others */
+	if (ret == 0 && by_table) {
+		ret = marked(k->w.to, records_retry_mark(k->job->marks), err);
+		by_table = ret == 0;
+	}
+	if (ret >= 0 && !by_table && !k->job->sql_n)
+		ret = records_back_by_source(k, err);
+	return MIN(ret, 0);
 }
 
 static int go_back(struct records_back *k, struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
-	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", k->job->id);
 	struct records_state st;
 	int ret = records_copy_state(k->job, k->w.to, &st, err);
 
 	if (ret < 0 || !st.begun)
 		return ret < 0 ? ret : drop(k->job, k->w.to, "undo", err);
-	ret = store_columns(k->w.to, table, &cols, err);
-	if (ret > 0)
-		ret = by_undo_table(k, err);
-	else if (ret == 0 && !k->job->undo && !k->job->sql_n)
-		ret = records_back_by_source(k, err);
+	ret = marked(k->w.to, undone_mark(k->job->marks), err);
+	if (ret == 0)
+		ret = rows_back(k, err);
 	return ret < 0 ? ret : forget(k->job, k->w.to, err);
 }
 

@@ -102,6 +102,9 @@ int records_reject_setup(struct records_run *run, struct store *to,
 /* in the transaction; row of w->out, or < 0: w->bad_key */
 int records_reject(struct records_worker *w, int row, const char *sqlstate,
 		   const struct error *why, struct error *err);
+/* {"column": "text", ...} of a row of w->out, as it would have been written */
+void records_reject_text(const struct records_worker *w, uint32_t row,
+			 struct strbuf *out);
 int records_reject_count(struct store *to, const char *marks, uint64_t *ret,
 			 struct error *err);
 

@@ -35,9 +35,8 @@ int records_reject_setup(_unused_ struct records_run *run, struct store *to,
 		"PRIMARY KEY (step, key))", err);
 }
 
-/* {"column": "text", ...} as it would have been written */
-static void record_text(const struct records_worker *w, uint32_t row,
-			struct strbuf *out)
+void records_reject_text(const struct records_worker *w, uint32_t row,
+			 struct strbuf *out)
 {
 	const struct store_shape *to = &w->run->job->to;
 
@@ -51,6 +50,14 @@ static void record_text(const struct records_worker *w, uint32_t row,
 		strbuf_addch(out, ':');
 		if (!p) {
 			strbuf_addstr(out, "null");
+		} else if (c->type == STORE_INT && n <= 15) {
+			strbuf_add(out, p, n);
+		} else if (c->type == STORE_BOOL) {
+			strbuf_addstr(out, *p == 't' ? "true" : "false");
+		} else if (c->type == STORE_BYTES) {
+			strbuf_addstr(out, "{\"bytes\":");
+			json_text_encode(p, n, out);
+			strbuf_addch(out, '}');
 		} else if (utf8_valid(p, n) && !memchr(p, 0, n)) {
 			json_text_encode(p, n, out);
 		} else {
@@ -79,7 +86,7 @@ int records_reject(struct records_worker *w, int row, const char *sqlstate,
 	else
 		strbuf_addstr(&key, w->bad_key);
 	if (whole)
-		record_text(w, (uint32_t)row, &record);
+		records_reject_text(w, (uint32_t)row, &record);
 	store_batch_clear(&args, 5);
 	records_add_text(&args, job->marks);
 	records_add_text(&args, key.buf);

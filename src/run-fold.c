@@ -321,7 +321,8 @@ static void fold_process(struct run *r, struct json_object *rec)
 {
 	const char *verb = json_get_str(rec, "verb", "");
 
-	if (!strcmp(verb, "rollback"))
+	/* neither goes forward */
+	if (!strcmp(verb, "rollback") || !strcmp(verb, "retry-rejects"))
 		return;
 	r->exit = 0;
 	set_str(&r->failed_phase, NULL);

@@ -271,8 +271,8 @@ static int prepare(const struct step *s, struct step_ctx *ctx,
 	return ret < 0 ? ret : decide_undo(j, to, err);
 }
 
-static int ready(const struct step *s, struct step_ctx *ctx,
-		 struct step_records_job *j, struct error *err)
+int step_records_ready(const struct step *s, struct step_ctx *ctx,
+		       struct step_records_job *j, struct error *err)
 {
 	unsigned int tried = 0;
 	int ret;
@@ -301,6 +301,38 @@ static int run_job(const struct step *s, struct step_ctx *ctx,
 	return ret;
 }
 
+int step_records_count(const struct step *s, struct step_ctx *ctx,
+		       const struct step_records_job *j, uint64_t gone,
+		       struct error *err)
+{
+	const struct records_step *m = s->priv;
+	struct json_object *o = json_object_new_object();
+	struct json_object *was = step_get_fact(ctx, "result");
+	_cleanup_store_ struct store *to = NULL;
+	struct records_state st = { .rows = 0 };
+	int ret = step_store(ctx, m->to.store->name, true, &to, err);
+
+	if (ret == 0)
+		ret = records_copy_state(&j->job, to, &st, err);
+	json_set_str(o, "count", m->to.set);
+	json_set_int(o, "before", (int64_t)st.rows);
+	gone += was ? (uint64_t)json_get_int(was, "gone", 0) : 0;
+	json_set_int(o, "after", (int64_t)(st.rows - st.rejected - gone));
+	json_set_int(o, "gone", (int64_t)gone);
+	json_set_int(o, "bad", (int64_t)st.rejected);
+	if (ret < 0) {
+		json_object_put(o);
+		return ret;
+	}
+	if (st.rejected || was)
+		ret = step_records_keep_rejects(s, ctx, st.rejected, err);
+	if (ret < 0) {
+		json_object_put(o);
+		return ret;
+	}
+	return step_set_fact(ctx, "result", o, err);
+}
+
 int step_records_apply(const struct step *s, struct step_ctx *ctx,
 		       struct error *err)
 {
@@ -308,9 +340,11 @@ int step_records_apply(const struct step *s, struct step_ctx *ctx,
 	struct records_result res = { .rows = 0 };
 	int ret;
 
-	ret = ready(s, ctx, &j, err);
+	ret = step_records_ready(s, ctx, &j, err);
 	if (ret == 0)
 		ret = run_job(s, ctx, &j, &res, err);
+	if (ret == 0)
+		ret = step_records_count(s, ctx, &j, 0, err);
 	if (ret == 0 && res.rejected)
 		step_warn(ctx, ngettext("%ju row was refused and stands in "
 					"'_upshift_reject'",

@@ -79,6 +79,19 @@ int step_records_drop_query(const struct step *s, struct step_ctx *ctx,
 			    const struct step_records_job *j,
 			    struct error *err);
 
+/* all that a job needs to go, or to go on; the lease is ours then */
+int step_records_ready(const struct step *s, struct step_ctx *ctx,
+		       struct step_records_job *j, struct error *err);
+/* what went through and what was refused, into the journal; refused rows as
+   JSON lines into the directory of the run. gone: of those, left the source */
+int step_records_count(const struct step *s, struct step_ctx *ctx,
+		       const struct step_records_job *j, uint64_t gone,
+		       struct error *err);
+
+/* --- step-records-retry.c --- */
+int step_records_keep_rejects(const struct step *s, struct step_ctx *ctx,
+			      uint64_t n, struct error *err);
+
 /* progress and throttle: the callbacks of a job */
 struct records_watch {
 	struct step_ctx *ctx;
@@ -108,6 +121,10 @@ int step_records_undo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);
 int step_records_rows(const struct step *s, struct step_ctx *ctx,
 		      struct step_rows *ret, struct error *err);
+int step_records_rejects(const struct step *s, struct step_ctx *ctx,
+			 struct strbuf *out, struct error *err);
+int step_records_retry(const struct step *s, struct step_ctx *ctx,
+		       struct step_retry *r, struct error *err);
 bool step_records_undoable(const struct step *s);
 void step_records_release(struct step *s);
 

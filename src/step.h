@@ -107,6 +107,16 @@ struct step_rows {
 	uint64_t brought, changed;   /* were not there before; were */
 };
 
+/* What was refused, and tried again. */
+struct step_retry {
+	const char *text;            /* as somebody mended it; NULL: it is read
+					again from where it came */
+	size_t len;
+	uint64_t passed;
+	uint64_t gone;               /* not there any more */
+	uint64_t left;
+};
+
 struct step_ops {
 	const char *name;
 	unsigned int flags;          /* enum step_kind_flags */
@@ -145,6 +155,13 @@ struct step_ops {
 	/* STEP_ROWS: what it left there that is still so; reads alone */
 	int (*rows)(const struct step *s, struct step_ctx *ctx,
 		    struct step_rows *ret, struct error *err);
+	/* records that were refused, as JSON lines; reads alone. NULL: the kind
+	   keeps none */
+	int (*rejects)(const struct step *s, struct step_ctx *ctx,
+		       struct strbuf *out, struct error *err);
+	/* the same again, each once; durable on return */
+	int (*retry)(const struct step *s, struct step_ctx *ctx,
+		     struct step_retry *r, struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
 	void (*release)(struct step *s);

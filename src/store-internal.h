@@ -23,6 +23,7 @@ struct store_ops {
 	int (*begin)(struct store *s, bool write, struct error *err);
 	int (*commit)(struct store *s, struct error *err);
 	void (*abort)(struct store *s);
+	/* after and until the same text (pointer): the row with that key */
 	int (*scan)(struct store *s, const struct store_shape *shape,
 		    const char *after, const char *until, uint32_t limit,
 		    struct store_batch *b, struct error *err);

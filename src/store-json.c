@@ -108,10 +108,12 @@ static int range_of(struct json_store *q, const struct store_shape *shape,
 	if (ret == 0) {
 		const char *keys = q->keys.buf;
 
-		r->i = after ? json_index_seek(q, &q->index, keys + lo, true) :
+		bool past = after != until;
+
+		r->i = after ? json_index_seek(q, &q->index, keys + lo, past) :
 		       0;
 		r->k = after ? json_index_seek(q, &q->pending, keys + lo,
-					       true) : 0;
+					       past) : 0;
 		r->end = until ? json_index_seek(q, &q->index, keys + hi,
 						 true) : q->index.n;
 		r->kend = until ? json_index_seek(q, &q->pending, keys + hi,

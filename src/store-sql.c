@@ -91,10 +91,10 @@ void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
 	}
 	if (after) {
 		strbuf_addstr(sb, glue);
-		add_bound(sb, shape, ">", 1);
+		add_bound(sb, shape, after == until ? "=" : ">", 1);
 		glue = " AND ";
 	}
-	if (until) {
+	if (until && until != after) {
 		strbuf_addstr(sb, glue);
 		add_bound(sb, shape, "<=", after ? shape->nkey + 1 : 1);
 	}
@@ -107,7 +107,7 @@ int store_sql_range(const struct store *s, const struct store_shape *shape,
 	const char *const keys[] = { after, until };
 
 	store_batch_clear(args, shape->nkey);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < (after == until ? 1 : 2); i++)
 		if (keys[i] && store_key_cells(keys[i], args) < 0)
 			return error_set(err, ERR_STORE, -EINVAL,
 				_("%s: '%s' is no key of '%s'"),

@@ -188,6 +188,19 @@ int store_scan(struct store *s, const struct store_shape *shape,
 	return (int)b->nrow;
 }
 
+int store_get(struct store *s, const struct store_shape *shape,
+	      const char *key, struct store_batch *b, struct error *err)
+{
+	int ret;
+
+	check_shape(shape);
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, shape->ncol);
+	/* two: one that is there twice is no key */
+	ret = s->ops->scan(s, shape, key, key, 2, b, err);
+	return MIN(ret, 1);
+}
+
 static void need_write(const struct store *s)
 {
 	if (!s->in_tx || !s->writes)

@@ -267,6 +267,9 @@ unsigned int store_delay_ms(unsigned int lost);
 int store_scan(struct store *s, const struct store_shape *shape,
 	       const char *after, const char *until, uint32_t limit,
 	       struct store_batch *b, struct error *err);
+/* The row with this key, if the shape has it: 1 or 0. */
+int store_get(struct store *s, const struct store_shape *shape,
+	      const char *key, struct store_batch *b, struct error *err);
 /* Rows from .. from + n of b, whose columns are those of shape; inside a
    transaction. Returns how many were new or changed. */
 int store_put(struct store *s, const struct store_shape *shape,

@@ -24,6 +24,8 @@ const struct step_ops copy_records_ops = {
 	.apply = step_records_apply,
 	.verify = step_records_verify,
 	.undo = step_records_undo,
+	.rejects = step_records_rejects,
+	.retry = step_records_retry,
 	.rows = step_records_rows,
 	.release = step_records_release,
 };

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* resume, rollback, verify: what is done with a run that is there */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
@@ -16,6 +18,8 @@
 #include "rollback-text.h"
 #include "session.h"
 #include "text.h"
+
+#define MENDED_MAX (256u << 20)
 
 struct job {
 	struct session s;
@@ -235,6 +239,68 @@ static int exec_verify(const struct options *o,
 	ret = engine_verify(j.e, j.s.run, (enum engine_level)level);
 	return job_end(&j, engine_stream_end(j.e, "verify", ret));
 }
+
+/* --- retry-rejects --- */
+
+static int read_mended(const char *path, struct strbuf *text)
+{
+	int ret = fs_read_file(AT_FDCWD, path, MENDED_MAX, text);
+	struct error err = ERROR_INIT;
+
+	if (ret >= 0)
+		return 0;
+	(void)error_errno(&err, ERR_USAGE, ret, _("cannot read '%s'"), path);
+	say_error(&err);
+	error_release(&err);
+	return 64;
+}
+
+static int list_rejects(struct job *j, const char *step)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	int ret = engine_rejects(j->e, j->s.run, step, &out);
+
+	if (ret)
+		say_error(engine_error(j->e));
+	else if (out.len) {
+		strbuf_set_len(&out, out.len - 1);
+		(void)out_line(out.buf);
+	}
+	return ret;
+}
+
+static int exec_retry(const struct options *o,
+		      const struct step_ops *const *kinds)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct step_retry r = { .text = NULL };
+	struct job j;
+	int ret;
+
+	if (!o->args.n)
+		return say_refused(ERR_USAGE, _("which step?"),
+				   "upshift retry-rejects STEP");
+	ret = o->file ? read_mended(o->file, &text) : 0;
+	if (ret)
+		return ret;
+	if (o->file) {
+		r.text = text.buf;
+		r.len = text.len;
+	}
+	ret = job_begin(&j, o, kinds, !o->list);
+	if (ret)
+		return job_end(&j, ret);
+	return job_end(&j, o->list ? list_rejects(&j, o->args.v[0]) :
+		       engine_retry(j.e, j.s.run, o->args.v[0], &r));
+}
+
+const struct command cmd_retry = {
+	.name = "retry-rejects",
+	.usage = "STEP [--file FILE] [--list] [--run ID]",
+	.summary = N_("try records again that a step refused"),
+	.max_args = 1,
+	.exec = exec_retry,
+};
 
 const struct command cmd_resume = {
 	.name = "resume",

@@ -22,6 +22,7 @@ const struct command *const commands[] = {
 	&cmd_resume,
 	&cmd_rollback,
 	&cmd_verify,
+	&cmd_retry,
 	&cmd_attach,
 	&cmd_list,
 	&cmd_report,

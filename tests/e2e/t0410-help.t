@@ -6,7 +6,7 @@
 
 run_is 0 'help' "$UPSHIFT" help
 general=$out
-for command in run check status resume rollback verify attach list report lint \
+for command in run check status resume rollback verify retry-rejects attach list report lint \
 	explain forget support-bundle help; do
 	like "$general" "^  $command " "$command is listed"
 	run_is 0 "help $command" "$UPSHIFT" help "$command"

@@ -117,7 +117,7 @@ plan "$copy bad_records = \"quarantine\"; max_bad = 4; }"
 run_is 3 'quarantined: done with a warning' go
 like "$out" '4 rows were refused' 'and says so'
 is "$(sql "SELECT count(*) FROM dst")" 1996 'all others are there'
-is "$(sql "SELECT sqlstate, key FROM _upshift_reject ORDER BY length(key)" | tr '\n' ' ')" \
+is "$(sql "SELECT sqlstate, key FROM _upshift_reject ORDER BY length(key), key" | tr '\n' ' ')" \
 	'23514|[1] 23514|[999] 23514|[1000] 23514|[2000] ' 'and where they are'
 back 'quarantine'
 

@@ -159,7 +159,7 @@ static void poisoned(void **state, const char *from, const char *to, int n)
 	rows_at(&w, to, "SELECT count(*) FROM _upshift_reject WHERE step = "
 		"'run/t' AND sqlstate = '23514'", "11");
 	rows_at(&w, to, "SELECT record FROM _upshift_reject WHERE key = "
-		"'[77]'", "{\"id\":\"77\",\"name\":\"name 77\",\"v\":\"bad\"}");
+		"'[77]'", "{\"id\":77,\"name\":\"name 77\",\"v\":\"bad\"}");
 	world_release(&w);
 }
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "records-retry.h"
 
 static struct pg_server server;
 static bool has_server;
@@ -294,6 +295,60 @@ static void test_poisoned(void **state)
 	}
 }
 
+static int do_retry(struct world *w, struct error *err)
+{
+	struct records_retried r;
+	int ret = records_retry(&w->job, NULL, NULL, &r, err);
+
+	records_retried_release(&r);
+	return ret < 0 ? ret : r.left ? -EINVAL : 0;
+}
+
+static long long mended(struct world *w)
+{
+	_cleanup_store_ struct store *s = open_url(w->job.to_url,
+						   w->scratch->fd);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	assert_int_equal(store_exec(s, "SELECT count(*) FROM dst WHERE v = "
+				    "'good'", NULL, &b, NULL), 1);
+	return atoll(b.buf);
+}
+
+/* many that were refused are mended, and tried again by one that is killed */
+static void retried(void **state, const char *from, const char *to)
+{
+	struct records_result r;
+	struct world w;
+
+	world_init(&w, *state, &server, from, to, 1200);
+	sql_at(&w, to, "DROP TABLE dst");
+	sql_at(&w, to, "CREATE TABLE dst (id bigint, name text, v text "
+	       "CHECK (v <> 'bad'))");
+	sql_at(&w, from, "UPDATE src SET v = 'bad' WHERE id % 2 = 0");
+	w.job.batch = 50;
+	w.job.quarantine = true;
+	w.job.max_bad = 600;
+	world_copy(&w, &r);
+	assert_int_equal(r.rejected, 600);
+	sql_at(&w, from, "UPDATE src SET v = 'good' WHERE v = 'bad'");
+	for (int i = 0; i < 5; i++)
+		kill_behind(&w, start(&w, do_retry), mended(&w) + 1, mended);
+	await_copy(start(&w, do_retry));
+	rows_at(&w, to, "SELECT count(*) FROM _upshift_reject", "0");
+	assert_copied(&w, 1200);
+	world_release(&w);
+}
+
+static void test_retried(void **state)
+{
+	retried(state, A, B);
+	if (has_server) {
+		retried(state, server.url, server.url);
+		retried(state, A, server.url);
+	}
+}
+
 /* the server goes, at once and in order, and comes back */
 static void test_server(void **state)
 {
@@ -353,6 +408,7 @@ int main(void)
 		with_scratch(test_backfill_killed),
 		with_scratch(test_undo_killed),
 		with_scratch(test_poisoned),
+		with_scratch(test_retried),
 		with_scratch(test_rivals),
 		with_scratch(test_server),
 		with_scratch(test_connections),
