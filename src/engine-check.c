@@ -12,6 +12,28 @@
 #include "base/xalloc.h"
 #include "engine-internal.h"
 
+const char *engine_check_hint(const struct engine *e, const struct step *s,
+			      const struct check_result *r)
+{
+	return r->hint ? r->hint : plan_text_get(&s->hint, e->opts.lang);
+}
+
+void engine_check_settle(const struct step *s, int ret,
+			 const struct error *err, struct check_result *r)
+{
+	if (ret >= 0)
+		return;
+	check_result_set(r, s->severity_warn ? CHECK_WARN : CHECK_FAIL, "%s",
+			 err->msg);
+	r->code = (int)err->code;
+	/* what the plan says is about what the check would have found */
+	if (ret == -ECONNRESET)
+		r->hint = _("See that the server runs, and that its address, "
+			    "the user and the password are right.");
+	else if (err->code == ERR_PLAN_VALUE)
+		r->hint = "";
+}
+
 void engine_emit_check(struct engine *e, const struct step *s, int n,
 		       enum event_phase phase, const struct check_result *r)
 {
@@ -27,7 +49,7 @@ void engine_emit_check(struct engine *e, const struct step *s, int n,
 		.state = states[r->state], .message = r->message.buf,
 		.need = r->need, .have = r->have,
 	};
-	const char *hint = plan_text_get(&s->hint, e->opts.lang);
+	const char *hint = engine_check_hint(e, s, r);
 
 	if (r->state != CHECK_OK && *hint)
 		ev.hint = hint;
@@ -60,7 +82,7 @@ int engine_check_one(struct engine *e, const struct step *s,
 static void fail_check(struct engine *e, const struct step *s,
 		       const struct check_result *r)
 {
-	const char *hint = plan_text_get(&s->hint, e->opts.lang);
+	const char *hint = engine_check_hint(e, s, r);
 
 	if (error_is_set(&e->err))
 		return;
@@ -150,14 +172,11 @@ static int one_check(struct engine *e, const struct step *s, int n,
 {
 	struct error err = ERROR_INIT;
 	struct check_result r;
-	int failed;
+	int failed, ret;
 
 	check_result_init(&r);
-	if (engine_check_one(e, s, PHASE_CHECK, &r, &err) < 0) {
-		check_result_set(&r, s->severity_warn ? CHECK_WARN :
-				 CHECK_FAIL, "%s", err.msg);
-		r.code = (int)err.code;
-	}
+	ret = engine_check_one(e, s, PHASE_CHECK, &r, &err);
+	engine_check_settle(s, ret, &err, &r);
 	if (tell_ok || r.state != CHECK_OK)
 		engine_emit_check(e, s, n, PHASE_CHECK, &r);
 	failed = r.state == CHECK_FAIL;

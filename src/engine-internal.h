@@ -179,6 +179,12 @@ int engine_phase_check(struct engine *e);
 int engine_look(struct engine *e);
 /* exit status where they failed */
 int engine_check_exit(const struct engine *e);
+/* what to do: of the result, else of the plan; "" if nobody says */
+const char *engine_check_hint(const struct engine *e, const struct step *s,
+			      const struct check_result *r);
+/* a check that could not be made (ret < 0, err) is one that failed */
+void engine_check_settle(const struct step *s, int ret,
+			 const struct error *err, struct check_result *r);
 void engine_emit_check(struct engine *e, const struct step *s, int n,
 		       enum event_phase phase, const struct check_result *r);
 int engine_check_one(struct engine *e, const struct step *s,

@@ -326,24 +326,21 @@ static int verify_list(struct engine *e, struct step **v, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		struct error one = ERROR_INIT;
 		struct check_result r;
+		int ret;
 
 		check_result_init(&r);
-		if (engine_check_one(e, v[i], phase, &r, &one) < 0) {
-			if (one.code == ERR_CANCELLED) {
-				error_move(err, &one);
-				check_result_release(&r);
-				return -ECANCELED;
-			}
-			check_result_set(&r, v[i]->severity_warn ?
-					 CHECK_WARN : CHECK_FAIL, "%s",
-					 one.msg);
+		ret = engine_check_one(e, v[i], phase, &r, &one);
+		if (ret < 0 && one.code == ERR_CANCELLED) {
+			error_move(err, &one);
+			check_result_release(&r);
+			return -ECANCELED;
 		}
+		engine_check_settle(v[i], ret, &one, &r);
 		engine_emit_check(e, v[i], (int)i + 1, phase, &r);
 		if (r.state == CHECK_WARN)
 			e->warnings++;
 		if (r.state == CHECK_FAIL && !failed) {
-			const char *hint = plan_text_get(&v[i]->hint,
-							 e->opts.lang);
+			const char *hint = engine_check_hint(e, v[i], &r);
 
 			failed = error_set(err, phase == PHASE_ROLLBACK ?
 				ERR_ROLLBACK_VERIFY : ERR_VERIFY, -EBADMSG,

@@ -21,6 +21,21 @@
 #include "store.h"
 
 #define COPY "copy.db"
+#define TAB "    "
+
+/* a line as people see it: no tab is shown as an escape */
+static void add_line(struct strbuf *sb, const char *p, const char *end)
+{
+	while (p < end) {
+		const char *tab = memchr(p, '\t', (size_t)(end - p));
+		const char *to = tab ? tab : end;
+
+		strbuf_add_escaped(sb, p, (size_t)(to - p));
+		if (tab)
+			strbuf_addstr(sb, TAB);
+		p = tab ? tab + 1 : end;
+	}
+}
 
 void step_sql_show(const struct step *s, const char *what,
 		   const struct sql_list *l, struct preview *p)
@@ -35,8 +50,8 @@ void step_sql_show(const struct step *s, const char *what,
 			_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
 
 			end = strchrnul(line, '\n');
-			strbuf_addstr(&sb, "    ");
-			strbuf_add_escaped(&sb, line, (size_t)(end - line));
+			strbuf_addstr(&sb, TAB);
+			add_line(&sb, line, end);
 			if (!*end)
 				strbuf_addch(&sb, ';');
 			strvec_push(&p->lines, sb.buf);

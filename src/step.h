@@ -86,6 +86,8 @@ struct check_result {
 	struct strvec details;
 	uint64_t need, have;
 	int code;                    /* enum err_code for a failure, 0: ERR_CHECK */
+	const char *hint;            /* translated, static: instead of the plan's;
+					NULL: the plan's */
 };
 
 void check_result_init(struct check_result *r);

@@ -73,6 +73,12 @@ is "$(sqlite3 "$db" 'PRAGMA foreign_key_list(book)' | cut -d'|' -f3)" author \
 run_is 0 'a rollback' back
 as_before 'the file is as it was'
 
+printf 'CREATE TABLE tabbed (\n\ta\n)' >"$tmp/tabbed.sql"
+plan '{ id = "tabs"; kind = "sql"; store = "db"; file = "tabbed.sql"; }'
+fresh
+run_is 9 'a dry run of a file' up --dry-run
+like "$out" '^ {12}a$' 'a tab is shown as blanks'
+
 # --- refused by the rows ---
 plan '{ id = "orphans"; kind = "sql"; store = "db"; up = [ "CREATE TABLE x (a)", "DELETE FROM author WHERE id = 1" ]; }'
 fresh

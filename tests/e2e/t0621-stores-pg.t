@@ -50,6 +50,17 @@ ok $? 'what the environment said of the server is not in the journal'
 run "$UPSHIFT" run "$tmp/p.plan" --batch --yes
 is "$status" 0 'complete already'
 
+# --- it cannot be reached: what the plan says of its check is not the matter ---
+sed 's/kind = "store";/kind = "store"; hint = "Ask for the rights.";/' "$tmp/p.plan" >"$tmp/h.plan"
+TEST_DB='host=/nowhere user=u dbname=d' run "$UPSHIFT" check "$tmp/h.plan"
+like "$err" 'See that the server runs, and that its address' 'a server that is not there'
+TEST_DB='host=127.0.0.1 port=1 dbname=d sslmode=disable' run "$UPSHIFT" check "$tmp/h.plan"
+like "$err" 'sslmode=verify-full' 'an address in the clear'
+unlike "$out$err" 'Ask for the rights' 'neither is a matter of rights'
+sed -i 's/"SELECT t"/"SELECT pg_authid"/' "$tmp/h.plan"
+TEST_DB="$(pg_conn a) options=-crole=poor" run "$UPSHIFT" check "$tmp/h.plan"
+like "$err" 'hint: *Ask for the rights' 'this is'
+
 # --- another run is at work there ---
 rm -rf "$tmp/app"; mkdir "$tmp/app"
 pg_sql a -c "DELETE FROM t WHERE id = 3; DROP TABLE IF EXISTS _upshift_step;
