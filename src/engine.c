@@ -197,6 +197,13 @@ static void part(struct engine *e)
 	e->inhibit_fd = -1;
 }
 
+/* tables may be as they were behind the steps, which are undone */
+static bool is_rolling_back(const struct engine *e)
+{
+	return e->run && (e->run->state == RUN_ROLLING_BACK ||
+			  e->run->state == RUN_ROLLBACK_FAILED);
+}
+
 /* The last messages: how it ended. */
 static void notify_end(struct engine *e, const char *verb, int exit)
 {
@@ -224,7 +231,7 @@ static int finish(struct engine *e, const char *verb, int exit)
 		record_end(e, &exit);
 	if (error_is_set(&e->err) && exit != EXIT_STOPPED && !e->told)
 		engine_emit_error(e, NULL, &e->err, NULL,
-			engine_has_changed(e) ?
+			engine_has_changed(e) || is_rolling_back(e) ?
 			_("the backup is complete; nothing more happens") :
 			_("nothing was changed"));
 	notify_end(e, verb, exit);
