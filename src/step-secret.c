@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "base/error.h"
 #include "base/fsutil.h"
+#include "base/hash.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/path.h"
@@ -22,33 +23,12 @@
 #define STORE_MAX (16u * 1024u * 1024u)
 #define COMMAND_TIMEOUT_S 60.0
 
-void json_secrets_init(struct json_secrets *s)
-{
-	memset(s, 0, sizeof(*s));
-}
-
-static void wipe_text(char *text, size_t len)
-{
-	explicit_bzero(text, len);
-	free(text);
-}
-
 static void wipe(struct strbuf *s)
 {
 	explicit_bzero(s->buf, s->cap);
 	strbuf_release(s);
 }
 #define _cleanup_wipe_ _cleanup_(wipe)
-
-void json_secrets_release(struct json_secrets *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		wipe_text(s->v[i].text, s->v[i].len);
-		free(s->v[i].name);
-	}
-	free(s->v);
-	memset(s, 0, sizeof(*s));
-}
 
 static bool same(const struct json_secret *x, const char *text, size_t n)
 {
@@ -62,30 +42,6 @@ static int other_value(struct error *err, const char *name)
 	return error_set(err, ERR_STEP_EXISTS, -EEXIST,
 			 _("the store holds another value under the name "
 			   "'%s'"), shown);
-}
-
-int json_secrets_add(struct json_secrets *s, size_t store, const char *name,
-		     const char *text, size_t n, struct error *err)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		struct json_secret *x = &s->v[i];
-		_cleanup_free_ char *shown = NULL;
-
-		if (x->store != store || strcmp(x->name, name) != 0)
-			continue;
-		if (same(x, text, n))
-			return 0;
-		shown = escape_bytes(name);
-		return error_set(err, ERR_STEP, -EEXIST,
-				 _("two different values would have the name "
-				   "'%s' in the store"), shown);
-	}
-	VEC_GROW(s->v, s->n, s->cap);
-	s->v[s->n++] = (struct json_secret) {
-		.store = store, .name = xstrdup(name),
-		.text = xmemdup(text, n), .len = n,
-	};
-	return 0;
 }
 
 /* --- a file --- */
@@ -138,12 +94,66 @@ static int read_store(struct step_ctx *c, const char *file, int *there,
 					       file) : ret;
 }
 
-static int put_one(struct json_tree *t, const struct json_secret *x,
-		   struct error *err)
+/* what the store has already, by name */
+struct stored {
+	struct xxh128 name;
+	uint32_t node;
+};
+
+struct stored_all {
+	struct stored *v;
+	size_t n, cap;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct stored *x = a, *y = b;
+	int c = memcmp(x->name.b, y->name.b, sizeof(x->name.b));
+
+	/* of a name that is there twice the last counts */
+	return c ? c : x->node > y->node ? -1 : x->node < y->node;
+}
+
+static void list_stored(const struct json_tree *t, struct stored_all *all)
+{
+	for (uint32_t i = json_child(t, JSON_ROOT); i; i = json_next(t, i)) {
+		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+		size_t n;
+		const char *key = json_key(t, i, &n);
+
+		json_text_decode(key, n, &name);
+		VEC_GROW(all->v, all->n, all->cap);
+		all->v[all->n++] = (struct stored) {
+			.name = xxh128_of(name.buf, name.len), .node = i,
+		};
+	}
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), by_name);
+}
+
+static uint32_t find_stored(const struct stored_all *all, const char *name)
+{
+	struct xxh128 d = xxh128_of(name, strlen(name));
+	size_t from = 0, to = all->n;
+
+	while (from < to) {
+		size_t at = from + (to - from) / 2;
+
+		if (memcmp(all->v[at].name.b, d.b, sizeof(d.b)) < 0)
+			from = at + 1;
+		else
+			to = at;
+	}
+	return from < all->n && xxh128_equal(&all->v[from].name, &d) ?
+		all->v[from].node : 0;
+}
+
+static int put_one(struct json_tree *t, const struct stored_all *all,
+		   const struct json_secret *x, struct error *err)
 {
 	_cleanup_wipe_ struct strbuf token = STRBUF_INIT, old = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	uint32_t i = json_member(t, JSON_ROOT, x->name, strlen(x->name));
+	uint32_t i = find_stored(all, x->name);
 
 	if (i) {
 		if (json_type_of(t, i) != JSON_T_STRING)
@@ -163,6 +173,7 @@ static int put_in_text(const struct json_secrets *s, size_t store,
 		       struct strbuf *out, struct error *err)
 {
 	struct json_splices splices = JSON_SPLICES_INIT;
+	struct stored_all all = { 0 };
 	struct json_tree t;
 	int ret;
 
@@ -172,13 +183,16 @@ static int put_in_text(const struct json_secrets *s, size_t store,
 		ret = error_set(err, ERR_JSON, -EINVAL,
 				_("'%s' is no store of secrets (a JSON "
 				  "object)"), file);
+	else
+		list_stored(&t, &all);
 	for (size_t i = 0; i < s->n && ret >= 0; i++)
 		if (s->v[i].store == store)
-			ret = put_one(&t, &s->v[i], err);
+			ret = put_one(&t, &all, &s->v[i], err);
 	if (ret >= 0) {
 		json_splices(&t, &splices);
 		json_splices_apply(&splices, text->buf, text->len, out);
 	}
+	free(all.v);
 	wipe(&splices.text);
 	json_splices_release(&splices);
 	explicit_bzero(t.arena.buf, t.arena.cap);
@@ -297,18 +311,6 @@ static struct json_object *names_put(struct step_ctx *c, const char *step)
 	return step_get_run_fact(c, key);
 }
 
-static bool has_name(struct json_object *list, size_t store, const char *name)
-{
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		if (json_get_int(o, "store", -1) == (int64_t)store &&
-		    !strcmp(json_get_str(o, "name", ""), name))
-			return true;
-	}
-	return false;
-}
-
 /* what will be put by commands, with what an earlier attempt put */
 static int record_names(const struct json_secrets *s, const bool *there,
 			const struct json_store *stores, const char *step,
@@ -317,16 +319,24 @@ static int record_names(const struct json_secrets *s, const bool *there,
 	_cleanup_free_ char *key = xasprintf("secrets:%s", step);
 	struct json_object *list = json_object_new_array();
 	struct json_object *old = names_put(c, step);
+	struct json_secrets known;
 	size_t added = 0;
 
-	for (size_t i = 0; old && i < json_object_array_length(old); i++)
-		json_object_array_add(list, json_object_get(
-				json_object_array_get_idx(old, i)));
+	json_secrets_init(&known);
+	for (size_t i = 0; old && i < json_object_array_length(old); i++) {
+		struct json_object *o = json_object_array_get_idx(old, i);
+
+		json_object_array_add(list, json_object_get(o));
+		(void)json_secrets_add(&known,
+				       (size_t)json_get_int(o, "store", -1),
+				       json_get_str(o, "name", ""), "", 0,
+				       NULL);
+	}
 	for (size_t i = 0; i < s->n; i++) {
 		struct json_object *o;
 
 		if (there[i] || stores[s->v[i].store].file ||
-		    has_name(list, s->v[i].store, s->v[i].name))
+		    json_secrets_find(&known, s->v[i].store, s->v[i].name))
 			continue;
 		o = json_object_new_object();
 		json_set_int(o, "store", (int64_t)s->v[i].store);
@@ -334,6 +344,7 @@ static int record_names(const struct json_secrets *s, const bool *there,
 		json_object_array_add(list, o);
 		added++;
 	}
+	json_secrets_release(&known);
 	if (added)
 		return step_set_run_fact(c, key, list, err);
 	json_object_put(list);

@@ -23,6 +23,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct effects;
 struct error;
@@ -39,6 +40,9 @@ struct json_secret {
 struct json_secrets {
 	struct json_secret *v;
 	size_t n, cap;
+	/* numbers from 1 by store and name (0: free), open addressing */
+	uint32_t *table;
+	size_t room;             /* a power of two, or 0 */
 };
 
 void json_secrets_init(struct json_secrets *s);
@@ -47,6 +51,9 @@ void json_secrets_release(struct json_secrets *s);
 /* copies; -EEXIST: another text under that name */
 int json_secrets_add(struct json_secrets *s, size_t store, const char *name,
 		     const char *text, size_t n, struct error *err);
+/* NULL: nothing has that name there */
+const struct json_secret *json_secrets_find(const struct json_secrets *s,
+					    size_t store, const char *name);
 /* step: the id under which the names are journalled */
 int json_secrets_put(const struct json_secrets *s,
 		     const struct json_store *stores, size_t store_n,

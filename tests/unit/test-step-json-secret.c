@@ -159,9 +159,94 @@ static void commands(void **state)
 	fake_free(c, true);
 }
 
+/* n records, each with a key of its own, twenty a line */
+static char *many(size_t n)
+{
+	struct strbuf s = STRBUF_INIT;
+
+	strbuf_addstr(&s, "{\"p\": [");
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&s, "%s{\"id\":%zu,\"key\":\"canary-%zu\"}",
+			    !i ? "" : i % 20 ? "," : ",\n", i, i);
+	strbuf_addstr(&s, "]}");
+	return strbuf_detach(&s);
+}
+
+/*
+ * So many that a look at all of them for each one would take minutes; put in,
+ * found there by a second attempt, and hidden from a preview.
+ */
+static void very_many(void **state)
+{
+	const size_t n = 200000, few = 20000;
+	_cleanup_strbuf_ struct strbuf store = STRBUF_INIT;
+	char *doc = many(n), *text;
+	struct step_ctx *c = world(SECRET(FILE_STORE), "a.json", doc);
+
+	(void)state;
+	assert_int_equal(fake_apply(c), 0);
+	for (int i = 0; i < 2; i++) {
+		strbuf_clear(&store);
+		assert_int_equal(fs_read_file(c->root_fd, "secrets/keys.json",
+					      16 << 20, &store), 0);
+		assert_true(str_starts(store.buf, "{\"p/0/key\": "
+				       "\"canary-0\""));
+		assert_true(str_ends(store.buf, "\"p/199999/key\": "
+				     "\"canary-199999\"}\n"));
+		/* each once */
+		for (size_t k = 0, at = 0; k < n; k++) {
+			_cleanup_free_ char *name = xasprintf(
+					"\"p/%zu/key\": \"canary-%zu\"", k, k);
+			const char *p = strstr(store.buf + at, name);
+
+			assert_non_null(p);
+			at = (size_t)(p - store.buf);
+		}
+		put(c, "a.json", doc);
+		assert_int_equal(fake_apply(c), 0);
+	}
+	free(doc);
+	fake_free(c, true);
+
+	doc = many(few);
+	c = world(SECRET(FILE_STORE), "a.json", doc);
+	text = fake_preview(c);
+	assert_non_null(strstr(text, "\"***\""));
+	assert_null(strstr(text, "canary"));
+	free(text);
+	free(doc);
+	fake_free(c, true);
+}
+
+/* one that begins or ends in another, or is no string */
+static void hidden(void **state)
+{
+	static const char doc[] = "{\"p\": [\n"
+		"{\"id\": 1, \"key\": \"canary\"},\n"
+		"{\"id\": 2, \"key\": \"a canary sings\"},\n"
+		"{\"id\": 3, \"key\": \"singsong\"},\n"
+		"{\"id\": 4, \"key\": 471147114711},\n"
+		"{\"id\": 5, \"key\": \"k\", \"x\": 74711471147112}\n"
+		"], \"note\": \"a canary singsong, \\u0063anary\"}\n";
+	struct step_ctx *c = world(SECRET(FILE_STORE), "a.json", doc);
+	char *p = fake_preview(c);
+
+	(void)state;
+	assert_null(strstr(p, "canary"));
+	assert_null(strstr(p, "anary"));
+	assert_null(strstr(p, "sings"));
+	assert_null(strstr(p, "song"));
+	assert_null(strstr(p, "4711"));
+	assert_non_null(strstr(p, "***"));
+	free(p);
+	fake_free(c, true);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hidden),
+		cmocka_unit_test(very_many),
 		cmocka_unit_test(secrets),
 		cmocka_unit_test(what_is_left),
 		cmocka_unit_test(stores_that_are_there),
