@@ -45,6 +45,10 @@ struct engine_meter {
 	uint64_t records;          /* told besides; 0: not counted */
 };
 
+/* the fact of a run that lists where steps make what is new on other file
+   systems */
+#define STEP_STAGES "stages"
+
 #define STEP_PARTS_MAX 32
 struct part_meter {
 	char *name;
@@ -233,6 +237,8 @@ int engine_do_step(struct engine *e, int i, struct error *err);
 int engine_reapplied(struct engine *e, int i, struct error *err);
 /* the step's child is not running any more, or an error */
 int engine_wait_children(struct engine *e, struct error *err);
+/* what a process of this run that was killed had staged; it may hold secrets */
+void engine_sweep(struct engine *e);
 
 /* --- engine-retry.c --- */
 /* an exit status; *r has what became of them */

@@ -420,6 +420,7 @@ static int resume_from(struct engine *e)
 
 	if (engine_wait_children(e, &e->err) < 0)
 		return EXIT_FAILED;
+	engine_sweep(e);
 	switch (e->run->state) {
 	case RUN_ROLLING_BACK:
 	case RUN_ROLLBACK_FAILED:
@@ -499,6 +500,8 @@ int engine_rollback(struct engine *e, struct run *run, const char *point)
 	ret = record_process(e, "rollback");
 	if (!ret && engine_wait_children(e, &e->err) < 0)
 		ret = EXIT_FAILED;
+	if (!ret)
+		engine_sweep(e);
 	if (!ret)
 		ret = engine_rollback_to(e, point);
 	return finish(e, "rollback", ret);

@@ -203,3 +203,18 @@ bool run_is_only_backup(struct state_dir *sd, const char *id)
 			return false;
 	return true;
 }
+
+/* --- what one who was killed left --- */
+
+int run_sweep(struct run *r)
+{
+	_cleanup_strvec_ struct strvec names = STRVEC_INIT;
+	int rc = fs_remove_tree(r->fd, RUN_STAGE);
+
+	if (rc >= 0 && r->backup_fd >= 0)
+		rc = list_dir(r->backup_fd, ".", &names);
+	for (size_t i = 0; rc >= 0 && i < names.n; i++)
+		if (str_ends(names.v[i], ".part"))
+			rc = fs_unlink(r->backup_fd, names.v[i], 0);
+	return rc < 0 ? rc : 0;
+}

@@ -36,6 +36,8 @@ struct json_object;
 struct plan;
 
 #define RUN_ID_LEN 4
+/* of a run, where steps make what is new */
+#define RUN_STAGE "stage"
 
 struct state_dir {
 	int root_fd;           /* O_RDONLY | O_DIRECTORY */
@@ -224,6 +226,12 @@ char *run_plan_path(const struct run *r);
 int run_plan_verify(const struct run *r, struct error *err);
 /* makes runs/<id>/backup (or DIR/<id>) if it is not there, and opens it */
 int run_backup_dir(struct run *r, struct error *err);
+/*
+ * Takes away what a killed process left in the directories of the run and
+ * nobody will use: staged files, archives that were not finished. They may hold
+ * secrets. To be called when no process of the run is left.
+ */
+int run_sweep(struct run *r);
 /* unfinished: a new run may not begin */
 bool run_is_open(const struct run *r);
 /* some step has an `applying` record that is not undone: data may be changed */

@@ -12,6 +12,7 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
@@ -32,10 +33,10 @@ void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 }
 
 /* Stages are scratch: what a step placed is no longer in them. */
-static void drop_stage(struct step_ctx *c, const char *path)
+static void drop_stage(struct engine *e, const char *path)
 {
 	const char *name;
-	int dir = fs_open_parent(c->e->sd->root_fd, path, &name);
+	int dir = fs_open_parent(e->sd->root_fd, path, &name);
 
 	if (dir < 0)
 		return;
@@ -43,16 +44,37 @@ static void drop_stage(struct step_ctx *c, const char *path)
 	(void)close(dir);
 }
 
+void engine_sweep(struct engine *e)
+{
+	struct json_object *list = json_get(e->run->facts, STEP_STAGES);
+	int ret;
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		_cleanup_free_ char *path = json_array_get_bytes(list, i);
+
+		if (path && str_starts(path_basename(path), OURS_STAGE))
+			drop_stage(e, path);
+	}
+	ret = run_sweep(e->run);
+	if (ret < 0) {
+		_cleanup_free_ char *text = xasprintf(
+			_("cannot remove what was left over: %s"),
+			strerror(-ret));
+
+		engine_warn(e, NULL, text);
+	}
+}
+
 void step_ctx_release(struct step_ctx *c)
 {
 	for (size_t i = 0; i < c->stages.n; i++)
-		drop_stage(c, c->stages.v[i]);
+		drop_stage(c->e, c->stages.v[i]);
 	strvec_release(&c->stages);
 	for (size_t i = 0; i < c->part_n; i++)
 		free(c->parts[i].name);
 	if (c->e->run && c->index >= 0 && c->e->run->fd >= 0 &&
 	    c->e->run->writable)
-		(void)fs_remove_tree(c->e->run->fd, "stage");
+		(void)fs_remove_tree(c->e->run->fd, RUN_STAGE);
 }
 
 int step_root_fd(struct step_ctx *c)

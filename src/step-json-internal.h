@@ -75,6 +75,7 @@ struct json_pass {
 	struct strbuf *out;      /* NULL, or the text for a preview */
 	struct json_secrets *secrets;           /* with edit: where they go */
 	size_t sample_max;
+	bool hide;               /* records are not for the quarantine */
 	/* progress over all files; records of those that are done */
 	uint64_t done, total, recorded;
 	/* results */

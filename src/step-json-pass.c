@@ -311,7 +311,9 @@ static int merge_bad(struct json_pass *p, const struct batch *b, uint64_t line,
 		json_set_str(o, "file", p->path);
 		json_set_int(o, "line", (int64_t)(line + b->bad[i].line));
 		json_set_str(o, "reason", b->bad[i].reason);
-		json_set_bytes(o, "record", text);
+		/* what is no record nobody can take a secret out of */
+		if (!p->hide)
+			json_set_bytes(o, "record", text);
 		json_print(o, &p->bad);
 		strbuf_addch(&p->bad, '\n');
 		if (++p->bad_n <= (uint64_t)p->m->max_bad &&

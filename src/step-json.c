@@ -248,6 +248,7 @@ int json_attempt_init(struct json_attempt *a, const struct step *s,
 	a->pass.before = a->m->before.n ? &a->before : NULL;
 	a->pass.after = a->m->after.n ? &a->after : NULL;
 	a->pass.secrets = &a->secrets;
+	a->pass.hide = s->secret || step_json_has_secrets(a->m);
 	return ret;
 }
 

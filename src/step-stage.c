@@ -8,6 +8,7 @@
 
 #include "base/fsutil.h"
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/ours.h"
 #include "base/path.h"
 #include "base/xalloc.h"
@@ -51,14 +52,38 @@ static int open_above(struct step_ctx *c, const char *rel, char **ret_rel)
 	}
 }
 
+/* durable before it is made, so that whoever comes after a kill finds it */
+static int record_stage(struct step_ctx *c, const char *path,
+			struct error *err)
+{
+	struct json_object *old = step_get_run_fact(c, STEP_STAGES), *list;
+
+	list = json_object_new_array();
+	for (size_t i = 0; old && i < json_object_array_length(old); i++) {
+		_cleanup_free_ char *known = json_array_get_bytes(old, i);
+
+		if (known && !strcmp(known, path)) {
+			json_object_put(list);
+			return 0;
+		}
+		if (known)
+			json_array_add_bytes(list, known);
+	}
+	json_array_add_bytes(list, path);
+	return step_set_run_fact(c, STEP_STAGES, list, err);
+}
+
 static int stage_beside(struct step_ctx *c, int dir, const char *where,
-			int *ret_fd)
+			int *ret_fd, struct error *err)
 {
 	_cleanup_free_ char *name = xasprintf(OURS_STAGE "%s",
 					      c->e->run->id);
 	char *path = path_join(where, name);
-	int ret = fs_mkdir(dir, name, 0700);
+	int ret = strvec_has(&c->stages, path) ? 0 :
+		record_stage(c, path, err);
 
+	if (ret >= 0)
+		ret = fs_mkdir(dir, name, 0700);
 	if (ret == -EEXIST)
 		ret = 0;
 	if (ret >= 0)
@@ -92,13 +117,15 @@ int step_stage(struct step_ctx *c, const char *rel, int *ret_fd,
 				   rel);
 	ret = same_fs(above, c->e->run->fd);
 	if (ret == 0) {
-		ret = stage_beside(c, above, where, ret_fd);
+		ret = stage_beside(c, above, where, ret_fd, err);
 	} else if (ret > 0) {
-		ret = fs_mkdir(c->e->run->fd, "stage", 0700);
+		ret = fs_mkdir(c->e->run->fd, RUN_STAGE, 0700);
 		if (ret >= 0 || ret == -EEXIST)
-			ret = *ret_fd = fs_open(c->e->run->fd, "stage",
+			ret = *ret_fd = fs_open(c->e->run->fd, RUN_STAGE,
 				O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	}
+	if (ret < 0 && err && error_is_set(err))
+		return ret;
 	if (ret < 0)
 		return error_errno(err, ERR_STEP, ret,
 				   _("cannot make room to stage '%s'"), rel);

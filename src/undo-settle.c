@@ -110,7 +110,8 @@ static int settle_place(struct undo *u, struct undo_place *p,
 	return r == 0 && p->dir ? undo_drain(u, p, err) : r;
 }
 
-/* A sibling place can only be in a directory of the manifest. */
+/* A sibling place can only be in a directory of the manifest, or in the one that
+   holds an entry of the effects. */
 static int settle_sibling(struct undo *u, const char *dir, struct error *err)
 {
 	_cleanup_free_ char *name = undo_sibling_name(u);
@@ -138,6 +139,13 @@ int undo_settle(struct undo *u, struct error *err)
 	for (size_t i = 0; r == 0 && i < u->pre.n; i++)
 		if (u->needed[i] && u->pre.items[i].type == ITEM_DIR)
 			r = settle_sibling(u, u->pre.items[i].path, err);
+	/* where nothing is needed any more a killed one may still have had a
+	   place */
+	for (size_t i = 0; r == 0 && i < u->top_n; i++) {
+		_cleanup_free_ char *dir = path_dirname(u->tops[i].path);
+
+		r = settle_sibling(u, dir, err);
+	}
 	return r;
 }
 
