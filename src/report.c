@@ -271,12 +271,24 @@ static void add_backup(const struct run *r, struct strbuf *out)
 	if (b->secrets)
 		row(out, _("secrets"), _("it holds some; only its owner can "
 					 "read it, keep it so"));
+	if (b->sets) {
+		_cleanup_free_ char *sets = xasprintf(
+			_("%llu, with %llu rows"), (unsigned long long)b->sets,
+			(unsigned long long)b->rows);
+
+		row(out, _("tables of servers"), sets);
+	}
 	row(out, _("digest of the archive"), b->archive_digest);
 	row(out, _("digest of the manifest"), b->manifest_digest);
 	strbuf_addf(out, "\n%s\n\n",
 		    _("This line brings the data back without upshift:"));
 	line = backup_tar_line(archive, r->sd->root);
 	code(out, line);
+	if (b->sets)
+		strbuf_addf(out, "\n%s\n", _("It brings back files alone. "
+			"Tables of servers lie in .upshift-stores/ of the "
+			"archive, as text for COPY and with their schema; "
+			"'upshift rollback' puts them back."));
 }
 
 static void add_verify(const struct run *r, struct strbuf *out)

@@ -181,7 +181,9 @@ static int exec_report(const struct options *o,
 	} else if (!ret && o->completion) {
 		ret = write_completion(&s);
 	} else if (!ret) {
-		report_markdown(s.run, NULL, &sb);
+		/* a plan that is damaged is told; all else is known */
+		(void)session_show_plan(&s);
+		report_markdown(s.run, s.plan, &sb);
 		print_text(&sb);
 	}
 	session_release(&s);

@@ -57,6 +57,8 @@ like "$out" '"state":"complete"' 'status says complete'
 run_is 0 'verify, every digest' "$UPSHIFT" verify --root "$root" --level rigorous
 run_is 0 'verify, the archive decompressed' "$UPSHIFT" verify --root "$root" --level forensic
 run_is 0 'report' "$UPSHIFT" report --root "$root"
+printf '%s\n' "$out" >"$tmp/report"
+file_is "$tmp/report" "$(echo "$root"/.upshift/runs/*/report.md)" 'it is the one that was kept'
 like "$out" 'tar --zstd' 'the report has the line that needs no upshift'
 
 # that line alone brings the data back

@@ -109,6 +109,10 @@ is "$(one "INSERT INTO chunks (content) VALUES ('by an old client')
 is "$(one "SELECT count(*) FROM unified.chunks WHERE contents = 'by an old client'
 	AND NOT is_tag")" 1 'into the new table'
 one "DELETE FROM chunks WHERE content = 'by an old client'"
+run_is 0 'a report' "$UPSHIFT" report --root "$root"
+like "$out" '\| chunks \| Copy the chunks \| verified' 'has the titles of the steps'
+like "$out" 'tables of servers \| 6, with [0-9]+ rows' 'and the tables that were saved'
+like "$out" 'It brings back files alone' 'which a line of tar does not bring back'
 run_is 0 'who still does so' "$UPSHIFT" report --compat --root "$root"
 like "$out" 'chunks  *INSERT  *upshift  *psql .* 1$' 'is in the report'
 
