@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What a store can do, as found by trying. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,15 +9,8 @@
 #include "base/xalloc.h"
 #include "command.h"
 #include "store.h"
+#include "store-url.h"
 #include "text.h"
-
-static char *from_env(_unused_ void *ctx, const char *name)
-{
-	const char *v = str_starts(name, "env:") ?
-			getenv(name + strlen("env:")) : NULL;
-
-	return v ? xstrdup(v) : NULL;
-}
 
 /* the first cell, or NULL */
 static char *first_cell(struct store *s, const char *sql)
@@ -79,25 +70,6 @@ static void print_text(struct store *s, const char *version)
 	}
 }
 
-static int open_url(const char *raw, struct store **ret, struct error *err)
-{
-	struct store_options so = { .root_fd = AT_FDCWD,
-				    .allow_plaintext = true };
-	_cleanup_strbuf_ struct strbuf url = STRBUF_INIT;
-	int r = 0;
-
-	if (plan_url_has_password(raw))
-		return error_set(err, ERR_SECRET_ARGUMENT, -EINVAL,
-			_("a password cannot stand in an argument; write "
-			  "'${env:NAME}' in its place, in single quotes"));
-	r = expand_text(raw, strlen(raw), false, from_env, NULL, &url, err);
-	if (r < 0)
-		return r;
-	/* a file is looked at; what makes things is tried on a server alone */
-	so.read_only = !str_starts(url.buf, "pg:");
-	return store_open(url.buf, &so, ret, err);
-}
-
 static int exec_doctor(const struct options *o,
 		       const struct step_ops *const *kinds)
 {
@@ -114,7 +86,7 @@ static int exec_doctor(const struct options *o,
 		say_error(&err);
 		return 64;
 	}
-	r = open_url(o->store, &s, &err);
+	r = store_url_open(o->store, &s, &err);
 	if (r < 0) {
 		say_error(&err);
 		return error_code_exit(err.code) == 2 ? 1 :

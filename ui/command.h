@@ -22,7 +22,7 @@ struct options {
 	const char *root, *state_dir, *backup_dir, *run_id;
 	const char *vars_file, *answers_file, *write_answers;
 	const char *stop_after, *run_step, *strategy, *scenario, *level,
-		*log_file, *lang, *bundle, *completion, *store, *file;
+		*log_file, *lang, *bundle, *completion, *store, *file, *from;
 	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool compat, list, read_only, expired, quiet, verbose;
@@ -51,7 +51,8 @@ struct command {
 
 extern const struct command cmd_run, cmd_check, cmd_status, cmd_resume,
 	cmd_retry, cmd_rollback, cmd_verify, cmd_list, cmd_report, cmd_lint, cmd_explain,
-	cmd_forget, cmd_attach, cmd_support, cmd_doctor, cmd_help;
+	cmd_forget, cmd_attach, cmd_support, cmd_doctor, cmd_new,
+	cmd_help;
 extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 

@@ -29,6 +29,7 @@ const struct command *const commands[] = {
 	&cmd_lint,
 	&cmd_explain,
 	&cmd_doctor,
+	&cmd_new,
 	&cmd_forget,
 	&cmd_support,
 	&cmd_help,
