@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "backup-bundle.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
 
+#include "backup-lib.h"
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
@@ -67,11 +66,14 @@ static bool write_member(struct archive *a, const struct bundle_member *m,
 int bundle_archive_write(int fd, const struct bundle_member *m, size_t n,
 			 time_t mtime, struct error *err)
 {
-	struct archive *a = archive_write_new();
 	struct out o = { .fd = fd };
+	struct archive *a;
 	bool ok;
-	int ret = 0;
+	int ret = archive_lib_load(err);
 
+	if (ret < 0)
+		return ret;
+	a = archive_write_new();
 	if (!a)
 		die("out of memory");
 	ok = archive_write_set_format_pax_restricted(a) == ARCHIVE_OK &&
@@ -134,9 +136,12 @@ static int find_member(struct archive *a, const char *name, size_t limit,
 int bundle_archive_read(int fd, const char *name, size_t limit,
 			struct strbuf *out, struct error *err)
 {
-	struct archive *a = archive_read_new();
-	int ret;
+	int ret = archive_lib_load(err);
+	struct archive *a;
 
+	if (ret < 0)
+		return ret;
+	a = archive_read_new();
 	if (!a)
 		die("out of memory");
 	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
@@ -157,7 +162,7 @@ const char *bundle_archive_library(void)
 	/* libarchive makes the text anew each time and never frees it */
 	static const char *text;
 
-	if (!text)
+	if (!text && archive_lib_load(NULL) >= 0)
 		text = archive_version_details();
-	return text;
+	return text ? text : "libarchive";
 }

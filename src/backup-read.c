@@ -6,8 +6,6 @@
  * begin at any member, as the manifest says in which frame, and where in it, a
  * member's header lies.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include <zstd.h>
 
 #include "backup-internal.h"
+#include "backup-lib.h"
 #include "base/error.h"
 #include "base/fsutil.h"
 #include "base/i18n.h"
@@ -105,6 +104,10 @@ static la_ssize_t on_read(struct archive *a, void *ctx, const void **ret)
 static int stream_begin(struct stream *s, uint64_t at, uint64_t skip,
 			struct error *err)
 {
+	int ret = archive_lib_load(err);
+
+	if (ret < 0)
+		return ret;
 	if (s->a)
 		(void)archive_read_free(s->a); /* read alone */
 	(void)ZSTD_DCtx_reset(s->z, ZSTD_reset_session_only);

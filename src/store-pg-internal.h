@@ -10,9 +10,8 @@
  * up (libpq's PQcancel() blocks): the server rolls back, and what follows gives
  * -ECONNRESET.
  */
-#include <libpq-fe.h>
-
 #include "store-internal.h"
+#include "store-pg-lib.h"
 
 struct pg_store {
 	struct store s;

@@ -509,8 +509,12 @@ static int start(struct pg_store *p, const char *conninfo,
 		"tcp_user_timeout", "dbname", "client_encoding", NULL };
 	const char *const values[] = { "upshift", "10", "5", "3", "30000",
 		conninfo, "UTF8", NULL };
-	PQconninfoOption *v = PQconninfoParse(conninfo, NULL);
+	int ret = pg_lib_load(err);
+	PQconninfoOption *v;
 
+	if (ret < 0)
+		return ret;
+	v = PQconninfoParse(conninfo, NULL);
 	/* libpq's reason would quote what may be a password */
 	if (!v)
 		return error_set(err, ERR_PLAN_VALUE, -EINVAL,

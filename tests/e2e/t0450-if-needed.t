@@ -97,4 +97,11 @@ run_is 0 'another one' "$UPSHIFT" run "$tmp/later.plan" --root "$root" --batch -
 run_is 0 'the first once more' start
 is "$out" '' 'is applied still'
 is "$("$UPSHIFT" list --root "$root" | wc -l)" 2 'no run was added'
+# --- a start loads nothing that it does not need ---
+if command -v readelf >/dev/null; then
+	unlike "$(readelf -d "$UPSHIFT" | grep NEEDED)" 'libpq|libarchive' \
+		'libpq and libarchive are loaded when they are called'
+else
+	skip 'no readelf' 'libraries of a start'
+fi
 done_testing

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+#define LIB_NO_NAMES
+#include "backup-lib.h"
+
+#define LIB_SYMBOL_archive(f) { #f, offsetof(struct archive_lib, f) },
+LIB_TABLE_DEFINE(archive, ARCHIVE_FUNCTIONS, "libarchive.so.13")
