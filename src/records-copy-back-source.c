@@ -172,7 +172,7 @@ static int back_one_batch(struct records_back *k, char **pos, struct error *err)
 
 int records_back_by_source(struct records_back *k, struct error *err)
 {
-	struct records_part all = { .pos = xstrdup("") };
+	struct records_range all = { .pos = xstrdup("") };
 	int ret = make_back(k, err);
 
 	if (ret == 0 && !k->w.from)

@@ -115,8 +115,9 @@ static void add_changed(const struct records_back *k, struct strbuf *sql)
 	records_undo_join(&k->job->to, "t", "u", sql);
 	strbuf_addstr(sql, " WHERE CASE WHEN t.");
 	store_sql_name(sql, k->job->to.col[0]);
-	strbuf_addstr(sql, " IS NULL THEN u.upshift_had ELSE md5(t::text) "
-		      "IS DISTINCT FROM u.upshift_md5 END");
+	strbuf_addstr(sql, " IS NULL THEN u.upshift_had AND u.upshift_md5 IS "
+		      "DISTINCT FROM '' ELSE md5(t::text) IS DISTINCT FROM "
+		      "u.upshift_md5 END");
 }
 
 /* those that others have changed */
@@ -236,6 +237,34 @@ static int find_first(struct records_back *k, struct store *s, struct error *err
 	return ret;
 }
 
+/* what the job has deleted, unless there is something in its place */
+static int put_deleted(struct records_back *k, struct store *s, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	const struct store_shape *to = &k->job->to;
+	uint64_t n = 0;
+	int ret;
+
+	add_chunk(k, &sql);
+	strbuf_addstr(&sql, "INSERT INTO ");
+	store_sql_set(&sql, to->set);
+	strbuf_addstr(&sql, " (");
+	store_sql_names(&sql, to, 0, to->ncol);
+	strbuf_addstr(&sql, ") SELECT ");
+	records_undo_names(to, "u", to->ncol, &sql);
+	strbuf_addstr(&sql, " FROM u LEFT JOIN ");
+	store_sql_set(&sql, to->set);
+	strbuf_addstr(&sql, " t ON ");
+	records_undo_join(to, "t", "u", &sql);
+	strbuf_addstr(&sql, " WHERE u.upshift_had AND u.upshift_md5 = '' AND "
+		      "t.");
+	store_sql_name(&sql, to->col[0]);
+	strbuf_addstr(&sql, " IS NULL");
+	ret = counted(s, &sql, &n, err);
+	k->restored += n;
+	return ret;
+}
+
 static int one_chunk(void *ctx, struct store *s, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
@@ -252,6 +281,8 @@ static int one_chunk(void *ctx, struct store *s, struct error *err)
 	ret = find_kept(k, s, err);
 	if (ret == 0)
 		ret = put_back(k, s, err);
+	if (ret == 0 && !k->job->sql_n)
+		ret = put_deleted(k, s, err);
 	if (ret < 0)
 		return ret;
 	add_chunk(k, &sql);

@@ -18,7 +18,7 @@
 #include "records-pace.h"
 #include "store.h"
 
-struct records_part {
+struct records_range {
 	int part;                    /* as in _upshift_range */
 	char *lo, *hi, *pos;         /* NULL: open; pos "" before the first */
 	uint64_t rows;
@@ -28,13 +28,14 @@ struct records_part {
 };
 
 struct records_run;
-#define RECORDS_UNDO_SQL 3
+#define RECORDS_UNDO_SQL 5
 
 struct records_worker {
 	struct records_run *run;
 	pthread_t thread;
 	struct store *from, *to;
-	struct records_part *part;   /* NULL: none */
+	struct store *queue;         /* the source, to write; mostly NULL */
+	struct records_range *part;   /* NULL: none */
 	struct store_batch rows;     /* as they were read */
 	struct store_batch out;      /* the same without hidden columns; its
 					texts are those of rows */
@@ -50,7 +51,7 @@ struct records_worker {
 struct records_run {
 	const struct records_job *job;
 	struct records_worker *worker;
-	struct records_part *part;
+	struct records_range *part;
 	size_t part_n, part_cap;
 	bool undo;
 	char *undo_sql[RECORDS_UNDO_SQL]; /* around a put, see the file */
@@ -72,8 +73,8 @@ int records_parts_load(struct records_run *run, struct store *from,
 		       struct store *to, struct error *err);
 /* what the destination says of one of them; into *p */
 int records_part_reload(struct records_run *run, struct store *to,
-			struct records_part *p, struct error *err);
-void records_part_release(struct records_part *p);
+			struct records_range *p, struct error *err);
+void records_part_release(struct records_range *p);
 void records_parts_release(struct records_run *run);
 
 /* --- records-copy-work.c: one worker --- */
@@ -85,6 +86,10 @@ int records_open(struct records_run *run, bool source, struct store **ret,
    time */
 int records_reconnect(struct records_worker *w, bool source,
 		      const struct error *why, struct error *err);
+
+/* the job has its lease still, or needs none; in a transaction */
+int records_may_commit(const struct records_job *job, struct store *to,
+		       struct error *err);
 
 /* --- records-copy-read.c --- */
 /* w->out: the rows without the hidden columns */
@@ -130,6 +135,10 @@ int records_undo_before(struct records_worker *w, uint32_t from, uint32_t n,
 			struct error *err);
 int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
 		       struct error *err);
+/* the same around the deletion of rows by their keys, the cells of b: what was
+   inserted needs no way back any more, all else comes back as a whole */
+int records_undo_gone(struct records_worker *w, const struct store_batch *b,
+		      bool after, struct error *err);
 void records_undo_release(struct records_run *run);
 
 /* --- records-copy-back.c, and -back-source.c for what has no undo table --- */

@@ -42,7 +42,7 @@ char *records_cell_text(const struct store_batch *b, uint32_t row,
 		xstrndup(b->buf + c->off, (size_t)c->len);
 }
 
-void records_part_release(struct records_part *p)
+void records_part_release(struct records_range *p)
 {
 	free(p->lo);
 	free(p->hi);
@@ -60,7 +60,7 @@ void records_parts_release(struct records_run *run)
 }
 
 static void take_row(const struct store_batch *b, uint32_t row,
-		     struct records_part *p)
+		     struct records_range *p)
 {
 	records_part_release(p);
 	p->part = (int)records_cell_number(b, row, 0);
@@ -82,7 +82,7 @@ static int load(struct records_run *run, struct store *to, struct error *err)
 		return n;
 	records_parts_release(run);
 	for (uint32_t row = 0; row < (uint32_t)n; row++) {
-		struct records_part *p;
+		struct records_range *p;
 
 		VEC_GROW(run->part, run->part_n, run->part_cap);
 		p = &run->part[run->part_n++];
@@ -110,7 +110,7 @@ static bool complete(const struct records_run *run)
 }
 
 int records_part_reload(struct records_run *run, struct store *to,
-			struct records_part *p, struct error *err)
+			struct records_range *p, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	int n = store_marks(to, run->job->marks, &b, err);

@@ -48,7 +48,7 @@ static int narrow(struct records_worker *w, const char *after,
 int records_read(struct records_worker *w, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
-	const struct records_part *p = w->part;
+	const struct records_range *p = w->part;
 	const char *after = *p->pos ? p->pos : p->lo;
 	uint32_t n = records_pace_next(&w->pace);
 	int got;

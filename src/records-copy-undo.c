@@ -5,7 +5,8 @@
  * or changed:
  *
  *	upshift_had	it was there before; the columns are as they were
- *	upshift_md5	of the whole row as the job left it
+ *	upshift_md5	of the whole row as the job left it; empty: it has
+ *			deleted it
  *
  * The first pre-image of a key is the one that counts, the last digest too.
  * A copy names the keys of its batch as one JSON text; a backfill has a range.
@@ -19,7 +20,7 @@
 #include "records-copy-internal.h"
 #include "store-sql.h"
 
-enum { BEFORE, AFTER, UNCHANGED };
+enum { BEFORE, AFTER, UNCHANGED, GONE, FORGET };
 
 int records_types_load(struct store *s, const struct store_shape *shape,
 		       struct strvec *types, struct error *err)
@@ -177,6 +178,18 @@ static void unchanged_sql(const struct records_job *job,
 	strbuf_addstr(out, ")::text");
 }
 
+/* of rows that go: the pre-images of those that were there stay */
+static void gone_sql(const struct records_job *job, bool forget,
+		     const struct strvec *types, struct strbuf *out)
+{
+	strbuf_addstr(out, forget ? "DELETE FROM " : "UPDATE ");
+	records_undo_table(job, "undo", out);
+	strbuf_addf(out, " u %sWHERE %su.upshift_had AND ",
+		    forget ? "" : "SET upshift_md5 = '' ",
+		    forget ? "NOT " : "");
+	add_batch(job, "u", types, out);
+}
+
 int records_undo_setup(struct records_run *run, struct store *to,
 		       struct error *err)
 {
@@ -205,6 +218,10 @@ int records_undo_setup(struct records_run *run, struct store *to,
 			continue;
 		if (i == BEFORE || i == AFTER)
 			insert_sql(job, i, &types, &sb);
+		else if (i >= GONE && !job->sql_n)
+			gone_sql(job, i == FORGET, &types, &sb);
+		else if (i >= GONE)
+			continue;
 		else if (job->conflict != STORE_ERROR || job->sql_n)
 			unchanged_sql(job, &types, &sb);
 		else
@@ -224,21 +241,21 @@ void records_undo_release(struct records_run *run)
 }
 
 /* [["1","a"],["2","b"]] */
-static void keys_json(struct records_worker *w, uint32_t from, uint32_t n,
-		      struct strbuf *out)
+static void keys_json(const struct store_batch *b, uint32_t nkey,
+		      uint32_t from, uint32_t n, struct strbuf *out)
 {
 	for (uint32_t row = from; row < from + n; row++) {
 		strbuf_addstr(out, row > from ? ",[" : "[[");
-		for (uint32_t i = 0; i < w->run->job->to.nkey; i++) {
+		for (uint32_t i = 0; i < nkey; i++) {
 			const struct store_cell *c =
-				store_batch_cell(&w->out, row, i);
+				store_batch_cell(b, row, i);
 
 			if (i)
 				strbuf_addch(out, ',');
 			if (c->len < 0)
 				strbuf_addstr(out, "null");
 			else
-				json_text_encode(w->out.buf + c->off,
+				json_text_encode(b->buf + c->off,
 						 (size_t)c->len, out);
 		}
 		strbuf_addch(out, ']');
@@ -261,7 +278,7 @@ static int run_undo(struct records_worker *w, int which, uint32_t from,
 		if (ret < 0)
 			return ret;
 	} else {
-		keys_json(w, from, n, &keys);
+		keys_json(&w->out, w->run->job->to.nkey, from, n, &keys);
 		store_batch_clear(&args, 1);
 		store_batch_add(&args, STORE_TEXT, keys.buf, keys.len);
 	}
@@ -304,4 +321,22 @@ int records_copy_left(const struct records_job *job, struct store *to,
 	*brought = records_cell_number(&b, 0, 0);
 	*changed = records_cell_number(&b, 0, 1);
 	return 0;
+}
+
+int records_undo_gone(struct records_worker *w, const struct store_batch *b,
+		      bool after, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf keys = STRBUF_INIT;
+	int ret = 0;
+
+	keys_json(b, w->run->job->to.nkey, 0, b->nrow, &keys);
+	store_batch_clear(&args, 1);
+	store_batch_add(&args, STORE_TEXT, keys.buf, keys.len);
+	for (int i = after ? GONE : BEFORE; ret >= 0 &&
+	     i <= (after ? FORGET : BEFORE); i++)
+		if (w->run->undo_sql[i])
+			ret = store_exec(w->to, w->run->undo_sql[i], &args,
+					 NULL, err);
+	return MIN(ret, 0);
 }

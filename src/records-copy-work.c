@@ -9,11 +9,13 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
+#include "records-live.h"
 
 #define SLICE_MS 20u
 #define RETRIES 60u
 #define LOSSES_TO_HALVE 3
 #define PATIENCE_S 120.0
+#define DEFER_TRIES 10u
 
 /* what recover() says */
 enum next { AGAIN, LEAVE };
@@ -83,14 +85,14 @@ static void note(struct records_worker *w, char *text)
 	(void)pthread_mutex_unlock(&run->lock);
 }
 
-static struct records_part *take_part(struct records_worker *w)
+static struct records_range *take_part(struct records_worker *w)
 {
 	struct records_run *run = w->run;
-	struct records_part *best = NULL;
+	struct records_range *best = NULL;
 
 	(void)pthread_mutex_lock(&run->lock);
 	for (size_t i = 0; i < run->part_n; i++) {
-		struct records_part *p = &run->part[i];
+		struct records_range *p = &run->part[i];
 
 		if (!p->done && !p->busy &&
 		    (!best || (best->contended && !p->contended)))
@@ -158,9 +160,9 @@ int records_reconnect(struct records_worker *w, bool source,
 	return 0;
 }
 
-static void refresh(struct records_worker *w, struct records_part *fresh)
+static void refresh(struct records_worker *w, struct records_range *fresh)
 {
-	struct records_part *p = w->part;
+	struct records_range *p = w->part;
 
 	(void)pthread_mutex_lock(&w->run->lock);
 	w->run->rows += fresh->rows - p->rows;
@@ -177,7 +179,7 @@ static int reload(struct records_worker *w, struct error *err)
 {
 	for (;;) {
 		_cleanup_error_ struct error now = ERROR_INIT;
-		struct records_part fresh = { .part = w->part->part };
+		struct records_range fresh = { .part = w->part->part };
 		int ret = records_part_reload(w->run, w->to, &fresh, &now);
 
 		if (ret == 0) {
@@ -304,10 +306,17 @@ struct slice {
 	const struct error *why;     /* of the reject */
 };
 
+int records_may_commit(const struct records_job *job, struct store *to,
+		       struct error *err)
+{
+	return job->lease_plan ? store_lease_held(to, job->lease_plan,
+						  job->lease_owner, err) : 0;
+}
+
 static int transact(struct records_worker *w, struct slice *s,
 		    const char *key, struct error *err)
 {
-	struct records_part *p = w->part;
+	struct records_range *p = w->part;
 	struct store_mark m = {
 		.step = w->run->job->marks, .part = p->part, .pos = key,
 		.rows = s->reject ? 1 : s->n, .done = s->done,
@@ -315,8 +324,12 @@ static int transact(struct records_worker *w, struct slice *s,
 	int ret = store_begin(w->to, true, err);
 
 	if (ret == 0)
+		ret = records_may_commit(w->run->job, w->to, err);
+	if (ret == 0)
 		ret = store_mark(w->to, &m, p->pos, err);
-	if (ret == 0 && s->reject)
+	if (ret == 0 && s->reject && w->run->job->live)
+		ret = 0; /* it is in the queue */
+	else if (ret == 0 && s->reject)
 		ret = records_reject(w, w->bad_key ? -1 : (int)s->at,
 				     s->sqlstate, s->why, err);
 	else if (ret == 0)
@@ -335,7 +348,7 @@ static void advanced(struct records_worker *w, const struct slice *s,
 		     const char *key)
 {
 	struct records_run *run = w->run;
-	struct records_part *p = w->part;
+	struct records_range *p = w->part;
 	uint64_t n = s->reject ? 1 : s->n;
 
 	(void)pthread_mutex_lock(&run->lock);
@@ -376,8 +389,44 @@ static int refuse(struct records_worker *w, const struct slice *s,
 	return s->sqlstate[0] ? -EBADMSG : -EINVAL;
 }
 
+/* of a live source: its key into the queue, with those that changed */
+static int defer(struct records_worker *w, const char *key, struct error *err)
+{
+	struct store_options o = w->run->job->from_options;
+	int ret = 0;
+
+	o.read_only = false;
+	o.tick = stopped;
+	o.ctx = w->run;
+	for (unsigned int n = 0;; n++) {
+		_cleanup_error_ struct error why = ERROR_INIT;
+
+		if (!w->queue)
+			ret = store_open(w->run->job->from_url, &o, &w->queue,
+					 &why);
+		if (ret == 0)
+			ret = records_capture_add(w->run->job, w->queue, key,
+						  &why);
+		if (ret == 0)
+			return 0;
+		store_close(w->queue);
+		w->queue = NULL;
+		if (n == DEFER_TRIES ||
+		    (store_class(ret) != STORE_CLASS_RECONNECT &&
+		     store_class(ret) != STORE_CLASS_RETRY)) {
+			error_move(err, &why);
+			return ret;
+		}
+		ret = 0;
+		if (!nap(w->run, store_delay_ms(n), &w->lock_ns))
+			return cancelled(err);
+	}
+}
+
 static void unrefuse(struct records_worker *w)
 {
+	if (w->run->job->live)
+		return;
 	(void)pthread_mutex_lock(&w->run->lock);
 	w->run->rejected--;
 	(void)pthread_mutex_unlock(&w->run->lock);
@@ -419,7 +468,8 @@ static int write_reject(struct records_worker *w, struct slice *s,
 			const char *key, struct error *why, struct error *err)
 {
 	_cleanup_error_ struct error kept = ERROR_INIT;
-	int ret = refuse(w, s, key, why, err);
+	int ret = w->run->job->live ? defer(w, key, err) :
+		  refuse(w, s, key, why, err);
 
 	if (ret < 0)
 		return ret;
@@ -562,7 +612,8 @@ void *records_worker_main(void *worker)
 
 	store_close(w->from);
 	store_close(w->to);
-	w->from = w->to = NULL;
+	store_close(w->queue);
+	w->from = w->to = w->queue = NULL;
 	store_batch_release(&w->rows);
 	free(w->out.cell);
 	free(w->bad_key);

@@ -109,6 +109,11 @@ struct records_job {
 	bool quarantine;
 	uint64_t max_bad;
 	bool undo;
+	/* the changes of the source are captured (records-live.h): a row that
+	   is refused waits in the queue, as it may fit when others came */
+	bool live;
+	/* no commit without this lease, store_lease_held(); NULL: none */
+	const char *lease_plan, *lease_owner;
 	/*
 	 * From the calling thread, about ten times a second. Negative: stop,
 	 * and return that; positive: begin no batch before it says 0 again.

@@ -90,6 +90,27 @@ int store_lease(struct store *s, const char *plan, const char *owner,
 	return r;
 }
 
+int store_lease_held(struct store *s, const char *plan, const char *owner,
+		     struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int ret;
+
+	if (!s->ops->now_s)
+		return 0;
+	store_batch_clear(&args, 2);
+	add(&args, plan);
+	add(&args, owner);
+	ret = store_exec(s, "SELECT 1 FROM _upshift_run WHERE plan = $1 AND "
+			 "owner = $2", &args, &b, err);
+	if (ret == 0)
+		return error_set(err, ERR_LOCKED, -EBUSY,
+				 _("%s: another run of the plan '%s' has taken "
+				   "over"), store_name(s), plan);
+	return MIN(ret, 0);
+}
+
 int store_lease_end(struct store *s, const char *plan, const char *owner,
 		    struct error *err)
 {

@@ -309,6 +309,9 @@ int store_columns(struct store *s, const char *set, struct store_batch *b,
  */
 int store_lease(struct store *s, const char *plan, const char *owner,
 		unsigned int ttl_s, int64_t *ret, struct error *err);
+/* -EBUSY: it has another owner, or none; also inside of a transaction */
+int store_lease_held(struct store *s, const char *plan, const char *owner,
+		     struct error *err);
 /* gives it back, if owner has it */
 int store_lease_end(struct store *s, const char *plan, const char *owner,
 		    struct error *err);
