@@ -187,7 +187,9 @@ int engine_undo_step(struct engine *e, int index, const char *aside,
 	if (ret < 0)
 		return ret;
 	step_ctx_init(&c, e, s, PHASE_ROLLBACK);
-	if (s->ops->undo && !rollback_passes_over(e, index))
+	if (rollback_passes_over(e, index))
+		ret = s->ops->leave ? s->ops->leave(s, &c, err) : 0;
+	else if (s->ops->undo)
 		ret = s->ops->undo(s, &c, err);
 	if (ret < 0 && engine_lease_lost(e, err))
 		ret = -EBUSY;

@@ -145,6 +145,8 @@ void check_effects(const struct plan *p, bool conflicts,
 		const struct step *s = p->steps[i];
 		_cleanup_error_ struct error err = ERROR_INIT;
 
+		if (s->ops->lint)
+			s->ops->lint(s, p, problems);
 		if (!s->ops->effects)
 			continue;
 		if (step_effects(s, p, NULL, &all[i], &err) < 0)

@@ -6,6 +6,7 @@
 
 #include "base/xalloc.h"
 #include "effects.h"
+#include "step-live.h"
 
 /* what a store of a file keeps beside it; NULL at the end */
 static const char *const beside_sqlite[] = { "-wal", "-shm", "-journal",
@@ -49,6 +50,10 @@ int step_effects(const struct step *s, const struct plan *p,
 		 struct step_ctx *c, struct effects *out, struct error *err)
 {
 	int ret = s->ops->effects(s, c, out, err);
+
+	/* it drains what others copied */
+	if (ret >= 0 && s->ops->ends)
+		step_live_effects(p, s->ops->ends(s), out);
 
 	for (size_t i = 0; ret >= 0 && i < out->set_n; i++) {
 		const struct effect_set *set = &out->sets[i];

@@ -89,6 +89,11 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 	j->job.pause_ms = (unsigned int)(MIN(m->throttle.pause_s, 1e6) * 1000);
 	j->job.quarantine = m->quarantine;
 	j->job.max_bad = (uint64_t)m->max_bad;
+	j->job.live = m->live;
+	if (m->to.store->kind == PLAN_STORE_PG) {
+		j->job.lease_plan = p->name;
+		j->job.lease_owner = info.run_id;
+	}
 	if (m->backfill) {
 		j->job.sql = (const char *const *)m->up.v;
 		j->job.sql_n = m->up.n;

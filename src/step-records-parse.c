@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 
 #define MAX_BAD 100
+#define MAX_DELTA 1000000
 
 static const char *const conflict_words[] = { "error", "skip", "replace",
 					      NULL };
@@ -56,6 +57,10 @@ static void parse_copy(struct plan_node *n, struct records_step *m)
 	(void)plan_node_set(n, "to", true, 0, &m->to);
 	(void)plan_node_pairs(n, "columns", &m->columns);
 	(void)plan_node_string(n, "owns", false, &m->owns);
+	(void)plan_node_bool(n, "live", &m->live);
+	m->max_delta = MAX_DELTA;
+	(void)plan_node_int(n, "max_delta", false, 1, INT64_MAX,
+			    &m->max_delta);
 	(void)plan_node_word(n, "on_conflict", false, conflict_words, &word);
 	m->conflict = (enum store_conflict)word;
 	for (size_t k = 0; m->columns.n && k < m->key.n; k++) {

@@ -10,6 +10,7 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "records-live.h"
 #include "step-records.h"
 
 #define LOOK_NS 1000000000ull
@@ -66,6 +67,36 @@ static bool lags(struct records_watch *w)
 	return end == text || v > t->lag_max;
 }
 
+/* nobody drains the queue before the copy is through */
+static void look_at_queue(struct records_watch *w)
+{
+	const struct records_step *m = w->live ? w->live->priv : NULL;
+	struct step_records_job j;
+	uint64_t now = clock_mono_ns(), n = 0;
+	int ret = 0;
+
+	if (!m || (w->counted && now - w->counted < TELL_NS))
+		return;
+	w->counted = now;
+	if (!w->queue)
+		ret = step_store(w->ctx, m->from.store->name, true, &w->queue,
+				 NULL);
+	step_records_job_init(w->live, w->ctx, &j);
+	if (ret == 0)
+		ret = records_capture_count(&j.job, w->queue, &n, NULL);
+	step_records_job_release(&j);
+	if (ret < 0) {
+		store_close(w->queue);
+		w->queue = NULL;
+	} else if (n > (uint64_t)m->max_delta) {
+		(void)error_set(&w->failed, ERR_STORE, -EDQUOT,
+			_("%ju changes of '%s' wait, more than 'max_delta'"),
+			(uintmax_t)n, m->from.set);
+		error_hint(&w->failed, _("Try it again when less is written, "
+					 "or go back."));
+	}
+}
+
 static void tell(struct records_watch *w, const struct records_status *st)
 {
 	_cleanup_free_ char *text = NULL;
@@ -112,6 +143,9 @@ int step_records_tick(void *watch, const struct records_status *st)
 					   MAX(p->total, p->done), "rows");
 	}
 	tell(w, st);
+	look_at_queue(w);
+	if (w->failed.msg)
+		return -EBUSY;
 	if (w->looked && now - w->looked < LOOK_NS)
 		return w->held;
 	w->looked = now;

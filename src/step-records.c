@@ -10,6 +10,8 @@
 #include "base/xalloc.h"
 #include "effects.h"
 #include "records-copy-internal.h"
+#include "records-live.h"
+#include "step-live.h"
 #include "store-sql.h"
 
 int step_records_effects(const struct step *s, _unused_ struct step_ctx *ctx,
@@ -230,9 +232,10 @@ static int high_water(struct step_ctx *ctx, struct store *from,
 
 /* Is there something in the destination that an undo must tell apart? Decided
    before the first row; then the undo table is there or not. */
-static int decide_undo(struct step_records_job *j, struct store *to,
-		       struct error *err)
+int step_records_decide_undo(const struct step *s, struct step_records_job *j,
+			     struct store *to, struct error *err)
 {
+	const struct records_step *m = s->priv;
 	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", j->id);
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	struct records_state st;
@@ -245,9 +248,25 @@ static int decide_undo(struct step_records_job *j, struct store *to,
 		j->job.undo = ret > 0;
 	} else {
 		ret = store_scan(to, &j->job.to, NULL, NULL, 1, &b, err);
-		j->job.undo = ret > 0;
+		/* the source does not stay as it was copied */
+		j->job.undo = ret > 0 || m->live;
 	}
 	return MIN(ret, 0);
+}
+
+/* whether it is the only one that has rows there */
+static int note_alone(struct step_ctx *ctx, struct step_records_job *j,
+		      struct store *to, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct records_state st;
+	int ret = records_copy_state(&j->job, to, &st, err);
+
+	if (ret < 0 || st.begun || step_get_fact(ctx, STEP_LIVE_ALONE))
+		return ret;
+	ret = store_scan(to, &j->job.to, NULL, NULL, 1, &b, err);
+	return ret < 0 ? ret : step_set_fact(ctx, STEP_LIVE_ALONE,
+		json_object_new_boolean(ret == 0), err);
 }
 
 static int prepare(const struct step *s, struct step_ctx *ctx,
@@ -268,7 +287,11 @@ static int prepare(const struct step *s, struct step_ctx *ctx,
 		ret = step_records_job_shape(s, from, to, j, err);
 	if (ret == 0 && m->backfill)
 		ret = high_water(ctx, from, j, err);
-	return ret < 0 ? ret : decide_undo(j, to, err);
+	if (ret == 0 && !m->backfill)
+		ret = note_alone(ctx, j, to, err);
+	if (ret == 0)
+		ret = step_records_decide_undo(s, j, to, err);
+	return ret;
 }
 
 int step_records_ready(const struct step *s, struct step_ctx *ctx,
@@ -290,7 +313,8 @@ static int run_job(const struct step *s, struct step_ctx *ctx,
 		   struct error *err)
 {
 	const struct records_step *m = s->priv;
-	struct records_watch w = { .ctx = ctx, .throttle = &m->throttle };
+	struct records_watch w = { .ctx = ctx, .throttle = &m->throttle,
+				   .live = m->live ? s : NULL };
 	int ret;
 
 	j->job.tick = step_records_tick;
@@ -298,6 +322,12 @@ static int run_job(const struct step *s, struct step_ctx *ctx,
 	j->job.ctx = &w;
 	ret = records_copy(&j->job, res, err);
 	store_close(w.lag);
+	store_close(w.queue);
+	if (w.failed.msg && ret < 0) {
+		error_move(err, &w.failed);
+		ret = -EBUSY;
+	}
+	error_release(&w.failed);
 	return ret;
 }
 
@@ -336,13 +366,23 @@ int step_records_count(const struct step *s, struct step_ctx *ctx,
 int step_records_apply(const struct step *s, struct step_ctx *ctx,
 		       struct error *err)
 {
+	const struct records_step *m = s->priv;
 	struct step_records_job j;
 	struct records_result res = { .rows = 0 };
+	unsigned int tried = 0;
 	int ret;
 
 	ret = step_records_ready(s, ctx, &j, err);
+	while (ret == 0 && m->live) {
+		ret = step_live_begin(s, ctx, &j, err);
+		if (!step_store_again(ctx, &tried, ret, err))
+			break;
+		ret = 0;
+	}
 	if (ret == 0)
 		ret = run_job(s, ctx, &j, &res, err);
+	if (ret == 0 && m->live)
+		ret = step_live_drain(s, ctx, NULL, false, err);
 	if (ret == 0)
 		ret = step_records_count(s, ctx, &j, 0, err);
 	if (ret == 0 && res.rejected)
@@ -353,6 +393,17 @@ int step_records_apply(const struct step *s, struct step_ctx *ctx,
 			  (uintmax_t)res.rejected);
 	step_records_job_release(&j);
 	return ret;
+}
+
+/* rows come and go meanwhile: the cutover compares them */
+static int verify_live(const struct step *s, const struct step_records_job *j,
+		       struct store *from, struct error *err)
+{
+	int ret = records_capture_there(&j->job, from, err);
+
+	return ret != 0 ? MIN(ret, 0) :
+		error_set(err, ERR_STEP_VERIFY, -ENOENT,
+			  _("the capture of step '%s' is gone"), s->id);
 }
 
 /* as many rows went through as the source has */
@@ -378,9 +429,11 @@ static int verify(const struct step *s, struct step_ctx *ctx,
 		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
 				_("not all rows of '%s' went through"),
 				m->from.set);
-	if (ret == 0 && !m->backfill)
+	if (ret == 0 && m->live)
+		ret = verify_live(s, &j, from, err);
+	else if (ret == 0 && !m->backfill)
 		ret = store_count(from, &j.job.from, &n, err);
-	if (ret == 0 && !m->backfill && n != st.rows)
+	if (ret == 0 && !m->backfill && !m->live && n != st.rows)
 		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
 				_("'%s' has %ju rows, but %ju went through"),
 				m->from.set, (uintmax_t)n,
@@ -465,7 +518,7 @@ static int look_back(const struct step *s, struct step_ctx *ctx,
 	if (ret == 0 && st->begun)
 		ret = step_records_job_shape(s, from, to, j, err);
 	if (ret == 0 && st->begun && !m->backfill)
-		ret = decide_undo(j, to, err);
+		ret = step_records_decide_undo(s, j, to, err);
 	return ret;
 }
 
@@ -492,9 +545,10 @@ int step_records_undo(const struct step *s, struct step_ctx *ctx,
 	unsigned int tried = 0;
 	int ret;
 
+	ret = step_live_end(s, ctx, err);
 	/* comes back as a file */
-	if (m->to.store->path)
-		return 0;
+	if (ret < 0 || m->to.store->path)
+		return ret;
 	memset(&j, 0, sizeof(j));
 	do {
 		step_records_job_release(&j);
@@ -513,4 +567,10 @@ int step_records_undo(const struct step *s, struct step_ctx *ctx,
 	records_undone_release(&u);
 	step_records_job_release(&j);
 	return ret;
+}
+
+int step_records_leave(const struct step *s, struct step_ctx *ctx,
+		       struct error *err)
+{
+	return step_live_end(s, ctx, err);
 }

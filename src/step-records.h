@@ -20,10 +20,14 @@
  * the step begins: whoever goes on sees the same rows, in the order of a unique
  * index. It goes when the step is undone.
  *
+ * With `live` the changes of the source are captured before the first row and
+ * drained behind the last one (step-live.h); the capture stays. Undo ends it.
+ *
  * The keys of both are in upshift-plan(5).
  */
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "base/strbuf.h"
 #include "plan.h"
 #include "records-copy.h"
@@ -53,6 +57,8 @@ struct records_step {
 	int64_t max_bad;
 	struct strvec up, down;      /* statements of a backfill */
 	bool undo;                   /* of a backfill: keep pre-images */
+	bool live;                   /* the source is written meanwhile */
+	int64_t max_delta;           /* changes that may wait */
 	struct records_throttle throttle;
 };
 
@@ -71,6 +77,9 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 int step_records_job_shape(const struct step *s, struct store *from,
 			   struct store *to, struct step_records_job *j,
 			   struct error *err);
+/* is there an undo table, or has there to be one? */
+int step_records_decide_undo(const struct step *s, struct step_records_job *j,
+			     struct store *to, struct error *err);
 /* the query into its table, if it is not there */
 int step_records_keep_query(const struct step *s, struct step_ctx *ctx,
 			    const struct step_records_job *j,
@@ -97,6 +106,10 @@ struct records_watch {
 	struct step_ctx *ctx;
 	const struct records_throttle *throttle;
 	struct store *lag;
+	const struct step *live;     /* its queue is counted; or NULL */
+	struct store *queue;
+	uint64_t counted;
+	struct error failed;         /* why it was stopped */
 	uint64_t looked, told;
 	bool held;
 };
@@ -125,6 +138,8 @@ int step_records_rejects(const struct step *s, struct step_ctx *ctx,
 			 struct strbuf *out, struct error *err);
 int step_records_retry(const struct step *s, struct step_ctx *ctx,
 		       struct step_retry *r, struct error *err);
+int step_records_leave(const struct step *s, struct step_ctx *ctx,
+		       struct error *err);
 bool step_records_undoable(const struct step *s);
 void step_records_release(struct step *s);
 

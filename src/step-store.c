@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "store.h"
@@ -67,4 +68,13 @@ int step_store(struct step_ctx *c, const char *name, bool read_only,
 	       struct store **ret, struct error *err)
 {
 	return step_store_timeout(c, name, read_only, 0, ret, err);
+}
+
+struct json_object *step_fact_of(struct step_ctx *c, const char *step,
+				 const char *key)
+{
+	int i = plan_step_index(c->e->plan, step);
+
+	return i < 0 || !c->e->run ? NULL :
+	       json_get(c->e->run->steps[i].facts, key);
 }

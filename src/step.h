@@ -29,6 +29,7 @@ struct ours;
 struct item;
 struct json_object;
 struct plan_node;
+struct plan_problems;
 struct step_ctx;
 
 enum step_state {
@@ -164,6 +165,15 @@ struct step_ops {
 	/* the same again, each once; durable on return */
 	int (*retry)(const struct step *s, struct step_ctx *ctx,
 		     struct step_retry *r, struct error *err);
+	/* in the place of undo, where the rows go with their tables or come
+	   from the backup: what it left elsewhere; idempotent. NULL mostly */
+	int (*leave)(const struct step *s, struct step_ctx *ctx,
+		     struct error *err);
+	/* what is wrong with it beside the other steps; pure. NULL mostly */
+	void (*lint)(const struct step *s, const struct plan *p,
+		     struct plan_problems *problems);
+	/* ids of copies whose captures it ends (step-live.h). NULL mostly */
+	const struct strvec *(*ends)(const struct step *s);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
 	void (*release)(struct step *s);
@@ -253,6 +263,9 @@ int step_set_fact(struct step_ctx *c, const char *key, struct json_object *v,
 		  struct error *err);
 /* borrowed, NULL if not set */
 struct json_object *step_get_fact(struct step_ctx *c, const char *key);
+/* of another step of the run, its last attempt; borrowed, or NULL */
+struct json_object *step_fact_of(struct step_ctx *c, const char *step,
+				 const char *key);
 /* the same for facts of the run that checks leave for verifications */
 int step_set_run_fact(struct step_ctx *c, const char *key,
 		      struct json_object *v, struct error *err);

@@ -3,8 +3,10 @@
  * copy-records - rows of a table, a query or a file of records to another set
  *
  * from, to, key, columns, where, on_conflict, batch, workers, retries,
- * bad_records, max_bad, pause, pause_file, max_lag. See step-records.h.
+ * bad_records, max_bad, pause, pause_file, max_lag, live, max_delta. See
+ * step-records.h and step-live.h.
  */
+#include "step-live.h"
 #include "step-records.h"
 #include "steps.h"
 
@@ -27,5 +29,7 @@ const struct step_ops copy_records_ops = {
 	.rejects = step_records_rejects,
 	.retry = step_records_retry,
 	.rows = step_records_rows,
+	.leave = step_records_leave,
+	.lint = step_live_lint,
 	.release = step_records_release,
 };

@@ -4,9 +4,11 @@
  *
  * store and fence (its tables whose writers are turned away, SQLSTATE 25006);
  * then, in this order and all within max_stall: drain (argument list: what is
- * still on its way), equal (queries in pairs whose first cells must be the
- * same), verify (argument list), switch (argument list); then the fence goes,
- * or stays with keep. switch_back takes the switch back.
+ * still on its way), copies (steps whose changes are drained, or whose two
+ * sides are made the same, and which are compared then at level), equal
+ * (queries in pairs whose first cells must be the same), verify (argument
+ * list), switch (argument list); then the fence goes, or stays with keep, and
+ * the captures of the copies end. switch_back takes the switch back.
  *
  * What may be found after a kill, by the row of the fence (step-sql.h) and the
  * fact "phase":
@@ -14,7 +16,9 @@
  *	a row, no fact		fenced: the fence goes, all of it again
  *	"switching"		the switch may have happened: switch_back, the
  *				fence goes, all of it again
- *	"switched"		the fence goes unless it is kept, and that is all
+ *	"switched"		the fence goes unless it is kept, the captures
+ *				end, and that is all
+ *	"done"			so it is (with copies)
  *	"back"			all was put back after a failure
  * An engine that is dead leaves the fence where it is until somebody resumes
  * or rolls back.
@@ -30,6 +34,8 @@
 #include "base/xalloc.h"
 #include "effects.h"
 #include "plan.h"
+#include "step-compare.h"
+#include "step-live.h"
 #include "step-sql.h"
 #include "steps.h"
 #include "store-sql.h"
@@ -37,6 +43,8 @@
 
 #define STALL_S 60.0
 #define BACK_S 600.0
+/* less than deadlock_timeout of a server: it is never a writer that gives way */
+#define LOCK_S 0.8
 
 struct cutover {
 	struct sql_target target;
@@ -45,6 +53,8 @@ struct cutover {
 	struct strvec drain, verify, go, back;
 	struct plan_set *equal;
 	size_t equal_n;
+	struct strvec copies;
+	enum plan_level level;
 	double max_stall_s;
 	bool keep;
 };
@@ -132,15 +142,35 @@ static int cutover_parse(struct step *s, struct plan_node *n)
 	(void)plan_node_argv(n, "switch", false, &c->go);
 	(void)plan_node_argv(n, "switch_back", false, &c->back);
 	parse_equal(n, c);
+	(void)plan_node_steps(n, "copies", STEP_COPIES, &c->copies);
+	(void)plan_node_level(n, "level", &c->level);
 	(void)plan_node_list(n, "fence", true, &c->fence);
 	if (!step_sql_target(n, &c->target) || plan_node_failed(n))
 		return -EINVAL;
+	if (!plan_node_has(n, "lock_timeout"))
+		c->target.lock_s = LOCK_S;
 	for (size_t i = 0; i < c->fence.n; i++)
 		if (c->target.dialect == SQL_PG)
 			fence_pg(s, c->fence.v[i], &c->up, &c->down);
 		else
 			fence_sqlite(c->fence.v[i], &c->up, &c->down);
 	return 0;
+}
+
+static void cutover_lint(const struct step *s, const struct plan *p,
+			 struct plan_problems *problems)
+{
+	const struct cutover *c = s->priv;
+
+	step_live_lint_end(s, p, &c->copies, c->target.store->name, &c->fence,
+			   problems);
+}
+
+static const struct strvec *cutover_ends(const struct step *s)
+{
+	const struct cutover *c = s->priv;
+
+	return &c->copies;
 }
 
 static int cutover_effects(const struct step *s, struct step_ctx *ctx,
@@ -150,7 +180,12 @@ static int cutover_effects(const struct step *s, struct step_ctx *ctx,
 
 	(void)ctx;
 	(void)err;
-	if (c->target.dialect == SQL_SQLITE)
+	/* An application that writes meanwhile would lose it all if the file
+	   came back; the fence goes by itself. */
+	for (size_t i = 0; c->copies.n && i < c->fence.n; i++)
+		effects_add_set(out, EFFECT_READ, c->target.store->name,
+				c->fence.v[i]);
+	if (c->target.dialect == SQL_SQLITE && !c->copies.n)
 		step_sql_effects(&c->target, &c->up, out);
 	return 0;
 }
@@ -259,8 +294,10 @@ static int cutover_probe(const struct step *s, struct step_ctx *ctx,
 	r = step_sql_open(&w, true, err);
 	if (r < 0)
 		return r;
-	if (!strcmp(at, "switched"))
-		*ret = w.m.there == c->keep ? PROBE_FULLY : PROBE_PARTLY;
+	if (!strcmp(at, "switched") || !strcmp(at, "done"))
+		*ret = w.m.there == c->keep &&
+		       (!c->copies.n || !strcmp(at, "done")) ? PROBE_FULLY :
+		       PROBE_PARTLY;
 	else
 		*ret = w.m.there || !strcmp(at, "switching") ? PROBE_PARTLY :
 		       PROBE_NOT;
@@ -329,6 +366,30 @@ static int compare(const struct cutover *c, struct step_ctx *ctx,
 	return ret;
 }
 
+/* what was copied is the same on both sides */
+static int same(const struct step *s, struct step_ctx *ctx, struct error *err)
+{
+	const struct cutover *c = s->priv;
+	struct step_compare compare = { .copies = c->copies,
+					.level = c->level, .pause_s = -1 };
+	struct step as_check = *s;
+	struct check_result r;
+	int ret;
+
+	if (!c->copies.n)
+		return 0;
+	as_check.priv = &compare;
+	check_result_init(&r);
+	ret = step_compare_check(&as_check, ctx, &r, err);
+	for (size_t i = 0; ret >= 0 && i < r.details.n; i++)
+		step_log(ctx, "note", r.details.v[i], strlen(r.details.v[i]));
+	if (ret >= 0 && r.state == CHECK_FAIL)
+		ret = error_set(err, ERR_STEP_VERIFY, -EBADMSG, "%s",
+				r.message.buf);
+	check_result_release(&r);
+	return MIN(ret, 0);
+}
+
 static int left(const struct cutover *c, uint64_t since, double *ret,
 		struct error *err)
 {
@@ -351,7 +412,13 @@ static int behind(const struct step *s, struct step_ctx *ctx, uint64_t since,
 	if (ret == 0)
 		ret = command(ctx, &c->drain, rest, err);
 	if (ret == 0)
+		ret = step_live_drain(s, ctx, &c->copies, true, err);
+	if (ret == 0)
+		ret = left(c, since, &rest, err);
+	if (ret == 0)
 		ret = compare(c, ctx, err);
+	if (ret == 0)
+		ret = same(s, ctx, err);
 	if (ret == 0)
 		ret = left(c, since, &rest, err);
 	if (ret == 0)
@@ -368,6 +435,24 @@ static int behind(const struct step *s, struct step_ctx *ctx, uint64_t since,
 	return ret < 0 ? ret : set_phase(ctx, "switched", err);
 }
 
+static bool has_switched(struct step_ctx *ctx)
+{
+	return !strcmp(phase(ctx), "switched") || !strcmp(phase(ctx), "done");
+}
+
+/* behind the switch: writers come back, and nothing is captured any more */
+static int finish(const struct step *s, struct step_ctx *ctx,
+		  struct sql_work *w, struct error *err)
+{
+	const struct cutover *c = s->priv;
+	int ret = c->keep ? step_sql_apply(w, err) : step_sql_undo(w, err);
+
+	if (ret < 0 || !c->copies.n)
+		return ret;
+	ret = step_live_end_all(ctx, &c->copies, err);
+	return ret < 0 ? ret : set_phase(ctx, "done", err);
+}
+
 /* as before the cutover, from wherever it stands */
 static int restore(const struct step *s, struct step_ctx *ctx,
 		   struct sql_work *w, struct error *err)
@@ -376,7 +461,7 @@ static int restore(const struct step *s, struct step_ctx *ctx,
 	const char *at = phase(ctx);
 	int ret = 0;
 
-	if (!strcmp(at, "switching") || !strcmp(at, "switched")) {
+	if (!strcmp(at, "switching") || has_switched(ctx)) {
 		if (c->go.n && !c->back.n)
 			return error_set(err, ERR_NO_WAY_BACK, -EPERM,
 				_("nothing can bring back what it does"));
@@ -403,17 +488,25 @@ static int from_start(const struct step *s, struct step_ctx *ctx,
 {
 	const struct cutover *c = s->priv;
 	_cleanup_error_ struct error back = ERROR_INIT;
-	uint64_t since = clock_mono_ns();
-	int ret = step_sql_apply(w, err);
+	uint64_t since;
+	/* most of it while writers write */
+	int ret = c->copies.n ? step_live_drain(s, ctx, &c->copies, false,
+						err) : 0;
 
+	if (ret < 0)
+		return ret;
+	since = clock_mono_ns();
+	ret = step_sql_apply(w, err);
 	if (ret == 0)
 		ret = behind(s, ctx, since, err);
 	if (ret == 0)
 		ret = c->keep ? 0 : step_sql_undo(w, err);
 	if (ret == 0)
-		return say_stall(ctx, since, err);
+		ret = say_stall(ctx, since, err);
+	if (ret == 0)
+		return finish(s, ctx, w, err);
 	/* switched, and the fence will not go: a resume goes on there */
-	if (!strcmp(phase(ctx), "switched"))
+	if (has_switched(ctx))
 		return ret;
 	if (restore(s, ctx, w, &back) < 0) {
 		error_prefix(err, "%s", back.msg);
@@ -426,7 +519,6 @@ static int from_start(const struct step *s, struct step_ctx *ctx,
 static int cutover_apply(const struct step *s, struct step_ctx *ctx,
 			 struct error *err)
 {
-	const struct cutover *c = s->priv;
 	_cleanup_work_ struct sql_work w;
 	int ret;
 
@@ -434,9 +526,8 @@ static int cutover_apply(const struct step *s, struct step_ctx *ctx,
 	ret = step_sql_open(&w, false, err);
 	if (ret < 0)
 		return ret;
-	if (!strcmp(phase(ctx), "switched"))
-		return c->keep ? step_sql_apply(&w, err) :
-		       step_sql_undo(&w, err);
+	if (has_switched(ctx))
+		return finish(s, ctx, &w, err);
 	ret = w.m.there || !strcmp(phase(ctx), "switching") ?
 	      restore(s, ctx, &w, err) : 0;
 	return ret < 0 ? ret : from_start(s, ctx, &w, err);
@@ -460,6 +551,7 @@ static void cutover_release(struct step *s)
 	if (!c)
 		return;
 	strvec_release(&c->fence);
+	strvec_release(&c->copies);
 	strvec_release(&c->drain);
 	strvec_release(&c->verify);
 	strvec_release(&c->go);
@@ -478,6 +570,8 @@ const struct step_ops cutover_ops = {
 	.flags = STEP_RESUMES | STEP_LOOK_FIRST,
 	.parse = cutover_parse,
 	.effects = cutover_effects,
+	.lint = cutover_lint,
+	.ends = cutover_ends,
 	.check = cutover_check,
 	.preview = cutover_preview,
 	.probe = cutover_probe,

@@ -1,0 +1,242 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2119,SC2120
+# Copies of tables that an application goes on writing, up to the fence: both
+# sides are the same then, no transaction that was acknowledged is missing, and
+# nothing of ours stays in the old database.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/pg.sh"
+pg_need
+pg_start a
+pg_sql a -c 'CREATE DATABASE old' -c 'CREATE DATABASE new'
+root=$tmp/data
+mkdir "$root"
+
+old()
+{
+	"$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_conn a old)" "$@"
+}
+
+new()
+{
+	"$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_conn a new)" "$@"
+}
+
+# plan [OF ITEMS [OF CUTOVER [LAST STEPS]]]
+plan()
+{
+	cat >"$tmp/plan" <<TXT
+plan = 1; name = "live"; title = "Live"; from = "1"; to = "2";
+stores: { old = "$(pg_url a old)"; new = "$(pg_url a new)"; };
+defaults: { workers = 2; batch = 100; };
+steps = (
+	{ id = "schema"; kind = "sql"; store = "new";
+	  up = [ "CREATE TABLE things (key uuid PRIMARY KEY, number bigint, name text UNIQUE, more jsonb)",
+		 "CREATE TABLE pairs (a bigint, b text, note text, PRIMARY KEY (a, b))",
+		 "CREATE TABLE said (w int PRIMARY KEY, n bigint)" ];
+	  down = [ "DROP TABLE said, pairs, things" ]; },
+	{ id = "items"; kind = "copy-records"; needs = ["schema"];
+	  from = "old:app.items"; to = "new:things"; key = "key"; live = true;
+	  where = "NOT hidden"; ${1-}
+	  columns = { key = "('00000000-0000-4000-8000-' || lpad(to_hex(id), 12, '0'))::uuid";
+		number = "id"; name = "name"; more = "jsonb_build_object('v', v)"; }; },
+	{ id = "links"; kind = "copy-records"; needs = ["items"];
+	  from = "old:links"; to = "new:pairs"; key = ["a", "b"]; live = true;
+	  columns = { a = "item"; b = "tag"; note = "note"; }; },
+	{ id = "tie"; kind = "sql"; store = "new"; needs = ["links"];
+	  up = [ "ALTER TABLE things ADD UNIQUE (number)",
+		 "ALTER TABLE pairs ADD CONSTRAINT pairs_a_fkey FOREIGN KEY (a) REFERENCES things (number) ON DELETE CASCADE NOT VALID",
+		 "ALTER TABLE pairs VALIDATE CONSTRAINT pairs_a_fkey" ];
+	  down = [ "ALTER TABLE pairs DROP CONSTRAINT pairs_a_fkey", "ALTER TABLE things DROP CONSTRAINT things_number_key" ]; },
+	{ id = "said"; kind = "copy-records"; needs = ["schema"];
+	  from = "old:said"; to = "new:said"; live = true; },
+	{ id = "cut"; kind = "cutover"; store = "old"; needs = ["tie", "said"];
+	  fence = ["app.items", "links", "said"]; copies = ["items", "links", "said"];
+	  keep = true; max_stall = "5m"; ${2-} } ${3-} );
+TXT
+}
+
+# hidden rows have no links, and links go with their items
+fresh()
+{
+	rm -rf "$root/.upshift"
+	new <<'TXT'
+SET client_min_messages = error;
+DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+TXT
+	old <<'TXT'
+SET client_min_messages = error;
+DROP SCHEMA IF EXISTS app CASCADE; DROP SCHEMA public CASCADE;
+CREATE SCHEMA public; CREATE SCHEMA app;
+CREATE TABLE app.items (id bigint PRIMARY KEY, name text UNIQUE, v int, hidden boolean NOT NULL DEFAULT false);
+CREATE TABLE links (item bigint REFERENCES app.items ON DELETE CASCADE ON UPDATE CASCADE, tag text, note text, PRIMARY KEY (item, tag));
+CREATE TABLE said (w int PRIMARY KEY, n bigint);
+INSERT INTO app.items SELECT i, 'name ' || i, i % 7, i % 13 = 0 FROM generate_series(1, 3000) i;
+INSERT INTO links SELECT id, 'tag ' || t, 'x' FROM app.items, generate_series(1, 2) t WHERE NOT hidden;
+INSERT INTO said SELECT w, 0 FROM generate_series(1, 3) w;
+TXT
+	traces >"$tmp/before"
+}
+
+# the schema of the old database but for the lease
+traces()
+{
+	"$pg_bin/pg_dump" -s -T _upshift_run "$(pg_conn a old)" |
+		grep -v '^\\\(un\)\?restrict'
+}
+
+# the application: each of three has rows of its own, and says how far it is
+writer()
+{
+	awk -v w="$1" 'BEGIN {
+		srand(w)
+		for (i = 1;; i++) {
+			id = int(rand() * 1000) * 3 + w
+			print "BEGIN;"
+			r = int(rand() * 7)
+			if (r == 0)
+				printf "INSERT INTO app.items VALUES (%d, %cw%d-%d%c, 1) ON CONFLICT (id) DO UPDATE SET v = excluded.v + 1, hidden = false;\n", id + 3000, 39, w, i, 39
+			else if (r == 1)
+				printf "DELETE FROM app.items WHERE id = %d;\n", id
+			else if (r == 2)
+				printf "UPDATE app.items SET id = id + 100000 WHERE id = %d AND NOT EXISTS (SELECT FROM app.items x WHERE x.id = %d + 100000);\n", id, id
+			else if (r == 3)
+				printf "DELETE FROM links WHERE item = %d; UPDATE app.items SET hidden = NOT hidden WHERE id = %d;\n", id, id
+			else if (r == 4)
+				printf "INSERT INTO links SELECT id, %ct%d%c, %cnew%c FROM app.items WHERE id = %d AND NOT hidden ON CONFLICT DO NOTHING;\n", 39, i, 39, 39, 39, id
+			else if (r == 5)
+				printf "UPDATE app.items a SET name = name || %c~%c WHERE id = %d; UPDATE app.items SET name = %cw%d=%d%c WHERE id = %d;\n", 39, 39, id, 39, w, i, 39, id + 3
+			else
+				printf "UPDATE app.items SET v = v + 1 WHERE id BETWEEN %d AND %d AND id %% 3 = %d %% 3;\n", id, id + 60, w
+			printf "UPDATE said SET n = %d WHERE w = %d;\n", i, w
+			print(rand() < 0.1 ? "ROLLBACK;\n" : "COMMIT;\n\\echo " i)
+		}
+	}' | old -v VERBOSITY=sqlstate >"$tmp/said.$1" 2>"$tmp/told.$1"
+}
+
+writers=
+start_writers()
+{
+	writers=
+	for w in 1 2 3; do
+		writer $w &
+		writers="$writers $!"
+	done
+}
+
+# they end at the fence by themselves
+wait_writers()
+{
+	for pid in $writers; do
+		wait "$pid"
+	done
+	writers=
+}
+
+up()
+{
+	"$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes "$@"
+}
+
+again()
+{
+	"$UPSHIFT" resume --root "$root" --batch --yes "$@"
+}
+
+# both sides, and what was said last
+same()
+{
+	old >"$tmp/a" <<'TXT'
+SELECT 'item', id, name, v FROM app.items WHERE NOT hidden ORDER BY id;
+SELECT * FROM links ORDER BY item, tag;
+SELECT * FROM said ORDER BY w;
+TXT
+	new >"$tmp/b" <<'TXT'
+SELECT 'item', number, name, more->>'v' FROM things ORDER BY number;
+SELECT * FROM pairs ORDER BY a, b;
+SELECT * FROM said ORDER BY w;
+TXT
+	cmp -s "$tmp/a" "$tmp/b"
+	ok $? "$1: both sides are the same" ||
+		diff "$tmp/a" "$tmp/b" | head -20 | sed 's/^/# /'
+	said=
+	for w in 1 2 3; do
+		[ "$(tail -n 1 "$tmp/said.$w")" = \
+			"$(new -c "SELECT n FROM said WHERE w = $w")" ] ||
+			said="$said $w"
+		grep -q '25006' "$tmp/told.$w" || said="$said $w-fence"
+		[ "$(wc -l <"$tmp/told.$w")" = 1 ] || said="$said $w-failed"
+	done
+	is "$said" '' "$1: nothing acknowledged is missing, nothing failed but at the fence"
+}
+
+# only the fence, and then not even that
+no_traces()
+{
+	traces >"$tmp/now"
+	cmp -s "$tmp/before" "$tmp/now"
+	ok $? "$1: nothing of ours is in the old database" ||
+		diff "$tmp/before" "$tmp/now" | head -20 | sed 's/^/# /'
+}
+
+# --- what a plan cannot say ---
+plan 'on_conflict = "skip";'
+run_is 65 'live and skip' "$UPSHIFT" lint "$tmp/plan"
+like "$out$err" "'live' and 'on_conflict" 'is told'
+plan
+sed -i 's/copies = \["items", /copies = [/' "$tmp/plan"
+run_is 65 'a capture that nobody ends' "$UPSHIFT" lint "$tmp/plan"
+like "$out$err" "step 'items': 'live', but no cutover" 'is told'
+plan
+sed -i 's/fence = \["app.items", /fence = [/' "$tmp/plan"
+run_is 65 'a table that is written behind the fence' "$UPSHIFT" lint "$tmp/plan"
+like "$out$err" "'app.items' is copied by 'items' and not in the fence" 'is told'
+plan
+sed -i 's|old = "pg:[^"]*"|old = "jsonl:x.jsonl"|' "$tmp/plan"
+run_is 65 'a file of records' "$UPSHIFT" lint "$tmp/plan"
+like "$out$err" 'from a database to a database' 'is told'
+
+# --- under an application that writes ---
+plan
+fresh
+run_is 9 'a dry run' up --dry-run
+no_traces 'it'
+start_writers
+run_is 0 'a copy and a cutover' up
+wait_writers
+like "$out" 'changes drained' 'how much came in is told'
+like "$out" 'writers were held up for [0-9.]+ s' 'how long is told'
+same 'then'
+is "$(old -c "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^_upshift_delta'")" \
+	0 'nothing is captured any more'
+run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+no_traces 'then'
+is "$(new -c "SELECT count(*) FROM pg_class WHERE relname ~ '^_upshift_(delta|undo)'")" \
+	0 'nor in the new one'
+
+# --- killed, again and again ---
+fresh
+start_writers
+n=2
+kills=0
+while :; do
+	if [ -e "$root/.upshift/current" ]; then
+		UPSHIFT_TEST_FAULT=any:$n:kill again >/dev/null 2>"$tmp/err"
+	else
+		UPSHIFT_TEST_FAULT=any:$n:kill up >/dev/null 2>"$tmp/err"
+	fi
+	st=$?
+	[ $st = 137 ] || break
+	kills=$((kills + 1))
+	n=$((n + 7))
+done
+if [ $st = 66 ]; then
+	up >/dev/null 2>"$tmp/err"
+	st=$?
+fi
+is "$st" 0 "killed $kills times and resumed" || sed 's/^/# /' "$tmp/err"
+[ $kills -gt 3 ]
+ok $? 'often enough'
+wait_writers
+same 'then'
+done_testing
