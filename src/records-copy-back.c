@@ -238,7 +238,8 @@ static int find_first(struct records_back *k, struct store *s, struct error *err
 }
 
 /* what the job has deleted, unless there is something in its place */
-static int put_deleted(struct records_back *k, struct store *s, struct error *err)
+static int put_deleted(struct records_back *k, struct store *s,
+		       struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	const struct store_shape *to = &k->job->to;

@@ -87,6 +87,9 @@ int records_open(struct records_run *run, bool source, struct store **ret,
 int records_reconnect(struct records_worker *w, bool source,
 		      const struct error *why, struct error *err);
 
+/* a wait that is added to *ns; false: the run stops */
+bool records_nap(struct records_run *run, unsigned int ms,
+		 _Atomic uint64_t *ns);
 /* the job has its lease still, or needs none; in a transaction */
 int records_may_commit(const struct records_job *job, struct store *to,
 		       struct error *err);
@@ -110,6 +113,9 @@ int records_reject(struct records_worker *w, int row, const char *sqlstate,
 /* {"column": "text", ...} of a row of w->out, as it would have been written */
 void records_reject_text(const struct records_worker *w, uint32_t row,
 			 struct strbuf *out);
+/* of a live source: its key into the queue, with those that changed */
+int records_defer(struct records_worker *w, const char *key,
+		  struct error *err);
 int records_reject_count(struct store *to, const char *marks, uint64_t *ret,
 			 struct error *err);
 

@@ -7,7 +7,9 @@
 #include "base/json.h"
 #include "json-text.h"
 #include "records-copy-internal.h"
+#include "records-live.h"
 
+#define DEFER_TRIES 10u
 #define REJECTS "_upshift_reject"
 
 int records_make_table(struct store *s, const char *name, const char *sql,
@@ -97,6 +99,46 @@ int records_reject(struct records_worker *w, int row, const char *sqlstate,
 		"message, record) VALUES ($1, $2, $3, $4, $5)", &args, NULL,
 		err);
 	return MIN(ret, 0);
+}
+
+static int stopped(void *run)
+{
+	return atomic_load(&((struct records_run *)run)->stop);
+}
+
+int records_defer(struct records_worker *w, const char *key,
+		  struct error *err)
+{
+	struct store_options o = w->run->job->from_options;
+	int ret = 0;
+
+	o.read_only = false;
+	o.tick = stopped;
+	o.ctx = w->run;
+	for (unsigned int n = 0;; n++) {
+		_cleanup_error_ struct error why = ERROR_INIT;
+
+		if (!w->queue)
+			ret = store_open(w->run->job->from_url, &o, &w->queue,
+					 &why);
+		if (ret == 0)
+			ret = records_capture_add(w->run->job, w->queue, key,
+						  &why);
+		if (ret == 0)
+			return 0;
+		store_close(w->queue);
+		w->queue = NULL;
+		if (n == DEFER_TRIES ||
+		    (store_class(ret) != STORE_CLASS_RECONNECT &&
+		     store_class(ret) != STORE_CLASS_RETRY)) {
+			error_move(err, &why);
+			return ret;
+		}
+		ret = 0;
+		if (!records_nap(w->run, store_delay_ms(n), &w->lock_ns))
+			return error_set(err, ERR_CANCELLED, -ECANCELED,
+					 _("cancelled"));
+	}
 }
 
 int records_reject_count(struct store *to, const char *marks, uint64_t *ret,

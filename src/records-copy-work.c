@@ -9,13 +9,11 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
-#include "records-live.h"
 
 #define SLICE_MS 20u
 #define RETRIES 60u
 #define LOSSES_TO_HALVE 3
 #define PATIENCE_S 120.0
-#define DEFER_TRIES 10u
 
 /* what recover() says */
 enum next { AGAIN, LEAVE };
@@ -41,9 +39,8 @@ static int cancelled(struct error *err)
 	return error_set(err, ERR_CANCELLED, -ECANCELED, _("cancelled"));
 }
 
-/* adds to *ns; false: the run stops */
-static bool nap(struct records_run *run, unsigned int ms,
-		_Atomic uint64_t *ns)
+bool records_nap(struct records_run *run, unsigned int ms,
+		 _Atomic uint64_t *ns)
 {
 	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
 	uint64_t start = clock_mono_ns(), end = start + ms * 1000000ull;
@@ -69,7 +66,8 @@ static bool may_go(struct records_worker *w)
 	(void)pthread_mutex_unlock(&run->lock);
 	if (held)
 		w->hold_ns += clock_mono_ns() - start;
-	if (run->job->pause_ms && !nap(run, run->job->pause_ms, &w->hold_ns))
+	if (run->job->pause_ms && !records_nap(run, run->job->pause_ms,
+						&w->hold_ns))
 		return false;
 	return !stopped(run);
 }
@@ -151,7 +149,7 @@ int records_reconnect(struct records_worker *w, bool source,
 			note(w, xasprintf(_("cannot connect, attempt %u in "
 					    "%.1f s: %s"), n + 1, ms / 1000.0,
 					  now.msg));
-		if (!nap(w->run, ms, &w->lock_ns))
+		if (!records_nap(w->run, ms, &w->lock_ns))
 			return cancelled(err);
 	}
 	(void)pthread_mutex_lock(&w->run->lock);
@@ -187,7 +185,8 @@ static int reload(struct records_worker *w, struct error *err)
 			return 0;
 		}
 		if (store_class(ret) == STORE_CLASS_RETRY) {
-			if (!nap(w->run, store_delay_ms(1), &w->lock_ns))
+			if (!records_nap(w->run, store_delay_ms(1),
+					 &w->lock_ns))
 				return cancelled(err);
 			continue;
 		}
@@ -222,7 +221,7 @@ static int lost(struct records_worker *w, uint32_t rows, int ret,
 		_("connection lost, attempt %u of %u in %.1f s: %s") :
 		_("busy, attempt %u of %u in %.1f s: %s"), w->lost + 1, most + 1,
 		ms / 1000.0, why->msg));
-	return nap(w->run, ms, &w->lock_ns) ? AGAIN : cancelled(err);
+	return records_nap(w->run, ms, &w->lock_ns) ? AGAIN : cancelled(err);
 }
 
 static int fewer(struct records_worker *w, uint32_t rows,
@@ -255,7 +254,8 @@ static int recover(struct records_worker *w, bool source, uint32_t rows,
 	case STORE_CLASS_STALE:
 		ret = reload(w, err);
 		w->part->contended = true;
-		if (ret == 0 && !nap(w->run, store_delay_ms(1), &w->lock_ns))
+		if (ret == 0 && !records_nap(w->run, store_delay_ms(1),
+					       &w->lock_ns))
 			ret = cancelled(err);
 		return ret < 0 ? ret : LEAVE;
 	default:
@@ -389,40 +389,6 @@ static int refuse(struct records_worker *w, const struct slice *s,
 	return s->sqlstate[0] ? -EBADMSG : -EINVAL;
 }
 
-/* of a live source: its key into the queue, with those that changed */
-static int defer(struct records_worker *w, const char *key, struct error *err)
-{
-	struct store_options o = w->run->job->from_options;
-	int ret = 0;
-
-	o.read_only = false;
-	o.tick = stopped;
-	o.ctx = w->run;
-	for (unsigned int n = 0;; n++) {
-		_cleanup_error_ struct error why = ERROR_INIT;
-
-		if (!w->queue)
-			ret = store_open(w->run->job->from_url, &o, &w->queue,
-					 &why);
-		if (ret == 0)
-			ret = records_capture_add(w->run->job, w->queue, key,
-						  &why);
-		if (ret == 0)
-			return 0;
-		store_close(w->queue);
-		w->queue = NULL;
-		if (n == DEFER_TRIES ||
-		    (store_class(ret) != STORE_CLASS_RECONNECT &&
-		     store_class(ret) != STORE_CLASS_RETRY)) {
-			error_move(err, &why);
-			return ret;
-		}
-		ret = 0;
-		if (!nap(w->run, store_delay_ms(n), &w->lock_ns))
-			return cancelled(err);
-	}
-}
-
 static void unrefuse(struct records_worker *w)
 {
 	if (w->run->job->live)
@@ -468,7 +434,7 @@ static int write_reject(struct records_worker *w, struct slice *s,
 			const char *key, struct error *why, struct error *err)
 {
 	_cleanup_error_ struct error kept = ERROR_INIT;
-	int ret = w->run->job->live ? defer(w, key, err) :
+	int ret = w->run->job->live ? records_defer(w, key, err) :
 		  refuse(w, s, key, why, err);
 
 	if (ret < 0)

@@ -2,7 +2,7 @@
 #ifndef RECORDS_LIVE_H
 #define RECORDS_LIVE_H
 /*
- * records-live - a source that an application goes on writing while it is copied
+ * records-live - a source that is written while it is copied
  *
  * Triggers on the source put the keys of rows that change, nothing else, into
  * a queue beside it: the table _upshift_delta_ID, filled by triggers (and, in

@@ -18,7 +18,7 @@ struct retry {
 	const struct records_job *job;
 	struct records_run run;
 	struct records_worker w;
-	struct records_part part;
+	struct records_range part;
 	struct records_retried *out;
 	const char *key;             /* of the row under way */
 	bool gone;                   /* it is not in the source */

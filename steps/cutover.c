@@ -43,7 +43,7 @@
 
 #define STALL_S 60.0
 #define BACK_S 600.0
-/* less than deadlock_timeout of a server: it is never a writer that gives way */
+/* less than deadlock_timeout of a server: no writer is the one to give way */
 #define LOCK_S 0.8
 
 struct cutover {
