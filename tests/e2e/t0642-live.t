@@ -233,10 +233,10 @@ while [ $st = 137 ]; do
 		st=$?
 	fi
 	[ $st != 137 ] || kills=$((kills + 1))
-	n=$((n + 7))
+	n=$((n + 16))
 done
 is "$st" 0 "killed $kills times and resumed" || sed 's/^/# /' "$tmp/err"
-[ $kills -gt 3 ]
+[ $kills -gt 2 ]
 ok $? 'often enough'
 wait_writers "$st"
 same 'then'
