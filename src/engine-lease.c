@@ -20,6 +20,7 @@
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-stores.h"
+#include "store-ours.h"
 #include "store.h"
 
 #define LEASE_S 60
@@ -190,6 +191,21 @@ bool engine_lease_lost(const struct engine *e, struct error *err)
 	return true;
 }
 
+/* A run that is all undone leaves nothing of ours behind. */
+static void leave(struct engine *e, struct store *s)
+{
+	_cleanup_strvec_ struct strvec steps = STRVEC_INIT;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (e->run->state != RUN_ROLLED_BACK || run_is_open(e->run))
+		return;
+	for (size_t i = 0; i < e->plan->step_n; i++)
+		strvec_push(&steps, e->plan->steps[i]->id);
+	/* who comes next can do without */
+	if (store_ours_forget(s, e->plan->name, e->run->id, &steps, &err) < 0)
+		engine_log(e, NULL, "note", err.msg, strlen(err.msg));
+}
+
 void engine_leases_end(struct engine *e)
 {
 	struct engine_leases *l = e->leases;
@@ -204,9 +220,10 @@ void engine_leases_end(struct engine *e)
 	for (size_t i = 0; i < l->stores.n; i++) {
 		_cleanup_store_ struct store *s = NULL;
 
-		if (open_store(e, l->stores.v[i], NULL, &s) == 0)
-			(void)store_lease_end(s, e->plan->name, e->run->id,
-					      NULL);
+		if (open_store(e, l->stores.v[i], NULL, &s) < 0)
+			continue;
+		leave(e, s);
+		(void)store_lease_end(s, e->plan->name, e->run->id, NULL);
 	}
 	e->leases = NULL;
 	strvec_release(&l->stores);

@@ -74,13 +74,16 @@ int store_lease(struct store *s, const char *plan, const char *owner,
 		unsigned int ttl_s, int64_t *ret, struct error *err)
 {
 	struct lease l = { .plan = plan, .owner = owner, .ttl_s = ttl_s };
-	int r;
+	int r, lost = 0;
 
 	if (!s->ops->now_s)
 		return 0;
-	r = make_table(s, err);
-	if (r == 0)
-		r = store_transact(s, take, &l, TRIES, err);
+	/* one that leaves takes the table along (store-ours.h) */
+	do {
+		r = make_table(s, err);
+		if (r == 0)
+			r = store_transact(s, take, &l, TRIES, err);
+	} while (r < 0 && !strcmp(store_sqlstate(s), "42P01") && ++lost < 3);
 	if (r == 0 && !l.epoch)
 		r = error_set(err, ERR_LOCKED, -EBUSY,
 			      _("%s: another run of the plan '%s' is at work "

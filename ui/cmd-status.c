@@ -16,6 +16,8 @@
 #include "report.h"
 #include "session.h"
 #include "status-text.h"
+#include "store-ours.h"
+#include "store.h"
 #include "text.h"
 
 /* --- status --- */
@@ -192,6 +194,44 @@ static int exec_report(const struct options *o,
 
 /* --- forget --- */
 
+static void forget_in(struct session *s, const struct plan_store *ps)
+{
+	const struct store_options o = {
+		.root_fd = s->sd.root_fd,
+		.allow_plaintext = ps->allow_plaintext,
+	};
+	_cleanup_strvec_ struct strvec steps = STRVEC_INIT;
+	_cleanup_store_ struct store *store = NULL;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	for (size_t i = 0; i < s->plan->step_n; i++)
+		strvec_push(&steps, s->plan->steps[i]->id);
+	if (store_open(ps->url, &o, &store, &err) == 0 &&
+	    store_ours_forget(store, s->plan->name, s->run->id, &steps,
+			      &err) == 0)
+		return;
+	error_prefix(&err, _("store '%s'"), ps->name);
+	error_hint(&err, "%s", _("tables that begin with _upshift_ may be left "
+				 "there"));
+	say_error(&err);
+}
+
+/* what the run keeps in the databases of its plan; one that is not to be had
+   now is no reason to keep the backup */
+static void forget_tables(const struct session *now, const char *id)
+{
+	struct options o = *now->o;
+	struct session s;
+
+	o.run_id = id;
+	session_init(&s, &o, now->kinds);
+	if (!session_open_run(&s, false) && !run_is_open(s.run) &&
+	    !session_show_plan(&s))
+		for (size_t i = 0; i < s.plan->store_n; i++)
+			forget_in(&s, &s.plan->stores[i]);
+	session_release(&s);
+}
+
 static int forget_one(struct session *s, const char *id)
 {
 	_cleanup_free_ char *words = xasprintf("forget %s", id);
@@ -208,6 +248,7 @@ static int forget_one(struct session *s, const char *id)
 		return say_refused(ERR_CONFIRM,
 			   _("this is the only backup of this data"), hint);
 	}
+	forget_tables(s, id);
 	run_free(s->run);
 	s->run = NULL;
 	ret = run_forget(&s->sd, id, &err);

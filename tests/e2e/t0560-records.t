@@ -67,8 +67,8 @@ back()
 		--batch --confirm 'roll back to start'
 	dump >"$tmp/after"
 	file_is "$tmp/after" "$tmp/before" "$1: as before"
-	is "$(sql "SELECT count(*) FROM pg_tables WHERE tablename LIKE
-		'\_upshift\_undo%'")" 0 "$1: no undo table is left"
+	is "$(sql "SELECT tablename FROM pg_tables WHERE tablename LIKE
+		'\_upshift%'")" '' "$1: nothing of ours is left"
 }
 
 copy='{ id = "copy"; kind = "copy-records"; from = "pg:src"; to = "pg:dst"; key = "id";
@@ -152,6 +152,27 @@ plan '{ id = "fill"; kind = "backfill"; set = "pg:other"; key = "id";
 	down = [ "UPDATE other SET v = '"'o'"' WHERE ($1::bigint IS NULL OR id > $1) AND id <= $2" ]; }'
 run_is 0 'filled in again' go
 back 'backfill with statements to go back'
+
+# --- a run that is forgotten takes its tables along ---
+new
+sql "INSERT INTO dst SELECT i, 'old', -i FROM generate_series(1, 3000, 7) i"
+plan "$copy on_conflict = \"replace\"; },
+	{ id = \"q\"; kind = \"copy-records\"; to = \"lite:t\"; key = \"id\";
+	from = \"pg:SELECT id, name FROM src\"; },
+	{ id = \"s\"; kind = \"copy-records\"; from = \"lite:SELECT id, name AS v FROM t WHERE id > 900\"; to = \"pg:other\"; key = \"id\"; }"
+sqlite3 "$root/b.db" 'CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)'
+run_is 0 'a run to be forgotten' go
+is "$(sql "SELECT count(*) FROM pg_tables WHERE tablename LIKE '\_upshift\_undo%' OR tablename LIKE '\_upshift\_q%'")" 3 \
+	'it may be undone until then'
+sql "INSERT INTO _upshift_range (step, part, pos) VALUES ('b/XXXX/s', 0, '')"
+"$UPSHIFT" status --root "$root" --json >"$tmp/status"
+id=$(sed 's/.*"run":"\([A-Z0-9]*\)".*/\1/' "$tmp/status")
+run_is 0 'forgotten' "$UPSHIFT" forget "$id" --root "$root" --confirm "forget $id"
+is "$(sql "SELECT tablename FROM pg_tables WHERE tablename LIKE '\_upshift%'")" \
+	'_upshift_range' 'what is of another plan stays'
+is "$(sql 'SELECT step FROM _upshift_range')" 'b/XXXX/s' 'with its rows alone'
+is "$(sqlite3 "$root/b.db" "SELECT count(*) FROM sqlite_master WHERE name LIKE '%upshift%'")" 0 \
+	'nothing is left in the file'
 
 # --- killed at any time, and resumed ---
 new 20000

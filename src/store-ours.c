@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "store-ours.h"
+
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "store-dump.h"
+#include "store-sql.h"
+#include "store.h"
+
+#define TRIES 5
+
+struct ours {
+	const char *plan, *run;
+	const struct strvec *steps;
+};
+
+static void add(struct store_batch *b, const char *text)
+{
+	store_batch_add(b, STORE_TEXT, text, strlen(text));
+}
+
+static int exec(struct store *s, const char *sql, const char *a,
+		const char *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	int ret;
+
+	store_batch_clear(&args, b ? 2 : 1);
+	if (a)
+		add(&args, a);
+	if (b)
+		add(&args, b);
+	ret = store_exec(s, sql, a ? &args : NULL, NULL, err);
+	return MIN(ret, 0);
+}
+
+/* --- servers --- */
+
+/* Others that come now wait for us; > 0: some are here already. */
+static int others(const struct ours *o, struct store *s, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int ret = store_columns(s, "_upshift_run", &b, err);
+
+	if (ret <= 0)
+		return ret;
+	ret = exec(s, "LOCK TABLE _upshift_run IN ACCESS EXCLUSIVE MODE", NULL,
+		   NULL, err);
+	if (ret == 0)
+		ret = exec(s, "DELETE FROM _upshift_run WHERE plan = $1 AND "
+			   "owner = $2", o->plan, o->run, err);
+	return ret < 0 ? ret : store_exec(s, "SELECT 1 FROM _upshift_run LIMIT "
+					  "1", NULL, &b, err);
+}
+
+static int forget_server(void *ctx, struct store *s, struct error *err)
+{
+	_cleanup_strvec_ struct strvec sql = STRVEC_INIT;
+	const struct ours *o = ctx;
+	int ret = others(o, s, err);
+	bool alone = ret == 0;
+
+	if (ret >= 0)
+		ret = store_dump_forget(s, o->run, o->steps, &sql, err);
+	for (size_t i = 0; ret >= 0 && i < sql.n; i++)
+		/* the others may be about to write in what is empty */
+		if (alone || !str_starts(sql.v[i], "DO "))
+			ret = exec(s, sql.v[i], NULL, NULL, err);
+	if (ret >= 0 && alone)
+		ret = exec(s, "DROP TABLE IF EXISTS _upshift_run", NULL, NULL,
+			   err);
+	return ret;
+}
+
+/* --- SQLite --- */
+
+static int forget_in(const struct ours *o, struct store *s, const char *table,
+		     struct error *err)
+{
+	_cleanup_free_ char *marks = xasprintf("%s/%s/", o->plan, o->run);
+	_cleanup_free_ char *mark = xasprintf("%s ", o->run);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_free_ char *sql = NULL;
+	bool step = !strcmp(table, "_upshift_step");
+	int ret = store_columns(s, table, &b, err);
+
+	if (ret <= 0)
+		return ret;
+	sql = xasprintf("DELETE FROM %s WHERE substr(%s, 1, length($1)) = $1",
+			table, step ? "run" : "step");
+	ret = exec(s, sql, step ? mark : marks, NULL, err);
+	free(sql);
+	sql = xasprintf("SELECT 1 FROM %s LIMIT 1", table);
+	if (ret == 0)
+		ret = store_exec(s, sql, NULL, &b, err);
+	free(sql);
+	sql = xasprintf("DROP TABLE %s", table);
+	return ret == 0 ? exec(s, sql, NULL, NULL, err) : MIN(ret, 0);
+}
+
+static int forget_file(void *ctx, struct store *s, struct error *err)
+{
+	static const char *const common[] = { "_upshift_range",
+		"_upshift_reject", "_upshift_step" };
+	const struct ours *o = ctx;
+	_cleanup_free_ char *end = xasprintf("_%s", o->run);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int ret = store_exec(s, "SELECT name FROM sqlite_master WHERE type = "
+		"'table' AND (name LIKE '\\_upshift\\_q\\_%' ESCAPE '\\' OR "
+		"name LIKE '\\_upshift\\_undo\\_%' ESCAPE '\\')", NULL, &b,
+		err);
+
+	for (uint32_t i = 0; ret >= 0 && i < b.nrow; i++) {
+		const struct store_cell *c = store_batch_cell(&b, i, 0);
+		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+		_cleanup_free_ char *name = xstrndup(b.buf + c->off,
+						     (size_t)c->len);
+
+		strbuf_addstr(&sql, "DROP TABLE ");
+		store_sql_name(&sql, name);
+		if (str_ends(name, end))
+			ret = exec(s, sql.buf, NULL, NULL, err);
+	}
+	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(common); i++)
+		ret = forget_in(o, s, common[i], err);
+	return MIN(ret, 0);
+}
+
+int store_ours_forget(struct store *s, const char *plan, const char *run,
+		      const struct strvec *steps, struct error *err)
+{
+	struct ours o = { .plan = plan, .run = run, .steps = steps };
+
+	if (store_can_dump(s))
+		return store_transact(s, forget_server, &o, TRIES, err);
+	if (!strcmp(store_scheme(s), "sqlite"))
+		return store_transact(s, forget_file, &o, TRIES, err);
+	return 0;
+}
