@@ -88,7 +88,6 @@ static void hide_all(const struct finder *f, struct strbuf *text)
 		if (!until || p >= until)
 			strbuf_addch(&out, *p);
 	}
-	explicit_bzero(text->buf, text->len);
 	strbuf_release(text);
 	*text = out;
 }
@@ -115,7 +114,6 @@ static bool is_secret(const char *token, size_t n,
 	for (size_t i = 0; i < text.len && !found; i++)
 		found = secret_at(f, text.buf + i, text.buf + text.len);
 	json_tree_release(&t);
-	explicit_bzero(text.buf, text.cap);
 	strbuf_release(&text);
 	return found;
 }
@@ -138,7 +136,6 @@ static void hide_strings(const struct finder *f, struct strbuf *text)
 		p = next;
 	}
 	strbuf_add(&out, p, (size_t)(end - p));
-	explicit_bzero(text->buf, text->len);
 	strbuf_release(text);
 	*text = out;
 }

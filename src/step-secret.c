@@ -23,13 +23,6 @@
 #define STORE_MAX (16u * 1024u * 1024u)
 #define COMMAND_TIMEOUT_S 60.0
 
-static void wipe(struct strbuf *s)
-{
-	explicit_bzero(s->buf, s->cap);
-	strbuf_release(s);
-}
-#define _cleanup_wipe_ _cleanup_(wipe)
-
 static bool same(const struct json_secret *x, const char *text, size_t n)
 {
 	return x->len == n && !memcmp(x->text, text, n);
@@ -151,7 +144,7 @@ static uint32_t find_stored(const struct stored_all *all, const char *name)
 static int put_one(struct json_tree *t, const struct stored_all *all,
 		   const struct json_secret *x, struct error *err)
 {
-	_cleanup_wipe_ struct strbuf token = STRBUF_INIT, old = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf token = STRBUF_INIT, old = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
 	uint32_t i = find_stored(all, x->name);
 
@@ -193,9 +186,7 @@ static int put_in_text(const struct json_secrets *s, size_t store,
 		json_splices_apply(&splices, text->buf, text->len, out);
 	}
 	free(all.v);
-	wipe(&splices.text);
 	json_splices_release(&splices);
-	explicit_bzero(t.arena.buf, t.arena.cap);
 	json_tree_release(&t);
 	return ret;
 }
@@ -203,7 +194,7 @@ static int put_in_text(const struct json_secrets *s, size_t store,
 static int put_file(const struct json_secrets *s, size_t store,
 		    const char *file, struct step_ctx *c, struct error *err)
 {
-	_cleanup_wipe_ struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
 	_cleanup_free_ char *dir = path_dirname(file);
 	int there, ret = own_directory(c, dir, err);
 
@@ -287,7 +278,7 @@ static int call(struct step_ctx *c, const struct strvec *command,
 static int is_there(struct step_ctx *c, const struct json_store *store,
 		    const struct json_secret *x, struct error *err)
 {
-	_cleanup_wipe_ struct strbuf out = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 	size_t len;
 	int ret;
 
@@ -436,7 +427,7 @@ int json_secrets_undo(const struct json_store *stores, size_t store_n,
 								 ""));
 		struct json_secret x = { .name = name };
 		int64_t k = json_get_int(o, "store", -1);
-		_cleanup_wipe_ struct strbuf out = STRBUF_INIT;
+		_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 
 		if (k < 0 || (size_t)k >= store_n || stores[k].file)
 			continue;
