@@ -359,7 +359,8 @@ static int add_index(struct engine *e, const char *name, const char *digest,
 	int r = engine_stores_index(e, name, digest, store, &d, err);
 
 	for (size_t i = 0; r >= 0 && i < d.n; i++)
-		store_sets_add_one(ret, store, d.sets[i].set);
+		if (!d.sets[i].beside)
+			store_sets_add_one(ret, store, d.sets[i].set);
 	return r;
 }
 
@@ -381,8 +382,10 @@ int engine_stores_in(struct engine *e, const char *name, const char *digest,
 	return r;
 }
 
-/* of the index those that are wanted; what it does not have was not there */
-static void keep_wanted(struct store_dump *d, const struct strvec *sets)
+/* of the index those that are wanted; what it does not have was not there; the
+   others are left */
+static void keep_wanted(struct store_dump *d, const struct strvec *sets,
+			struct store_dump *others)
 {
 	struct store_dump rest = { .server = TAKE_PTR(d->server) };
 
@@ -391,13 +394,14 @@ static void keep_wanted(struct store_dump *d, const struct strvec *sets)
 	for (size_t i = 0; i < d->n; i++)
 		if (strvec_has(sets, d->sets[i].set)) {
 			rest.sets[rest.n++] = d->sets[i];
+			rest.sets[rest.n - 1].beside = false;
 			memset(&d->sets[i], 0, sizeof(d->sets[i]));
 			d->sets[i].set = xstrdup(rest.sets[rest.n - 1].set);
 		}
 	for (size_t i = 0; i < sets->n; i++)
 		if (!store_dump_find(d, sets->v[i]))
 			rest.sets[rest.n++].set = xstrdup(sets->v[i]);
-	store_dump_release(d);
+	*others = *d;
 	*d = rest;
 }
 
@@ -428,7 +432,7 @@ static int compare_store(struct engine *e, const char *name,
 
 		ret = store_dump_rows(s, &now.sets[i], NULL, NULL, err);
 		diff = store_dump_compare(old ? old : &none, &now.sets[i]);
-		if (ret >= 0 && diff)
+		if (ret >= 0 && diff && !now.sets[i].beside)
 			ret = fn(ctx, one->store, old, &now.sets[i], diff);
 	}
 	store_close(TAKE_PTR(s));
@@ -502,6 +506,15 @@ void engine_stores_reader_free(struct stores_reader *r)
 	free(r);
 }
 
+static void load_lost(void *ctx, const char *view)
+{
+	struct stores_reader *g = ctx;
+	_cleanup_free_ char *text = xasprintf(_("view '%s:%s' reads what is "
+		"no longer there, and went with it"), g->store, view);
+
+	engine_warn(g->e, NULL, text);
+}
+
 static void load_progress(void *ctx, uint64_t done, uint64_t total)
 {
 	struct stores_reader *g = ctx;
@@ -517,17 +530,19 @@ static int load_once(struct stores_reader *g, struct step_ctx *c,
 		     const struct strvec *steps, struct error *err)
 {
 	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
+	_cleanup_store_dump_ struct store_dump rest = STORE_DUMP_INIT;
 	_cleanup_strvec_ struct strvec also = STRVEC_INIT;
 	_cleanup_store_ struct store *s = NULL;
 	struct store_load l = { .dump = &d, .open = load_open, .ctx = g,
 				.source = load_source, .also = &also,
-				.progress = load_progress };
+				.progress = load_progress, .rest = &rest,
+				.lost = load_lost };
 	int ret = engine_stores_index(g->e, g->name, g->digest, one->store,
 				      &d, err);
 
 	if (ret < 0)
 		return ret;
-	keep_wanted(&d, &one->sets);
+	keep_wanted(&d, &one->sets, &rest);
 	g->store = one->store;
 	ret = step_store(c, one->store, false, &s, err);
 	if (ret >= 0)

@@ -4,7 +4,8 @@
  *
  *	{"type":"dump","format":1,"server":"15.4"}
  *	{"type":"set","set":"chunks","full":"public.chunks","kind":"r",
- *	 "columns":[...],"rows":N,"bytes":N,"sum":"xxh3-128:HEX"}
+ *	 "columns":[...],"rows":N,"bytes":N,"sum":"xxh3-128:HEX",
+ *	 "beside":true}
  *	{"type":"object","rank":N,"kind":"column","name":...,"create":...,
  *	 "drop":...,"state":...,"shared":true}		of the set before it
  *	{"type":"end","sets":N}
@@ -41,6 +42,8 @@ static void add_set(struct strbuf *out, const struct store_dump_set *s)
 	char sum[XXH128_TEXT_SIZE], type[2] = { s->type, 0 };
 
 	json_set_bytes(o, "set", s->set);
+	if (s->beside)
+		json_set_bool(o, "beside", true);
 	if (s->full) {
 		columns = json_object_new_array();
 		for (size_t i = 0; i < s->columns.n; i++)
@@ -101,6 +104,7 @@ static int parse_set(struct store_dump *d, struct json_object *o)
 	memset(s, 0, sizeof(*s));
 	s->set = json_get_bytes(o, "set");
 	s->full = json_get_bytes(o, "full");
+	s->beside = json_get_bool(o, "beside", false);
 	if (!s->set)
 		return -EINVAL;
 	if (!s->full)

@@ -228,6 +228,20 @@ static int look_server(struct store *s, struct store_dump *d,
 	return MIN(n, 0);
 }
 
+static int add_views(struct store *s, struct store_dump *d, struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump v = STORE_DUMP_INIT;
+	int r = dump_views(s, d, NULL, NULL, &v, err);
+
+	if (r < 0 || !v.n)
+		return r;
+	d->sets = xrealloc(d->sets, d->n + v.n, sizeof(*d->sets));
+	memcpy(&d->sets[d->n], v.sets, v.n * sizeof(*v.sets));
+	d->n += v.n;
+	v.n = 0;
+	return 0;
+}
+
 int store_dump_begin(struct store *s, const struct strvec *sets,
 		     struct store_dump *ret, struct error *err)
 {
@@ -243,6 +257,8 @@ int store_dump_begin(struct store *s, const struct strvec *sets,
 		r = look_server(s, ret, err);
 	if (r >= 0)
 		r = dump_look(s, sets, ret, err);
+	if (r >= 0)
+		r = add_views(s, ret, err);
 	if (r < 0) {
 		store_abort(s);
 		store_dump_release(ret);

@@ -29,6 +29,7 @@
  * to it; indexes, triggers, rules, policies, comments, owner, grants;
  * sequences that belong to it or that its defaults use, with their values. Not
  * of it: functions, types and extensions, which a load expects to be there.
+ * Views that read a set are part of a dump by their definition alone (beside).
  *
  * The sum of a set does not depend on the order of its rows: the XXH3-128 of
  * each line of COPY, added up modulo 2^128, so that a row which is there twice
@@ -37,7 +38,9 @@
  * A load puts into place what is there under the same name: it empties a table
  * and drops or makes what differs in its schema, so that views over it stay.
  * Only where columns are missing or of another type the table is dropped and
- * made again, which the database refuses where others depend on it. Foreign
+ * made again, with the views that read it: those of the dump as they were then,
+ * those that came later as they are, or not at all where they read what is gone.
+ * Views of the dump that are missing are made, too. Foreign
  * keys are dropped for the load and made again behind it, so rows need no
  * order; triggers do not fire; sequences get their values. Then everything is
  * read again and compared, within the transaction, and committed. Any failure,
@@ -72,6 +75,7 @@ struct store_dump_set {
 	char *set;               /* as it was asked for, or qualified for "" */
 	char *full;              /* quoted, with its schema; NULL: not there */
 	char type;               /* 'r' table, 'p' partitioned, 'v', 'm'; 0 */
+	bool beside;             /* a view over the sets, by its definition */
 	unsigned long oid;       /* not kept */
 	struct strvec columns;   /* that COPY takes, in order */
 	struct store_object *objects;
@@ -145,6 +149,11 @@ struct store_load {
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	/* statements before the commit: what we keep there of steps */
 	const struct strvec *also;
+	/* the rest of the dump, of which views beside the sets are taken;
+	   NULL: there is none */
+	const struct store_dump *rest;
+	/* a view that could not be made again; may be NULL */
+	void (*lost)(void *ctx, const char *view);
 };
 int store_load(struct store *s, const struct store_load *l,
 	       struct error *err);

@@ -3,7 +3,8 @@
  * Sets back into a database, in one transaction (see store-dump.h):
  *
  *  1 what is there is locked and looked at; foreign keys go, triggers rest
- *  2 tables that were not there, or are of another make, are dropped; the
+ *  2 tables that were not there, or are of another make, are dropped, with
+ *    the views that read them; the
  *    others are emptied, and what their schema has too much is dropped
  *  3 what is missing is made, the rows come in, the rest is made behind them
  *  4 sequences; all is read again and compared
@@ -29,6 +30,8 @@ struct loading {
 	struct store_dump now;
 	struct strvec done;      /* statements of this pass */
 	uint64_t bytes, total;
+	struct store_dump views; /* that were in the way */
+	struct strvec lost;
 };
 
 static int run(struct loading *g, const char *sql, struct error *err)
@@ -165,6 +168,32 @@ static int drop_type(struct loading *g, char type, const char *what,
 				    s->full);
 	}
 	return sql.len ? run(g, sql.buf, err) : 0;
+}
+
+/* it goes, or one of its columns */
+static bool in_the_way(void *ctx, const struct store_dump_set *now)
+{
+	const struct loading *g = ctx;
+	const struct store_dump_set *then = store_dump_find(g->l->dump,
+							    now->set);
+
+	if (goes(g, now))
+		return true;
+	for (size_t i = 0; then && i < now->object_n; i++)
+		if (!strcmp(now->objects[i].kind, "column") &&
+		    !has_same(then, &now->objects[i]))
+			return true;
+	return false;
+}
+
+static int drop_views(struct loading *g, struct error *err)
+{
+	int ret;
+
+	store_dump_release(&g->views);
+	strvec_clear(&g->lost);
+	ret = dump_views(g->s, &g->now, in_the_way, g, &g->views, err);
+	return ret < 0 ? ret : dump_drop_views(g->s, &g->views, err);
 }
 
 static int drop_sets(struct loading *g, struct error *err)
@@ -412,6 +441,8 @@ static int load(void *ctx, _unused_ struct store *s, struct error *err)
 	if (ret >= 0)
 		ret = rest_triggers(g, err);
 	if (ret >= 0)
+		ret = drop_views(g, err);
+	if (ret >= 0)
 		ret = drop_sets(g, err);
 	if (ret >= 0)
 		ret = empty_sets(g, err);
@@ -431,6 +462,9 @@ static int load(void *ctx, _unused_ struct store *s, struct error *err)
 		ret = make(g, 0, 89, false, err);
 	if (ret >= 0)
 		ret = refresh(g, err);
+	if (ret >= 0)
+		ret = dump_make_views(g->s, g->l->rest, &g->views, &g->lost,
+				      err);
 	if (ret >= 0)
 		ret = look(g, err);
 	if (ret >= 0)
@@ -454,6 +488,10 @@ int store_load(struct store *s, const struct store_load *l, struct error *err)
 		g.total += l->dump->sets[i].bytes;
 	}
 	ret = store_transact(s, load, &g, TRIES, err);
+	for (size_t i = 0; ret >= 0 && l->lost && i < g.lost.n; i++)
+		l->lost(l->ctx, g.lost.v[i]);
+	store_dump_release(&g.views);
+	strvec_release(&g.lost);
 	store_dump_release(&g.now);
 	strvec_release(&g.sets);
 	strvec_release(&g.done);

@@ -277,7 +277,7 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 	ret = take_all(p, &t, err);
 	if (ret < 0)
 		return ret;
-	if (t.changed == -2 && strcmp(sql, "ROLLBACK"))
+	if (t.changed == -2 && !str_starts(sql, "ROLLBACK"))
 		return error_set(err, ERR_STORE, -EIO,
 			_("%s: the transaction had failed and was rolled back"),
 			p->s.name);

@@ -174,4 +174,46 @@ back start --strategy backup
 is "$status" 0 "killed as it goes back, it goes on"
 as before "and all is as before"
 
+# --- views and keys that hang on a table of another make ---
+
+begin
+pg_sql db <<-'END'
+	CREATE VIEW sizes AS SELECT id, n, length(body) AS size FROM old;
+	GRANT SELECT ON sizes TO PUBLIC;
+	CREATE MATERIALIZED VIEW total AS SELECT sum(size) AS all_of_it FROM sizes;
+	CREATE UNIQUE INDEX total_key ON total (all_of_it);
+	CREATE VIEW shown AS SELECT all_of_it * 2 AS twice FROM total;
+	COMMENT ON VIEW shown IS 'for people';
+	CREATE TABLE refers (id int REFERENCES old);
+	INSERT INTO refers SELECT generate_series(1, 10);
+END
+dumped >"$tmp/before"
+cat >"$tmp/p.plan" <<-END
+	plan = 1; name = "p"; to = "2";
+	stores: { db = "$(pg_url db)"; };
+	steps = ( { id = "wider"; kind = "sql"; store = "db";
+	    up = ["DROP VIEW shown", "DROP MATERIALIZED VIEW total",
+	      "DROP VIEW sizes", "ALTER TABLE old ALTER COLUMN n TYPE bigint",
+	      "ALTER TABLE old ADD COLUMN seen boolean DEFAULT true",
+	      "CREATE VIEW sizes AS SELECT id, n, length(body) + 1 AS size FROM old",
+	      "CREATE VIEW seen AS SELECT id, seen FROM old",
+	      "CREATE MATERIALIZED VIEW seldom AS SELECT count(*) FROM seen"];
+	    down = ["SELECT 1"]; } );
+END
+up
+is "$status" 0 "a run with views"
+pg_sql db -c "CREATE VIEW theirs AS SELECT id, body FROM old WHERE id < 10"
+dumped >"$tmp/after"
+back start --strategy backup
+is "$status" 0 "back, whatever hangs on the table"
+like "$out$err" "view 'db:public.seen' reads what is no longer there" \
+	"what cannot stay is named"
+is "$(pg_sql db -c "SELECT count(*) FROM theirs")" 9 "what came later stays"
+pg_sql db -c "DROP VIEW theirs"
+as before "all else is as before"
+pg_sql db -c "CREATE VIEW theirs AS SELECT id, body FROM old WHERE id < 10"
+back R1
+is "$status" 0 "to the point ahead of that"
+as after "as after the run"
+
 done_testing

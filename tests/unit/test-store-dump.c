@@ -291,12 +291,8 @@ static void test_refused(_unused_ void **state)
 	SQL(s, "DELETE FROM outside WHERE id = 99",
 	    "ALTER TABLE chunks ALTER n TYPE float8",
 	    "CREATE VIEW sums AS SELECT sum(n) FROM chunks");
-	free(before);
-	before = pg_dump();
-	assert_true(load(s, &k, &err) < 0);
-	assert_non_null(strstr(err.msg, "depend"));
-	assert_dumped(before);
-	error_release(&err);
+	must_load(s, &k);
+	SQL(s, "SELECT * FROM sums");
 	/* the archive ends in the middle */
 	SQL(s, "DROP VIEW sums");
 	free(before);
