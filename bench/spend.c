@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * spend COMMAND [ARG...]: what a command takes: seconds, seconds of processor
- * time, peak memory in MiB, its status. A small process that starts another
+ * time, peak memory in MiB, its status, seconds of processor time outside of
+ * the kernel. A small process that starts another
  * one: the peak of a large one would be counted for its child.
  */
 #include <stdio.h>
@@ -41,8 +42,8 @@ int main(int argc, char **argv)
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &ru) < 0)
 		return 1;
-	(void)printf("%.3f %.3f %ld %d\n", seconds() - from,
+	(void)printf("%.4f %.4f %ld %d %.4f\n", seconds() - from,
 		     of(&ru.ru_utime) + of(&ru.ru_stime), ru.ru_maxrss / 1024,
-		     status);
+		     status, of(&ru.ru_utime));
 	return 0;
 }
