@@ -287,6 +287,29 @@ bool effects_cover(const struct effects *e, const char *path)
 	return false;
 }
 
+const struct effect *effects_above(const struct effects *e, const char *place)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		const struct effect *f = &e->v[i];
+		_cleanup_free_ char *dir = NULL;
+
+		if (f->type == EFFECT_READ)
+			continue;
+		dir = path_dirname(place);
+		while (strcmp(dir, ".") != 0) {
+			char *up;
+
+			if (f->flags & EFFECT_PATTERN ?
+			    glob_match(f->path, dir) : !strcmp(f->path, dir))
+				return f;
+			up = path_dirname(dir);
+			free(dir);
+			dir = up;
+		}
+	}
+	return NULL;
+}
+
 struct json_object *effects_to_json(const struct effects *e)
 {
 	struct json_object *a = json_object_new_array();

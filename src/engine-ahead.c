@@ -226,6 +226,11 @@ int engine_dry_run(struct engine *e)
 	int any = 0, failed;
 
 	e->dry = true;
+	if (engine_take_place(e, &e->err) < 0) {
+		engine_emit_error(e, NULL, &e->err, NULL,
+				  _("nothing was changed"));
+		return engine_exit_of(e, &e->err);
+	}
 	failed = engine_look(e);
 	all = all_effects(e);
 	for (size_t i = 0; i < e->plan->step_n; i++)

@@ -418,34 +418,6 @@ static int changed_bytes(struct engine *e, struct backup_spec *spec,
 	return r;
 }
 
-/* the nearest directory of path that exists */
-static int open_existing(const char *path)
-{
-	_cleanup_free_ char *p = xstrdup(path);
-	int fd;
-
-	for (;;) {
-		char *slash;
-
-		fd = fs_open(AT_FDCWD, *p ? p : "/", O_RDONLY | O_DIRECTORY,
-			     0);
-		if (fd != -ENOENT || !(slash = strrchr(p, '/')))
-			return fd;
-		*slash = '\0';
-	}
-}
-
-static int open_backup_place(struct engine *e)
-{
-	const char *dir = e->opts.backup_dir ? e->opts.backup_dir :
-		e->plan->backup_dir;
-
-	if (dir)
-		return open_existing(dir);
-	return fs_open(e->sd->fd >= 0 ? e->sd->fd : e->sd->root_fd, ".",
-		       O_RDONLY | O_DIRECTORY, 0);
-}
-
 static void space_tell(const struct space_fs *fs, size_t n,
 		       struct check_result *r)
 {
@@ -491,7 +463,7 @@ static int measure_space(struct engine *e, uint64_t extra,
 		ret = changed_bytes(e, &spec, &changed, err);
 	if (ret < 0)
 		goto out;
-	fd = open_backup_place(e);
+	fd = engine_open_place(e);
 	if (fd < 0) {
 		ret = error_errno(err, ERR_BACKUP_DIR, fd,
 				  _("cannot open the backup directory"));

@@ -340,7 +340,8 @@ int engine_phase_check(struct engine *e)
 
 int engine_check(struct engine *e)
 {
-	int ret = engine_phase_check(e);
+	int ret = engine_take_place(e, &e->err) < 0 ?
+		engine_exit_of(e, &e->err) : engine_phase_check(e);
 
 	strvec_release(&e->warned);
 	if (!ret && e->warnings)

@@ -101,6 +101,14 @@ struct engine {
 	struct json_object *run_facts;  /* without a run: facts of this process */
 };
 
+/* --- engine-place.c --- */
+/* backup_dir and backup_fixed, as option and plan have them */
+void engine_place_options(const struct engine *e, struct run_options *opts);
+/* where the backup of a new run goes becomes ours; or ERR_BACKUP_DIR */
+int engine_take_place(struct engine *e, struct error *err);
+/* the nearest directory that is there, for its free space */
+int engine_open_place(const struct engine *e);
+
 /* --- engine-events.c --- */
 void engine_emit(struct engine *e, struct event *ev);
 void engine_warn(struct engine *e, const char *step, const char *text);

@@ -393,15 +393,15 @@ int engine_run(struct engine *e, const char *run_id, const char *started)
 	struct run_options opts = {
 		.vars = e->scope->vars, .answers = e->scope->answers,
 		.env = e->scope->env_used, .options = e->opts.record,
-		.backup_dir = e->opts.backup_dir ? e->opts.backup_dir :
-			e->plan->backup_dir,
 	};
 	int ret = bad_options(e);
 
 	if (ret)
 		return finish(e, "run", ret);
+	engine_place_options(e, &opts);
 	if (state_dir_create(e->sd, &e->err) < 0 ||
 	    state_dir_sweep(e->sd, &e->err) < 0 ||
+	    engine_take_place(e, &e->err) < 0 ||
 	    run_create(&e->run, e->sd, e->plan, run_id, started, &opts,
 		       &e->err) < 0)
 		return finish(e, "run", engine_exit_of(e, &e->err));

@@ -12,7 +12,6 @@
 #include "base/xalloc.h"
 
 #define APP_TIMEOUT_S 120
-#define SECONDS_A_DAY 86400.0
 
 /* --- variables --- */
 
@@ -246,43 +245,6 @@ void load_defaults(struct plan_load *l, struct plan_node *top)
 		d->retries = (int)num;
 	(void)plan_node_duration(n, "timeout", &d->timeout_s);
 	(void)plan_node_level(n, "level", &d->level);
-}
-
-/* --- backup --- */
-
-void load_backup(struct plan_load *l, struct plan_node *top)
-{
-	_cleanup_free_ char *dir = NULL;
-	struct plan_node *n;
-	double days;
-
-	l->plan->keep_s = -1;
-	if (!plan_node_count(top, "backup"))
-		return;
-	n = plan_node_child(top, "backup", 0);
-	plan_node_paths(n, "include", false, true, &l->plan->include);
-	plan_node_paths(n, "exclude", false, true, &l->plan->exclude);
-	if (plan_node_double(n, "keep_days", false, 0, &days)) {
-		if (days * SECONDS_A_DAY > PLAN_DURATION_MAX)
-			plan_node_problem(n, "keep_days",
-					  _("'keep_days' is longer than a "
-					    "hundred years"));
-		else
-			l->plan->keep_s = days * SECONDS_A_DAY;
-	}
-	if (plan_node_string(n, "dir", false, &dir)) {
-		_cleanup_free_ char *full = load_expand_home(l, dir);
-		_cleanup_free_ char *path = path_normalize(full);
-		const char *why = *dir ? path_check(path) : N_("it is empty");
-
-		if (!why && *path != '/' && *path != '<')
-			why = N_("it must begin with '/' or '~/'");
-		if (why)
-			plan_node_problem(n, "dir", "'dir': '%s': %s", dir,
-					  _(why));
-		else
-			l->plan->backup_dir = TAKE_PTR(path);
-	}
 }
 
 /* --- changes --- */

@@ -130,6 +130,8 @@ static void free_strings(struct plan *p)
 	free(p->run_as);
 	free(p->rollback_env);
 	free(p->backup_dir);
+	free(p->backup_fixed);
+	free(p->backup_place);
 }
 
 void plan_free(struct plan *p)

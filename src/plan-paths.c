@@ -40,6 +40,7 @@ bool plan_path_allowed(const struct plan *p, const char *path)
 bool plan_path_is_state(const struct plan *p, const char *path)
 {
 	return ours_has(NULL, path) ||
+	       (p->backup_place && path_is_below(path, p->backup_place)) ||
 	       (p->state_dir && path_is_below(path, p->state_dir));
 }
 

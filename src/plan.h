@@ -200,7 +200,11 @@ struct plan {
 	struct plan_app app;
 	struct strvec include, exclude;
 	struct strvec backup_sets;   /* "STORE:SET", "STORE" */
-	char *backup_dir;
+	char *backup_dir;            /* absolute where the root is known */
+	char *backup_fixed;          /* its beginning, up to what a run fills
+					in (${run.started} and the like) */
+	char *backup_place;          /* backup_fixed below the root; NULL: it
+					is elsewhere, or cannot be told yet */
 	double keep_s;               /* backup.keep_days, in seconds; < 0: not given */
 	struct plan_store *stores;
 	size_t store_n;

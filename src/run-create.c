@@ -156,105 +156,6 @@ int run_plan_verify(const struct run *r, struct error *err)
 	return 0;
 }
 
-/* --- backup directory --- */
-
-/* absolute, not inside the data, and new */
-static int choose_backup_dir(struct run *r, const char *dir, char **ret,
-			     struct error *err)
-{
-	_cleanup_free_ char *base = NULL;
-	_cleanup_free_ char *full = NULL;
-	_cleanup_free_ char *safe = NULL;
-	struct stat st;
-	int rc;
-
-	if (!dir) {
-		*ret = xasprintf("%s/" RUNS_NAME "/%s/" BACKUP_NAME,
-				 r->sd->path, r->id);
-		return 0;
-	}
-	full = dir[0] == '/' ? xstrdup(dir) :
-			       xasprintf("%s/%s", r->sd->root, dir);
-	safe = escape_bytes(full);
-	rc = resolve_future(full, &base);
-	if (rc < 0)
-		return error_errno(err, ERR_BACKUP_DIR, rc,
-				   _("cannot use '%s' for the backup"), safe);
-	if (abs_is_below(base, r->sd->root))
-		return error_set(err, ERR_BACKUP_DIR, -EINVAL,
-				 _("backup directory '%s' is inside the data"),
-				 safe);
-	*ret = path_join(base, r->id);
-	if (lstat(*ret, &st) == 0 || errno != ENOENT) {
-		free(safe);
-		safe = escape_bytes(*ret);
-		return error_set(err, ERR_BACKUP_DIR, -EEXIST,
-				 _("'%s' is there already"), safe);
-	}
-	return 0;
-}
-
-static int make_outside_backup(struct run *r, struct error *err)
-{
-	_cleanup_free_ char *parent = path_dirname(r->backup.dir);
-	_cleanup_free_ char *safe = escape_bytes(parent);
-	_cleanup_close_ int top = fs_open(AT_FDCWD, "/",
-					  O_RDONLY | O_DIRECTORY, 0);
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-	int rc = top < 0 ? top : 0;
-
-	if (rc == 0 && strcmp(parent, "/"))
-		rc = fs_mkdirs(top, parent + 1, 0700, NULL);
-	if (rc == 0)
-		fd = rc = fs_open(AT_FDCWD, parent,
-				  O_RDONLY | O_DIRECTORY, 0);
-	if (rc >= 0 && fstat(fd, &st) < 0)
-		rc = -errno;
-	if (rc < 0)
-		return error_errno(err, ERR_BACKUP_DIR, rc,
-				   _("cannot create '%s' for the backup"),
-				   safe);
-	if ((st.st_mode & 002) && !(st.st_mode & S_ISVTX))
-		return error_set(err, ERR_BACKUP_DIR, -EPERM,
-				 _("anybody may write to '%s', which is to "
-				   "hold the backup"), safe);
-	rc = fs_mkdir(fd, path_basename(r->backup.dir), 0700);
-	if (rc == 0)
-		rc = fs_sync_dir(fd, ".");
-	if (rc < 0 && rc != -EEXIST)
-		return error_errno(err, ERR_BACKUP_DIR, rc,
-				   _("cannot create a directory in '%s' for "
-				     "the backup"), safe);
-	return 0;
-}
-
-int run_backup_dir(struct run *r, struct error *err)
-{
-	int rc;
-
-	if (r->backup_fd >= 0)
-		return 0;
-	if (run_backup_inside(r)) {
-		rc = fs_mkdir(r->fd, BACKUP_NAME, 0700);
-		if (rc == 0)
-			rc = fs_sync_dir(r->fd, ".");
-		if (rc < 0 && rc != -EEXIST)
-			return error_errno(err, ERR_BACKUP_DIR, rc,
-					   _("cannot create the backup "
-					     "directory"));
-	} else {
-		rc = make_outside_backup(r, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = run_open_backup(r, err);
-	if (rc == 0 && r->backup_fd < 0)
-		rc = error_set(err, ERR_BACKUP_DIR, -ENOENT,
-			       _("the backup directory went away"));
-	return rc;
-}
-
 /* --- record 1 --- */
 
 static void new_uuid(char out[37])
@@ -346,7 +247,7 @@ static struct json_object *first_record(struct run *r, const struct plan *plan,
 					const char *started,
 					const struct run_options *opts,
 					struct json_object *digests,
-					const char *backup_dir)
+					const struct backup_where *where)
 {
 	struct json_object *rec = json_object_new_object();
 	char uuid[37];
@@ -366,7 +267,7 @@ static struct json_object *first_record(struct run *r, const struct plan *plan,
 	json_object_object_add(rec, "plan_files", json_object_get(digests));
 	json_set_str(rec, "started", started);
 	who_to_json(&w, rec);
-	json_set_bytes(rec, "backup_dir", backup_dir);
+	backup_where_record(where, rec);
 	return rec;
 }
 
@@ -436,8 +337,8 @@ static int make_dirs(struct run *r, struct error *err)
 }
 
 static int fill_dir(struct run *r, const struct plan *plan, const char *started,
-		    const struct run_options *opts, const char *backup_dir,
-		    struct error *err)
+		    const struct run_options *opts,
+		    const struct backup_where *where, struct error *err)
 {
 	_cleanup_json_ struct json_object *digests = json_object_new_object();
 	struct json_object *rec;
@@ -458,7 +359,7 @@ static int fill_dir(struct run *r, const struct plan *plan, const char *started,
 		return error_errno(err, ERR_STATE, rc,
 				   _("cannot flush the directory of run %s"),
 				   r->id);
-	rec = first_record(r, plan, started, opts, digests, backup_dir);
+	rec = first_record(r, plan, started, opts, digests, where);
 	rc = journal_append(r->journal, json_object_get(rec), err);
 	if (rc == 0)
 		rc = run_fold(r, rec, err);
@@ -471,8 +372,8 @@ int run_create(struct run **ret, struct state_dir *sd, const struct plan *plan,
 	       const struct run_options *opts, struct error *err)
 {
 	_cleanup_(run_freep) struct run *r = NULL;
-	_cleanup_free_ char *backup_dir = NULL;
-	int rc;
+	_cleanup_(backup_where_release) struct backup_where where = { 0 };
+	int rc = 0;
 
 	if (sd->lock_fd < 0)
 		BUG("run_create() without the lock");
@@ -480,12 +381,17 @@ int run_create(struct run **ret, struct state_dir *sd, const struct plan *plan,
 		BUG("run id '%s'", id);
 	r = run_alloc(sd, id);
 	r->writable = true;
-	rc = choose_backup_dir(r, opts->backup_dir, &backup_dir, err);
+	if (opts->backup_dir)
+		rc = run_place_choose(sd, id, opts->backup_dir,
+				      opts->backup_fixed, &where, err);
+	else
+		where.dir = xasprintf("%s/" RUNS_NAME "/%s/" BACKUP_NAME,
+				      sd->path, id);
 	if (rc < 0)
 		return rc;
 	rc = make_dirs(r, err);
 	if (rc == 0)
-		rc = fill_dir(r, plan, started, opts, backup_dir, err);
+		rc = fill_dir(r, plan, started, opts, &where, err);
 	if (rc < 0) {
 		/* a directory that was there before is not ours to remove;
 		   what cannot be removed is swept by the next engine */
@@ -494,6 +400,8 @@ int run_create(struct run **ret, struct state_dir *sd, const struct plan *plan,
 		return rc;
 	}
 	sd->made = false;
+	if (r->backup.place)
+		ours_add(&sd->ours, r->backup.place);
 	rc = state_dir_set_current(sd, id, err);
 	if (rc < 0)
 		return rc;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "journal.h"
 #include "run-internal.h"
@@ -148,6 +149,7 @@ const char *run_check(struct run *r, struct json_object *rec)
 static void fold_begun(struct run *r, struct json_object *rec)
 {
 	struct json_object *ids = json_get(rec, "steps");
+	struct backup_where where = { 0 };
 	size_t i, n = 0;
 
 	set_obj(&r->begun, rec);
@@ -160,7 +162,16 @@ static void fold_begun(struct run *r, struct json_object *rec)
 
 		r->steps[i].id = xstrdup(json_object_get_string(o));
 	}
-	r->backup.dir = json_get_bytes(rec, "backup_dir");
+	if (!backup_where_read(rec, &where)) {
+		r->backup.dir = where.dir;
+		return;
+	}
+	/* the root may stand elsewhere by now, and the backup with it */
+	free(where.dir);
+	r->backup.dir = path_join(r->sd->root, where.below);
+	r->backup.below = where.below;
+	r->backup.place = where.place;
+	r->backup.kept = where.kept;
 }
 
 static void fold_backed_up(struct run *r, struct json_object *rec)

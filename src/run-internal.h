@@ -15,6 +15,8 @@
 #define RESERVE_NAME "reserve"
 /* root's mtime, while it waits to be put back (see state-make.c) */
 #define ROOT_TIME_NAME "root-time"
+/* of the directory that holds the place of a backup (see run-backup.c) */
+#define PLACE_TIME_NAME "place-time"
 #define MAKE_PREFIX OURS_STAGE "make-"
 #define RESERVE_BYTES (256 * 1024)
 #define BACKUP_NAME "backup"
@@ -46,11 +48,43 @@ int resolve_future(const char *path, char **ret);
 /* names in the directory dirfd/name, "." and ".." aside; unsorted */
 int list_dir(int dirfd, const char *name, struct strvec *ret);
 
+/* "SECONDS.NANOSECONDS" */
+bool mtime_parse(const char *text, struct timespec *ret);
+/* as a durable file; and back: 1, 0 if there is none, -errno */
+int mtime_note(int dirfd, const char *name, const struct timespec *t);
+int mtime_noted(int dirfd, const char *name, struct timespec *ret);
+
+/* where the backup of a run stands, as record 1 has it */
+struct backup_where {
+	char *dir;               /* absolute, with the run's id */
+	char *below;             /* the same below the root, or NULL */
+	char *place;             /* with it: what of it is ours as a whole */
+	bool kept;               /* that was there already: it stays */
+};
+void backup_where_release(struct backup_where *w);
+/* dir, fixed: see struct run_options; creates nothing */
+int run_place_choose(struct state_dir *sd, const char *id, const char *dir,
+		     const char *fixed, struct backup_where *ret,
+		     struct error *err);
+void backup_where_record(const struct backup_where *w,
+			 struct json_object *rec);
+/* true: it is below the root */
+bool backup_where_read(struct json_object *rec, struct backup_where *ret);
+/* a killed process left the time of the directory above the place wrong */
+int run_settle_place(const struct run *r);
+/* the files; what was made below the root to hold them goes if it is empty */
+int run_remove_backup(struct run *r);
+
 bool run_id_valid(const char *id);
 /* O_PATH-free descriptor of runs/<id>, or -errno */
 int run_dir_open(struct state_dir *sd, const char *id);
 /* 1 + the highest number of a run; record 1 bears it */
 int64_t state_dir_next_number(struct state_dir *sd);
+/* the places of runs whose backups are there still become ours */
+int state_dir_take_places(struct state_dir *sd);
+/* paths below the root of all backups in place; made: one of the runs made it */
+int state_dir_backups(struct state_dir *sd, const char *place,
+		      struct strvec *ret, bool *made);
 /* root's descriptor alone; state_dir_lock() takes both */
 int state_dir_lock_root(struct state_dir *sd, struct error *err);
 /* opens sd->path into sd->fd, after all checks */

@@ -21,26 +21,6 @@ static void run_freep(struct run **r)
 	run_free(*r);
 }
 
-static int remove_backup_files(struct run *r)
-{
-	_cleanup_free_ char *parent = NULL;
-	_cleanup_close_ int fd = -1;
-	int rc;
-
-	closep(&r->backup_fd);
-	r->backup_fd = -1;
-	if (run_backup_inside(r)) {
-		rc = fs_remove_tree(r->fd, BACKUP_NAME);
-		return rc < 0 ? rc : fs_sync_dir(r->fd, ".");
-	}
-	parent = path_dirname(r->backup.dir);
-	fd = fs_open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd;
-	rc = fs_remove_tree(fd, path_basename(r->backup.dir));
-	return rc < 0 ? rc : fs_sync_dir(fd, ".");
-}
-
 int run_drop_backup(struct run *r, struct error *err)
 {
 	struct json_object *rec;
@@ -53,9 +33,9 @@ int run_drop_backup(struct run *r, struct error *err)
 		if (rc < 0)
 			return rc;
 	}
-	if (r->backup_fd < 0)
+	if (r->backup_fd < 0 && !r->backup.below)
 		return 0;
-	rc = remove_backup_files(r);
+	rc = run_remove_backup(r);
 	if (rc < 0)
 		return error_errno(err, ERR_STATE, rc,
 				   _("cannot remove the backup of run %s"),

@@ -148,3 +148,35 @@ int list_dir(int dirfd, const char *name, struct strvec *ret)
 	(void)closedir(d); /* only read */
 	return r;
 }
+
+bool mtime_parse(const char *text, struct timespec *ret)
+{
+	long long sec;
+	long nsec;
+
+	if (sscanf(text, "%lld.%9ld", &sec, &nsec) != 2 || nsec < 0 ||
+	    nsec > 999999999)
+		return false;
+	ret->tv_sec = (time_t)sec;
+	ret->tv_nsec = nsec;
+	return true;
+}
+
+int mtime_note(int dirfd, const char *name, const struct timespec *t)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%lld.%09ld\n",
+			 (long long)t->tv_sec, t->tv_nsec);
+
+	return fs_write_file(dirfd, name, text, (size_t)n, 0600);
+}
+
+int mtime_noted(int dirfd, const char *name, struct timespec *ret)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int r = fs_read_file(dirfd, name, 64, &text);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : mtime_parse(text.buf, ret);
+}

@@ -62,6 +62,8 @@ static void free_strings(struct run *r)
 	free(r->backup.readback);
 	free(r->backup.finished);
 	free(r->backup.dir);
+	free(r->backup.below);
+	free(r->backup.place);
 	free(r->rollback_point);
 	free(r->rollback_r);
 	free(r->rollback_strategy);
@@ -189,9 +191,13 @@ int run_open_backup(struct run *r, struct error *err)
 	struct stat st;
 	int rc;
 
-	fd = run_backup_inside(r) ?
-		fs_open(r->fd, BACKUP_NAME, flags, 0) :
-		fs_open(AT_FDCWD, r->backup.dir, flags, 0);
+	if (run_backup_inside(r))
+		fd = fs_open(r->fd, BACKUP_NAME, flags, 0);
+	else if (r->backup.below)
+		fd = fs_open_beneath(r->sd->root_fd, r->backup.below, flags,
+				     0);
+	else
+		fd = fs_open(AT_FDCWD, r->backup.dir, flags, 0);
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -209,8 +215,12 @@ int run_open_backup(struct run *r, struct error *err)
 /* the run is ours to go on with: finish what a killed start left undone */
 static int take_over(struct run *r, struct error *err)
 {
-	int rc;
+	int rc = run_settle_place(r);
 
+	if (rc < 0)
+		return error_errno(err, ERR_STATE, rc,
+				   _("cannot set the time of '%s'"),
+				   r->backup.place);
 	if (faccessat(r->fd, JOURNAL_STATE_NAME, F_OK,
 		      AT_SYMLINK_NOFOLLOW) < 0) {
 		rc = state_dir_set_current(r->sd, r->id, NULL);
@@ -288,6 +298,9 @@ int run_open(struct run **ret, struct state_dir *sd, const char *id,
 		rc = take_over(r, err);
 	if (rc < 0)
 		return rc;
+	/* before a backup is in it, and when it vanished, it is ours as well */
+	if (r->backup.place && !r->backup.pruned)
+		ours_add(&sd->ours, r->backup.place);
 	*ret = TAKE_PTR(r);
 	return 0;
 }

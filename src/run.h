@@ -6,8 +6,9 @@
  *
  * state directory (PROTOCOL 1): <root>/.upshift (0700), or outside the root
  * with <root>/.upshift a 0600 file {"state_dir": "..."}. Another place below
- * the root is refused, so that one path, ".upshift", is all that everybody has
- * to leave alone: the directory, or the pointer file. struct state_dir finds,
+ * the root is refused: there is one name, ".upshift", of the directory or of
+ * the pointer file. What else below the root everybody has to leave alone are
+ * the places where backups of this root stand. struct state_dir finds,
  * makes and locks it: flock on the root directory's own descriptor and on the
  * file `lock`. The kernel drops both when the process ends, however it ends;
  * the content of `lock` is for display only.
@@ -144,6 +145,9 @@ struct run_backup {
 	uint64_t bytes, stored_bytes, items;
 	char *finished;              /* time */
 	char *dir;                   /* absolute: .../backup */
+	char *below;                 /* dir below the root, or NULL */
+	char *place;                 /* the part of it that is ours whole */
+	bool kept;                   /* the place was there: never removed */
 	uint64_t sets, rows;         /* of database servers */
 	bool pruned;                 /* removed since, by run_prune() */
 	bool secrets;                /* it holds some */
@@ -201,6 +205,8 @@ struct run_options {
 	/* --backup-dir, or the plan's; NULL: in the run directory. The run's
 	   own directory is made new in it: DIR/<id>. Relative: to root */
 	const char *backup_dir;
+	/* the beginning of it that is the same for every run; NULL: all */
+	const char *backup_fixed;
 };
 
 /*
@@ -224,7 +230,16 @@ void run_free(struct run *r);
 char *run_plan_path(const struct run *r);
 /* every file of the plan copy against record 1; ERR_PLAN_CHANGED */
 int run_plan_verify(const struct run *r, struct error *err);
-/* makes runs/<id>/backup (or DIR/<id>) if it is not there, and opens it */
+/*
+ * What of backup_dir (see struct run_options) would be ours as a whole, below
+ * the root; *ret NULL: it is elsewhere. Creates nothing. ERR_BACKUP_DIR where
+ * run_create() would refuse it: the root itself, behind a symlink of the data,
+ * or with something of the user's in it.
+ */
+int run_place(struct state_dir *sd, const char *backup_dir, const char *fixed,
+	      char **ret, struct error *err);
+/* makes runs/<id>/backup (or DIR/<id>) if it is not there, and opens it; the
+   directory of the data that gets a new entry by it keeps its mtime */
 int run_backup_dir(struct run *r, struct error *err);
 /*
  * Takes away what a killed process left in the directories of the run and

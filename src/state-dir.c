@@ -140,6 +140,10 @@ int state_dir_open_fd(struct state_dir *sd, struct error *err)
 	if (r < 0)
 		return r;
 	sd->fd = TAKE_FD(fd);
+	r = state_dir_take_places(sd);
+	if (r < 0)
+		return error_errno(err, ERR_STATE, r,
+				   _("cannot read the list of runs"));
 	return 0;
 }
 

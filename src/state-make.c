@@ -38,25 +38,7 @@ static int put_mtime_back(struct state_dir *sd)
 
 static int note_mtime(struct state_dir *sd, int fd)
 {
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%lld.%09ld\n",
-			 (long long)sd->root_stat.st_mtim.tv_sec,
-			 sd->root_stat.st_mtim.tv_nsec);
-
-	return fs_write_file(fd, ROOT_TIME_NAME, text, (size_t)n, 0600);
-}
-
-static bool parse_mtime(const char *text, struct timespec *ret)
-{
-	long long sec;
-	long nsec;
-
-	if (sscanf(text, "%lld.%9ld", &sec, &nsec) != 2 || nsec < 0 ||
-	    nsec > 999999999)
-		return false;
-	ret->tv_sec = (time_t)sec;
-	ret->tv_nsec = nsec;
-	return true;
+	return mtime_note(fd, ROOT_TIME_NAME, &sd->root_stat.st_mtim);
 }
 
 static int make_inside(struct state_dir *sd)
@@ -95,7 +77,7 @@ static int take_stages(struct state_dir *sd, bool *found)
 
 	for (size_t i = 0; r >= 0 && i < names.n; i++) {
 		if (!str_starts(names.v[i], MAKE_PREFIX) ||
-		    !parse_mtime(names.v[i] + strlen(MAKE_PREFIX),
+		    !mtime_parse(names.v[i] + strlen(MAKE_PREFIX),
 				 &sd->root_stat.st_mtim))
 			continue;
 		*found = true;
@@ -106,13 +88,10 @@ static int take_stages(struct state_dir *sd, bool *found)
 
 static int take_root_time(struct state_dir *sd, bool *found)
 {
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	int r = fs_read_file(sd->fd, ROOT_TIME_NAME, 64, &text);
+	int r = mtime_noted(sd->fd, ROOT_TIME_NAME, &sd->root_stat.st_mtim);
 
-	if (r == -ENOENT)
-		return 0;
-	*found = r >= 0 && parse_mtime(text.buf, &sd->root_stat.st_mtim);
-	return r;
+	*found = r > 0;
+	return r < 0 ? r : 0;
 }
 
 static int settle_mtime(struct state_dir *sd)
@@ -277,6 +256,13 @@ int state_dir_create(struct state_dir *sd, struct error *err)
 		r = state_dir_lock(sd, err);
 	if (r == 0)
 		r = check_same_root(sd, err);
+	/* others may have made some before we had the lock */
+	if (r == 0) {
+		r = state_dir_take_places(sd);
+		if (r < 0)
+			(void)error_errno(err, ERR_STATE, r,
+				_("cannot read the list of runs"));
+	}
 	if (r == 0)
 		r = state_dir_sweep(sd, err);
 	if (r < 0)

@@ -26,6 +26,7 @@ struct entry {
 	char *id;
 	int64_t number;
 	char *time;
+	struct backup_where where;
 };
 
 struct entries {
@@ -40,6 +41,7 @@ static void entries_release(struct entries *e)
 	for (i = 0; i < e->n; i++) {
 		free(e->v[i].id);
 		free(e->v[i].time);
+		backup_where_release(&e->v[i].where);
 	}
 	free(e->v);
 }
@@ -103,6 +105,8 @@ static int load_entries(struct state_dir *sd, struct entries *ret)
 			continue;
 		VEC_GROW(ret->v, ret->n, ret->cap);
 		e = &ret->v[ret->n++];
+		memset(e, 0, sizeof(*e));
+		(void)backup_where_read(first, &e->where); /* NULL members */
 		e->id = xstrdup(names.v[i]);
 		e->number = json_get_int(first, "number", 0);
 		e->time = xstrdup(json_get_str(first, "time", ""));
@@ -126,6 +130,39 @@ int state_dir_runs(struct state_dir *sd, struct strvec *ids,
 	for (i = 0; i < e.n; i++)
 		strvec_push(ids, e.v[i].id);
 	return 0;
+}
+
+int state_dir_take_places(struct state_dir *sd)
+{
+	_cleanup_entries_ struct entries e = { 0 };
+	int r = load_entries(sd, &e);
+
+	for (size_t i = 0; r == 0 && i < e.n; i++) {
+		const struct backup_where *w = &e.v[i].where;
+		struct stat st;
+
+		if (w->below &&
+		    fs_stat_beneath(sd->root_fd, w->below, &st) == 0)
+			ours_add(&sd->ours, w->place);
+	}
+	return r;
+}
+
+int state_dir_backups(struct state_dir *sd, const char *place,
+		      struct strvec *ret, bool *made)
+{
+	_cleanup_entries_ struct entries e = { 0 };
+	int r = load_entries(sd, &e);
+
+	for (size_t i = 0; r == 0 && i < e.n; i++) {
+		const struct backup_where *w = &e.v[i].where;
+
+		if (!w->below || !path_is_below(w->below, place))
+			continue;
+		strvec_push(ret, w->below);
+		*made |= !w->kept && !strcmp(w->place, place);
+	}
+	return r;
 }
 
 int64_t state_dir_next_number(struct state_dir *sd)

@@ -11,6 +11,7 @@
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/meta.h"
+#include "base/ours.h"
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/walk.h"
@@ -45,24 +46,33 @@ static char *place_of(const struct copy *cp, const char *path)
 
 /* --- size --- */
 
+struct measure {
+	const struct ours *ours;
+	struct step_copy_size *size;
+};
+
 static int measure_one(void *ctx, const struct walk_entry *e,
 		       struct error *err)
 {
-	struct step_copy_size *n = ctx;
+	struct measure *m = ctx;
 
 	(void)err;
-	n->entries++;
+	if (ours_has(m->ours, e->path))
+		return WALK_SKIP;
+	m->size->entries++;
 	if (S_ISREG(e->st.st_mode))
-		n->bytes += (uint64_t)e->st.st_size;
+		m->size->bytes += (uint64_t)e->st.st_size;
 	return 0;
 }
 
 int step_copy_measure(struct step_ctx *c, const char *path,
 		      struct step_copy_size *ret, struct error *err)
 {
+	struct measure m = { .ours = step_ours(c), .size = ret };
+
 	memset(ret, 0, sizeof(*ret));
 	return walk_tree(step_root_fd(c), path, WALK_NO_OPEN, measure_one,
-			 ret, err);
+			 &m, err);
 }
 
 /* --- copying --- */
@@ -268,6 +278,8 @@ static int copy_one(void *ctx, const struct walk_entry *e, struct error *err)
 
 	if (ret < 0)
 		return ret;
+	if (ours_has(step_ours(cp->c), e->path))
+		return WALK_SKIP;
 	if (!e->leaving)
 		cp->entries++;
 	return copy_entry(cp, e, to, err);
@@ -299,6 +311,8 @@ static int compare_one(void *ctx, const struct walk_entry *e,
 
 	if (ret < 0)
 		return ret;
+	if (ours_has(step_ours(cp->c), e->path))
+		return WALK_SKIP;
 	cp->entries++;
 	if (file)
 		drop_cached(cp->stage_fd, to);

@@ -476,8 +476,12 @@ int session_new_plan(struct session *s, const char *id)
 		return ret;
 	dir = s->o->backup_dir ? s->o->backup_dir : s->plan->backup_dir;
 	free(s->backup);
-	s->backup = dir ? xasprintf("%s/%s", dir, id) :
-		xasprintf("%s/runs/%s/backup", s->sd.path, id);
+	if (!dir)
+		s->backup = xasprintf("%s/runs/%s/backup", s->sd.path, id);
+	else if (*dir == '/')
+		s->backup = xasprintf("%s/%s", dir, id);
+	else
+		s->backup = xasprintf("%s/%s/%s", s->sd.root, dir, id);
 	s->scope.backup = s->backup;
 	return load(s);
 }

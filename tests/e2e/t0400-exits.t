@@ -378,8 +378,9 @@ run_is 0 'and is there in time' up later
 # --- 73 ---
 
 fresh
-run_is 73 'a backup inside of the data' up good --backup-dir "$root/keep/backups"
-like "$err" 'inside the data' 'is refused'
+run_is 73 'a backup in a directory' up good --backup-dir "$root/keep/backups"
+like "$err" "would stand in 'keep'" 'that it is to hold is refused'
+run_is 73 'the data itself as the place of the backup' up good --backup-dir "$root"
 echo file >"$tmp/file"
 run_is 73 'a backup directory that cannot be made' up good --backup-dir "$tmp/file/backups"
 run_is 73 'a state directory that cannot be made' up good --state-dir "$tmp/file/state"

@@ -13,9 +13,9 @@ command -v python3 >/dev/null || skip_all 'no python3'
 # new [CONVERSATIONS]: a fresh sample
 new()
 {
-	rm -rf "$root" "$root".backup_before_migration
+	rm -rf "$root"
 	"$dir/make-sample" "$root" --conversations "${1:-60}" &&
-		$tree "$root" .upshift >"$tmp/before"
+		$tree "$root" .upshift backup_before_migration >"$tmp/before"
 }
 
 agent_run()
@@ -27,7 +27,7 @@ rolled_back()
 {
 	run_is 0 "$1: rolled back" "$UPSHIFT" rollback start --root "$root" \
 		--batch --confirm 'roll back to start'
-	$tree "$root" .upshift >"$tmp/after"
+	$tree "$root" .upshift backup_before_migration >"$tmp/after"
 	file_is "$tmp/after" "$tmp/before" "$1: every byte and time is as before"
 }
 
@@ -89,11 +89,11 @@ like "$out" '60 conversations' 'the counts are in the report'
 unlike "$out" 'canary' 'no secret in the report'
 
 # --- a canary key is in the store and in the backup, and nowhere else ---
-grep -rl -e canary "$root" "$root".backup_before_migration "$HOME" 2>/dev/null |
+grep -rl -e canary "$root" "$HOME" 2>/dev/null |
 	sed "s|$tmp/||" | sort >"$tmp/found"
 echo 'data/secrets/api-keys.json' >"$tmp/wanted"
 file_is "$tmp/found" "$tmp/wanted" 'no plain text but in the store'
-is "$(find "$root" "$root".backup_before_migration -name '*.tar.zst' ! -perm 600)" '' \
+is "$(find "$root" -name '*.tar.zst' ! -perm 600)" '' \
 	'archives, which hold it, are closed to others'
 rolled_back 'through'
 [ ! -e "$root/secrets" ]
@@ -103,7 +103,7 @@ ok $? 'the store is gone with the rollback'
 new
 printf '{ "mcpServers": {\n  "files": { "command": }\n' >"$root/mcp_config.json"
 touch -d 2026-01-01 "$root/mcp_config.json" "$root"
-$tree "$root" .upshift >"$tmp/before"
+$tree "$root" .upshift backup_before_migration >"$tmp/before"
 run_is 3 'a broken mcp_config.json: status 3' agent_run
 like "$out$err" 'mcp_config.json:2:25' 'the place is named'
 like "$out" 'migrated 60 conversations' 'the conversations went through'
@@ -113,15 +113,15 @@ rolled_back 'broken file'
 # --- what is refused is refused before a byte of it is changed ---
 new
 sed -i '0,/"profile_id": "main"/s//"profile_id": "gone"/' "$root/storage/conversations.json"
-$tree "$root" .upshift >"$tmp/before"
+$tree "$root" .upshift backup_before_migration >"$tmp/before"
 run_is 1 'a conversation without a profile stops the run' agent_run
 like "$out$err" "storage/conversations.json:[0-9]+: '/profile_id' names something that is not in 'models.json'" 'file, line and reason'
 like "$out$err" 'Give the conversation that is named a profile' 'and what to do'
 # before the backup even: nothing is stopped, nothing is saved
 unlike "$out" 'stop_services' 'the services were not stopped'
-[ ! -e "$root.backup_before_migration" ]
+[ ! -e "$root/backup_before_migration" ]
 ok $? 'no backup was made'
-$tree "$root" .upshift >"$tmp/after"
+$tree "$root" .upshift backup_before_migration >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'refused: nothing was changed'
 run_is 1 'a dry run says the same' "$UPSHIFT" run "$plan" --root "$root" --dry-run
 run_is 1 'and so does upshift check' "$UPSHIFT" check "$plan" --root "$root"
@@ -141,7 +141,7 @@ like "$out" 'stop_services' 'in its turn: the step waits for another one'
 new
 rm "$root/mcp_config.json"
 mv "$root/storage/conversations.json" "$root/conversations.json"
-$tree "$root" .upshift >"$tmp/before"
+$tree "$root" .upshift backup_before_migration >"$tmp/before"
 run_is 0 'no servers, conversations elsewhere' agent_run
 like "$out" 'migrated 0 servers' 'zero servers'
 like "$out" 'migrated 60 conversations' 'the other place is found'

@@ -36,9 +36,9 @@ is "$(nm -D --defined-only "$top_builddir/libupshift.so" | grep ' T ' | grep -cv
 is "$(nm -D --defined-only "$top_builddir/libupshift.so" | grep -c internal)" 0 'nor internal ones'
 
 for app in shared static; do
-	rm -rf "$root" "$root".backup_before_migration
+	rm -rf "$root"
 	"$dir/make-sample" "$root" --conversations 20
-	$tree "$root" .upshift >"$tmp/before"
+	$tree "$root" .upshift backup_before_migration >"$tmp/before"
 	run_is 0 "$app: never run" "$tmp/$app" "$plan" "$root" --check
 	like "$out" 'complete: no' 'is not complete'
 	like "$out" 'PASS C01' 'the checks are findings'
@@ -54,7 +54,7 @@ for app in shared static; do
 	run_is 0 'a look at the data' "$tmp/$app" "$plan" "$root" --check
 	like "$out" 'integrity: ok' 'it is intact'
 	run_is 0 'back' "$tmp/$app" "$plan" "$root" --back
-	$tree "$root" .upshift >"$tmp/after"
+	$tree "$root" .upshift backup_before_migration >"$tmp/after"
 	file_is "$tmp/after" "$tmp/before" 'every byte and time is as before'
 	run_is 0 'the next start' "$tmp/$app" "$plan" "$root"
 	is "$out" 'at work with version 1' 'does not migrate again'
@@ -62,7 +62,7 @@ for app in shared static; do
 done
 
 # --- a file that is broken ---
-rm -rf "$root" "$root".backup_before_migration
+rm -rf "$root"
 "$dir/make-sample" "$root" --conversations 20
 echo '{' >"$root/mcp_config.json"
 run_is 0 'a broken file' "$tmp/shared" "$plan" "$root"

@@ -19,13 +19,13 @@ like "$text" 'applied: 7 of 7' 'steps'
 like "$text" 'conversations: 12 before, 12 after' 'counts'
 like "$text" 'servers: 3 before, 3 after' 'all of them'
 like "$(sed -n '/Data loss/,/Backup/p' "$tmp/done.md")" '^- none$' 'no data loss'
-like "$text" 'place: .*backup_before_migration/.*/start.tar.zst' 'place of the backup'
+like "$text" 'place: .*/data/backup_before_migration/.*/start.tar.zst' 'place of the backup'
 like "$text" 'integrity: PASS' 'its integrity'
 like "$text" 'not tested' 'nobody ever went back'
 like "$text" 'PASS V01' 'verifications'
 unlike "$text" 'canary' 'no secret'
 
-archive=$(find "$root".backup_before_migration -name start.tar.zst)
+archive=$(find "$root"/backup_before_migration -name start.tar.zst)
 cp -p "$archive" "$tmp/archive"
 printf x | dd of="$archive" bs=1 seek=100 conv=notrunc 2>/dev/null
 run_is 0 'a damaged archive' "$UPSHIFT" report --root "$root" --completion "$tmp/done.md"
@@ -48,7 +48,7 @@ PY
 ok $? 'has the same, and the rollback is tested'
 
 # --- a step that failed, a run that was rolled back ---
-rm -rf "$root" "$root".backup_before_migration
+rm -rf "$root"
 "$dir/make-sample" "$root" --conversations 12
 echo '{' >"$root/mcp_config.json"
 run_is 3 'a broken file' "$UPSHIFT" run "$plan" --root "$root" --batch --yes

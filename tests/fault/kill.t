@@ -28,6 +28,13 @@ sweep return kill 41 4 'killed on the way back to R1'
 sweep run ENOSPC 61 7 'disk full in a run'
 sweep rollback ENOSPC 61 11 'disk full in a rollback'
 sweep run EIO 97 13 'an I/O error in a run'
+SWEEP_BACKUP=backups
+export SWEEP_BACKUP
+sweep run kill 43 2 'backup in the data: killed in a run'
+sweep rollback kill 61 4 'backup in the data: killed in a rollback'
+sweep return kill 97 6 'backup in the data: killed on the way back to R1'
+sweep run ENOSPC 97 3 'backup in the data: disk full'
+unset SWEEP_BACKUP
 if strace -qq -o /dev/null true 2>/dev/null; then
 	sweep run strace:write 61 7 'strace: killed at write'
 	sweep run strace:pwrite64 19 2 'strace: killed at journal records'

@@ -10,6 +10,7 @@ WHAT   kill, kill-after, or an errno name (ENOSPC, EIO), by the program's own
        that dies instead)
 EVERY  take every n-th point (1: all)
 FIRST  begin with this point (below 0: counted from the last)
+SWEEP_BACKUP in the environment: a directory in the data for the backups.
 
 Each point: a fresh small tree, the program with UPSHIFT_TEST_FAULT at the n-th
 changing call of that phase, then
@@ -32,9 +33,10 @@ UPSHIFT = os.environ.get("UPSHIFT") or os.path.join(
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.dont_write_bytecode = True
 import tree as names  # noqa: E402
+BACKUP = os.environ.get("SWEEP_BACKUP")
 PLAN = """plan = 1;
 name = "sweep"; title = "Sweep"; from = "1"; to = "2";
-backup: { include = ["keep"]; };
+backup: { include = ["keep"]; @DIR@ };
 steps = (
   { id = "dirs"; kind = "mkdir"; paths = ["new", "new/sub"]; mode = "0750"; },
   { id = "conf"; kind = "write"; path = "new/conf.json"; text = "{\\"a\\": 1}\\n"; },
@@ -54,6 +56,10 @@ steps = (
   { id = "ran"; kind = "run"; run = ["sh", "-c", "echo out > new/out"]; creates = ["new/out"]; }
 );
 """
+
+
+PLAN = PLAN.replace("@DIR@", 'dir = "%s/${run.started}";' % BACKUP
+                    if BACKUP else "")
 
 
 def make(root):
@@ -89,7 +95,7 @@ def make(root):
 
 
 def tree(root, times=True):
-    out = names.lines(root, ".upshift")
+    out = names.lines(root, ".upshift", *([BACKUP] if BACKUP else []))
     if times:
         return "\n".join(out)
     lines = []

@@ -87,6 +87,25 @@ static void t_index_ends_with_an_add(void **state)
 	assert_true(effects_cover(&e, "c/x.tmp"));
 }
 
+static void t_above(void **state)
+{
+	_cleanup_effects_ struct effects e = EFFECTS_INIT;
+
+	(void)state;
+	effects_add(&e, EFFECT_CHANGE, 0, ".");
+	effects_add(&e, EFFECT_CHANGE, EFFECT_PATTERN, "**/*.json");
+	effects_add(&e, EFFECT_READ, 0, "a");
+	effects_add(&e, EFFECT_CREATE, 0, "a/bc");
+	assert_null(effects_above(&e, "a"));
+	assert_null(effects_above(&e, "a/b/c"));
+	effects_add(&e, EFFECT_CREATE, EFFECT_SELF, "a/b");
+	assert_ptr_equal(effects_above(&e, "a/b/c"), &e.v[4]);
+	assert_null(effects_above(&e, "a/b"));
+	effects_add(&e, EFFECT_REMOVE, EFFECT_PATTERN, "x/*");
+	assert_null(effects_above(&e, "x/y"));
+	assert_ptr_equal(effects_above(&e, "x/y/z"), &e.v[5]);
+}
+
 static void t_json(void **state)
 {
 	_cleanup_effects_ struct effects e = EFFECTS_INIT, back = EFFECTS_INIT;
@@ -112,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_cover),
 		cmocka_unit_test(t_index_ends_with_an_add),
+		cmocka_unit_test(t_above),
 		cmocka_unit_test(t_json),
 	};
 

@@ -379,7 +379,10 @@ static void policies(void **state)
 	one(STEP("") "backup = { include = [\"../x\"]; };", 3, "'..'");
 	one(STEP("") "backup = { exclude = [\"/etc/*\"]; };", 3,
 	    "outside the root");
-	one(STEP("") "backup = { dir = \"here\"; };", 3, "must begin with '/'");
+	one(STEP("") "backup = { dir = \".\"; };", 3, "the root itself");
+	one(STEP("") "backup = { dir = \".upshift/x\"; };", 3,
+	    "belongs to upshift");
+	one(STEP("") "backup = { dir = \"../x\"; };", 3, "'..'");
 	one(STEP("") "backup = { dir = \"/a/../b\"; };", 3, "'..'");
 	one(STEP("") "backup = { keep_days = -1; };", 3, "at least 0");
 	one(STEP("") "live = [\"/var/log/x\"];", 3, "outside the root");
@@ -497,6 +500,59 @@ static int hostile_effects(const struct step *s, struct step_ctx *ctx,
 	return 0;
 }
 
+/* The backup below the root, and what steps may not do to where it stands. */
+static void backup_below(void **state)
+{
+	struct loaded l;
+
+	(void)state; /* none */
+	setenv("HOME", "/home/me", 1);
+	load_begin(&l);
+	l.scope.run_started = "T0";
+	load_again(&l, STEP("") "root = \"~/.demo\"; backup = { dir = "
+		   "\"b/c//${run.started}/d\"; include = [\"b/*.txt\"]; };");
+	assert_loads(&l);
+	assert_string_equal(l.plan->backup_dir, "/home/me/.demo/b/c/T0/d");
+	assert_string_equal(l.plan->backup_fixed, "/home/me/.demo/b/c");
+	assert_string_equal(l.plan->backup_place, "b/c");
+	load_again(&l, STEP("") "root = \"~/.demo\"; vars = { at = \"b/c\"; }; "
+		   "backup = { dir = \"${root}/${at}\"; };");
+	assert_loads(&l);
+	assert_string_equal(l.plan->backup_dir, "/home/me/.demo/b/c");
+	assert_string_equal(l.plan->backup_place, "b/c");
+	load_again(&l, STEP("") "root = \"~/.demo\"; backup = { dir = "
+		   "\"${root}.old-${run.started}/x\"; };");
+	assert_loads(&l);
+	assert_string_equal(l.plan->backup_dir, "/home/me/.demo.old-T0/x");
+	assert_null(l.plan->backup_place);
+	/* the root is not known: only a relative one is surely below it */
+	load_again(&l, STEP("") "backup = { dir = \"b/${run.started}\"; };");
+	assert_loads(&l);
+	assert_string_equal(l.plan->backup_place, "b");
+	load_again(&l, STEP("") "backup = { dir = \"${run.started}/x\"; };");
+	assert_problem(&l, 3, "the same for every run");
+	load_again(&l, STEP("") "backup = { dir = \"b-${run.started}\"; };");
+	assert_problem(&l, 3, "the same for every run");
+	load_end(&l);
+	one(STEP("path = \"b/x\";") "backup = { dir = \"b\"; };", 2,
+	    "'b/x' belongs to upshift");
+	one(STEP("paths = [\"b\"];") "backup = { dir = \"b\"; };", 2,
+	    "'b' belongs to upshift");
+	one(STEP("") "backup = { dir = \"b\"; exclude = [\"b/*\"]; };", 3,
+	    "'b/*' belongs to upshift");
+	one(STEP("path = \"a\";") "backup = { dir = \"a/b\"; };", 2,
+	    "would stand in 'a', which this step changes");
+	one(STEP("paths = [\"*\"];") "backup = { dir = \"a/b/c\"; };", 2,
+	    "would stand in '*', which this step changes");
+	one(STEP("") "backup = { dir = \"a/b\"; include = [\"a\"]; };", 0,
+	    "would stand in 'a', which it is to hold");
+	/* what is ours is passed over in the root, by patterns and walks */
+	load(&l, STEP("paths = [\"**\"];") "backup = { dir = \"b\"; "
+	     "include = [\".\"]; };");
+	assert_loads(&l);
+	load_end(&l);
+}
+
 /* A kind that takes a path by another way is held to the same rules. */
 static void hostile_kind(void **state)
 {
@@ -596,6 +652,7 @@ int main(void)
 		cmocka_unit_test(policies),
 		cmocka_unit_test(kinds),
 		cmocka_unit_test(ids_and_needs),
+		cmocka_unit_test(backup_below),
 		cmocka_unit_test(conflicts),
 		cmocka_unit_test(hostile_kind),
 		cmocka_unit_test(roots),
