@@ -16,6 +16,7 @@ static int narrow(struct records_worker *w, const char *after,
 	const struct store_shape *shape = &w->run->job->from;
 	struct store_shape alone = *shape;
 	_cleanup_error_ struct error why = ERROR_INIT;
+	bool more;
 	int got;
 
 	alone.ncol = alone.nkey;
@@ -26,8 +27,8 @@ static int narrow(struct records_worker *w, const char *after,
 	for (uint32_t size = (uint32_t)got; size; size /= 2) {
 		error_release(&why);
 		store_key(&keys, size - 1, shape->nkey, &key);
-		got = store_scan(w->from, shape, after, key.buf, size,
-				 &w->rows, &why);
+		got = store_scan_some(w->from, shape, after, key.buf, size,
+				      RECORDS_BYTES, &w->rows, &more, &why);
 		if (got >= 0)
 			return got;
 		if (store_class(got) != STORE_CLASS_BADROW) {
@@ -55,13 +56,12 @@ int records_read(struct records_worker *w, struct error *err)
 
 	free(w->bad_key);
 	w->bad_key = NULL;
-	got = store_scan(w->from, &w->run->job->from, after, p->hi, n,
-			 &w->rows, &why);
+	got = store_scan_some(w->from, &w->run->job->from, after, p->hi, n,
+			      RECORDS_BYTES, &w->rows, &w->more, &why);
 	if (store_class(got) == STORE_CLASS_BADROW)
 		return narrow(w, after, p->hi, n, err);
 	if (got < 0 && err)
 		error_move(err, &why);
-	w->more = got == (int)n;
 	return got;
 }
 

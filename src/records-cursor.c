@@ -96,6 +96,7 @@ static int fetch(struct records_cursor *c, struct error *err)
 {
 	const struct records_side *s = &c->p->side[c->side];
 	int n = records_cancelled(c->p, err);
+	bool more;
 
 	if (n < 0)
 		return n;
@@ -104,14 +105,16 @@ static int fetch(struct records_cursor *c, struct error *err)
 		store_key(s->hidden ? &c->raw : &c->b, c->b.nrow - 1,
 			  s->shape->nkey, &c->last);
 	}
-	n = store_scan(s->store, s->shape, c->last.len ? c->last.buf : c->lo,
-		       c->hi, c->limit, s->hidden ? &c->raw : &c->b, err);
+	n = store_scan_some(s->store, s->shape,
+			    c->last.len ? c->last.buf : c->lo, c->hi, c->limit,
+			    BATCH_BYTES, s->hidden ? &c->raw : &c->b, &more,
+			    err);
 	if (n < 0)
 		return n;
 	if (s->hidden)
 		unhide(c, s->hidden);
 	c->p->out->read[c->side] += (uint64_t)n;
-	c->end = (uint32_t)n < c->limit;
+	c->end = !more;
 	c->at = 0;
 	/* wide rows come in fewer at a time */
 	if (c->b.n > BATCH_BYTES)

@@ -14,7 +14,6 @@
 #define KEEP_FROM 0.90
 #define KEEP_TO 0.95
 #define GROW 1.2
-#define BYTES (8.0 * 1024 * 1024)
 
 void records_pace_init(struct records_pace *p, uint32_t fixed)
 {
@@ -26,10 +25,10 @@ void records_pace_init(struct records_pace *p, uint32_t fixed)
 
 uint32_t records_pace_next(const struct records_pace *p)
 {
-	double most = p->row_bytes > 0 ? BYTES / p->row_bytes : FIRST_UNSEEN;
+	double most = p->row_bytes > 0 ? (double)RECORDS_BYTES / p->row_bytes : FIRST_UNSEEN;
 	uint32_t n = MIN(p->size, p->limit);
 
-	if (!p->fixed && n > most)
+	if (n > most && (!p->fixed || p->row_bytes > 0))
 		n = (uint32_t)most;
 	return MAX(n, 1);
 }

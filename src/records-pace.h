@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define RECORDS_PACE_SAMPLES 20
+#define RECORDS_BYTES (8u << 20)
 
 struct records_pace {
 	uint32_t fixed;          /* 0: adaptive */

@@ -22,6 +22,7 @@
 /* how many are looked at before it is said that most differ */
 #define JUDGED 4u
 #define NAP_MS 100
+#define SKIP_BYTES (4u << 20)
 #define SPLIT_TRIES 6
 
 const char *records_level_name(enum records_level level)
@@ -369,14 +370,16 @@ static int sample(struct records_pass *p, struct error *err)
 	int ret = 0;
 
 	while (skip && ret >= 0) {
-		uint32_t n = (uint32_t)MIN(skip, 5000);
+		bool more;
 
-		ret = store_scan(p->side[0].store, p->side[0].shape,
-				 key.len ? key.buf : NULL, NULL, n, &b, err);
-		if (ret < (int)n)
+		ret = store_scan_some(p->side[0].store, p->side[0].shape,
+				      key.len ? key.buf : NULL, NULL,
+				      (uint32_t)MIN(skip, 5000), SKIP_BYTES,
+				      &b, &more, err);
+		if (ret < 0 || !more)
 			return MIN(ret, 0);
-		store_key(&b, n - 1, p->nkey, &key);
-		skip -= n;
+		store_key(&b, b.nrow - 1, p->nkey, &key);
+		skip -= b.nrow;
 	}
 	if (ret >= 0)
 		ret = look_at(p, key.len ? key.buf : NULL, err);

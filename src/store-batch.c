@@ -13,6 +13,9 @@
 #include "json-tree.h"
 #include "store-internal.h"
 
+/* bytes of texts that a batch keeps for the next rows */
+#define KEPT (32u << 20)
+
 void store_batch_release(struct store_batch *b)
 {
 	free(b->buf);
@@ -22,6 +25,12 @@ void store_batch_release(struct store_batch *b)
 
 void store_batch_clear(struct store_batch *b, uint32_t ncol)
 {
+	/* one huge row does not stay for ever */
+	if (b->cap > KEPT) {
+		free(b->buf);
+		b->buf = NULL;
+		b->cap = 0;
+	}
 	b->n = 0;
 	b->ncell = 0;
 	b->nrow = 0;

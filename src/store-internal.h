@@ -16,6 +16,7 @@
 struct store_ops {
 	const char *scheme;
 	unsigned int caps;       /* that need no trying */
+	bool by_row;             /* a scan that is cut reads no more rows */
 	const char *now_s;       /* SQL for seconds since 1970, or NULL */
 	int (*open)(const char *rest, const struct store_options *o,
 		    struct store **ret, struct error *err);
@@ -64,6 +65,9 @@ struct store {
 	char sqlstate[6];
 	unsigned int caps, tried, taken; /* taken away by the test */
 	bool in_tx, writes;
+	size_t most;             /* bytes of a scan; 0: any number */
+	bool cut;                /* the scan ended there */
+	size_t row_bytes;        /* of the last one; 0: there was none */
 	int (*tick)(void *ctx);  /* of the options */
 	void *tick_ctx;
 };
@@ -98,6 +102,10 @@ bool store_clock_stop(struct store_clock *c);
    before it in a scan: a key that is NULL, or the same again */
 int store_check_key(const struct store *s, const struct store_shape *shape,
 		    const struct store_batch *b, struct error *err);
+
+/* behind each row of a scan, its key checked: true if it was one too many, and
+   is gone again; then no more of them */
+bool store_scan_full(struct store *s, struct store_batch *b);
 
 int store_digest_by_scan(struct store *s, const struct store_shape *shape,
 			 const char *lo, const char *hi,

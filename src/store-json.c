@@ -166,6 +166,7 @@ static int json_scan_rows(struct store *s, const struct store_shape *shape,
 	const struct json_entry *e;
 	struct json_reader r;
 	struct range range;
+	uint32_t left = limit;
 	int ret = json_index(q, shape, true, err);
 
 	json_tree_init(&t);
@@ -175,8 +176,10 @@ static int json_scan_rows(struct store *s, const struct store_shape *shape,
 		ret = json_reader_init(&r, q, shape, true, err);
 	if (ret < 0)
 		return ret;
-	while (ret == 0 && b->nrow < limit && (e = next_entry(q, &range)))
+	while (ret == 0 && left && (e = next_entry(q, &range))) {
 		ret = add_row(q, &r, e, &t, b, err);
+		left = store_scan_full(s, b) ? 0 : left - 1;
+	}
 	json_reader_release(&r);
 	return ret < 0 ? ret : (int)b->nrow;
 }

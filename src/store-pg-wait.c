@@ -171,6 +171,8 @@ struct taking {
 static int take(struct pg_store *p, struct taking *t, const PGresult *r,
 		struct error *err)
 {
+	int ret;
+
 	switch (PQresultStatus(r)) {
 	case PGRES_SINGLE_TUPLE:
 		if (++t->rows > t->limit)
@@ -181,9 +183,15 @@ static int take(struct pg_store *p, struct taking *t, const PGresult *r,
 			return 0;
 		if (!t->shape && t->rows == 1)
 			store_batch_clear(t->b, (uint32_t)PQnfields(r));
+		if (t->shape && p->s.cut)
+			return 0; /* of what is on its way */
 		add_row(t->b, r);
-		return t->shape ? store_check_key(&p->s, t->shape, t->b, err) :
-		       0;
+		if (!t->shape)
+			return 0;
+		ret = store_check_key(&p->s, t->shape, t->b, err);
+		if (ret == 0)
+			(void)store_scan_full(&p->s, t->b);
+		return ret;
 	case PGRES_TUPLES_OK:
 		t->changed = -1;
 		return 0;
@@ -284,7 +292,19 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 	return t.changed < 0 ? (int)t.rows : t.changed;
 }
 
-static int add_copy_cell(struct strbuf *sb, const struct store_batch *b,
+static bool send_copy(struct pg_store *p, const char *text, size_t len)
+{
+	int n;
+
+	while ((n = PQputCopyData(p->c, text, (int)len)) == 0)
+		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
+			return false;
+	return n == 1 && flushed(p);
+}
+
+/* what is too long to be had twice goes in pieces */
+static int add_copy_cell(struct pg_store *p, struct strbuf *sb,
+			 const struct store_batch *b,
 			 const struct store_cell *c)
 {
 	const char *text = store_batch_text(b, c);
@@ -294,6 +314,11 @@ static int add_copy_cell(struct strbuf *sb, const struct store_batch *b,
 		return 0;
 	}
 	for (int32_t i = 0; i < c->len; i++) {
+		if (sb->len >= COPY_CHUNK) {
+			if (!send_copy(p, sb->buf, sb->len))
+				return -ECONNRESET;
+			strbuf_clear(sb);
+		}
 		switch (text[i]) {
 		case '\0': return -EBADMSG;
 		case '\\': strbuf_addstr(sb, "\\\\"); break;
@@ -306,28 +331,21 @@ static int add_copy_cell(struct strbuf *sb, const struct store_batch *b,
 	return 0;
 }
 
-static bool send_copy(struct pg_store *p, const char *text, size_t len)
-{
-	int n;
-
-	while ((n = PQputCopyData(p->c, text, (int)len)) == 0)
-		if (!wait_for(p, POLLIN | POLLOUT) || !PQconsumeInput(p->c))
-			return false;
-	return n == 1 && flushed(p);
-}
-
 /* rows up to the first that cannot be sent; its errno, or 0 */
 static int copy_rows(struct pg_store *p, const struct store_batch *b,
 		     uint32_t from, uint32_t to)
 {
 	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	int ret;
 
 	for (uint32_t row = from; row < to; row++) {
 		for (uint32_t i = 0; i < b->ncol; i++) {
 			if (i)
 				strbuf_addch(&sb, '\t');
-			if (add_copy_cell(&sb, b, store_batch_cell(b, row, i)))
-				return -EBADMSG;
+			ret = add_copy_cell(p, &sb, b,
+					    store_batch_cell(b, row, i));
+			if (ret < 0)
+				return ret;
 		}
 		strbuf_addch(&sb, '\n');
 		if (sb.len >= COPY_CHUNK || row + 1 == to) {

@@ -281,6 +281,8 @@ static int fetch(struct sqlite_store *q, sqlite3_stmt *stmt,
 		ret = shape ? store_check_key(&q->s, shape, b, err) : 0;
 		if (ret < 0)
 			return ret;
+		if (shape && store_scan_full(&q->s, b))
+			return (int)got - 1;
 	}
 	return rc == SQLITE_DONE ? (int)got : failed(q, err);
 }
@@ -536,6 +538,7 @@ static int sqlite_open(const char *rest, const struct store_options *o,
 
 const struct store_ops store_sqlite_ops = {
 	.scheme = "sqlite",
+	.by_row = true,
 	.caps = STORE_CAP_SQL | STORE_CAP_TX_DDL | STORE_CAP_TEMP_TABLE |
 		STORE_CAP_TRIGGER | STORE_CAP_INSTEAD_OF |
 		STORE_CAP_SERIALIZABLE,

@@ -13,6 +13,9 @@
 
 #define TICK_NS 100000000ull
 #define DIGEST_ROWS 5000
+#define DIGEST_BYTES (4u << 20)
+/* of a scan by bytes */
+#define SCAN_FIRST 500
 
 /* ops NULL: this program was built without it */
 static const struct {
@@ -188,6 +191,79 @@ int store_scan(struct store *s, const struct store_shape *shape,
 	return (int)b->nrow;
 }
 
+bool store_scan_full(struct store *s, struct store_batch *b)
+{
+	if (!s->most || b->n <= s->most || b->nrow < 2)
+		return false;
+	store_batch_drop_row(b);
+	s->cut = true;
+	return true;
+}
+
+/* Rows that a server sends are sent to the end, so few of them are asked for
+   until it is known what they weigh; mostly as much as those before. */
+static uint32_t next_few(const struct store *s, const struct store_batch *b,
+			 uint32_t limit)
+{
+	uint64_t n = SCAN_FIRST;
+
+	if (s->ops->by_row)
+		return limit - b->nrow;
+	if (b->nrow || s->row_bytes)
+		n = (s->most - MIN(b->n, s->most)) /
+			(b->nrow ? b->n / b->nrow + 1 : s->row_bytes) + 1;
+	if (b->nrow)
+		n = MIN(n, 4 * (uint64_t)b->nrow);
+	return (uint32_t)MIN(n, limit - b->nrow);
+}
+
+/* one more than asked for tells whether its key is the same as the last
+   one's, and whether there are others */
+static int scan_more(struct store *s, const struct store_shape *shape,
+		     const char *after, const char *until, uint32_t limit,
+		     struct store_batch *b, bool *more, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	int ret;
+
+	do {
+		uint32_t had = b->nrow, n = next_few(s, b, limit);
+
+		if (had)
+			store_key(b, had - 1, shape->nkey, &key);
+		ret = s->ops->scan(s, shape, had ? key.buf : after, until,
+				   n + 1, b, err);
+		if (ret < 0)
+			return ret;
+		*more = s->cut || b->nrow > had + n;
+		if (b->nrow > had + n)
+			store_batch_drop_row(b);
+	} while (*more && !s->cut && b->nrow < limit);
+	return (int)b->nrow;
+}
+
+int store_scan_some(struct store *s, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit,
+		    size_t bytes, struct store_batch *b, bool *more,
+		    struct error *err)
+{
+	int ret;
+
+	check_shape(shape);
+	if (!limit || limit >= INT32_MAX || !bytes)
+		BUG("a scan of %u rows", limit);
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, shape->ncol);
+	s->most = bytes;
+	s->cut = false;
+	ret = scan_more(s, shape, after, until, limit, b, more, err);
+	s->most = 0;
+	s->cut = false;
+	if (ret > 0)
+		s->row_bytes = b->n / b->nrow + 1;
+	return ret;
+}
+
 int store_get(struct store *s, const struct store_shape *shape,
 	      const char *key, struct store_batch *b, struct error *err)
 {
@@ -312,11 +388,12 @@ int store_digest_by_scan(struct store *s, const struct store_shape *shape,
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	bool more;
 	int n;
 
 	do {
-		n = store_scan(s, shape, key.len ? key.buf : lo, hi,
-			       DIGEST_ROWS, &b, err);
+		n = store_scan_some(s, shape, key.len ? key.buf : lo, hi,
+				    DIGEST_ROWS, DIGEST_BYTES, &b, &more, err);
 		if (n < 0)
 			return n;
 		for (uint32_t row = 0; row < b.nrow; row++)
@@ -324,7 +401,7 @@ int store_digest_by_scan(struct store *s, const struct store_shape *shape,
 		ret->n += (uint64_t)n;
 		if (n)
 			store_key(&b, b.nrow - 1, shape->nkey, &key);
-	} while (n == DIGEST_ROWS);
+	} while (more);
 	return 0;
 }
 

@@ -98,7 +98,7 @@ struct store_cell {
 };
 
 /* A value struct; rows are added cell by cell. Offsets, not pointers, so buf
-   may move. Clearing keeps the memory. */
+   may move. Clearing keeps the memory, unless it is much. */
 struct store_batch {
 	char *buf;
 	size_t n, cap;
@@ -267,6 +267,15 @@ unsigned int store_delay_ms(unsigned int lost);
 int store_scan(struct store *s, const struct store_shape *shape,
 	       const char *after, const char *until, uint32_t limit,
 	       struct store_batch *b, struct error *err);
+/*
+ * The same, but it ends as soon as the rows weigh more than `bytes` (with one
+ * row at least). Returns the number of rows; *more: there are others behind
+ * them.
+ */
+int store_scan_some(struct store *s, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit,
+		    size_t bytes, struct store_batch *b, bool *more,
+		    struct error *err);
 /* The row with this key, if the shape has it: 1 or 0. */
 int store_get(struct store *s, const struct store_shape *shape,
 	      const char *key, struct store_batch *b, struct error *err);

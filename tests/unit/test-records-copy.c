@@ -2,7 +2,10 @@
 /* Copies between stores, where nothing goes wrong or rows are bad. */
 #include "records-world.h"
 
+#include <sys/resource.h>
+
 #include "records-pace.h"
+#include "store-internal.h"
 
 static struct pg_server server;
 static bool has_server;
@@ -406,6 +409,63 @@ static void test_pace(_unused_ void **state)
 	assert_int_equal(records_pace_next(&p), 1);
 }
 
+/* what a process needs at most to copy rows of a megabyte, in MiB */
+static long peak_mb(struct world *w, bool verify)
+{
+	struct rusage u;
+	int st;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct records_result r;
+		struct store_digest d;
+
+		if (verify) {
+			_cleanup_store_ struct store *s = open_url(
+				w->job.from_url, w->scratch->fd);
+
+			if (store_digest_by_scan(s, &w->job.from, NULL, NULL,
+						 &d, NULL) < 0)
+				_exit(1);
+			_exit(0);
+		}
+		_exit(records_copy(&w->job, &r, NULL) < 0);
+	}
+	assert_int_equal(wait4(pid, &st, 0, &u), pid);
+	assert_int_equal(st, 0);
+	return u.ru_maxrss / 1024;
+}
+
+static void wide(void **state, const char *from, const char *to,
+		 uint32_t batch)
+{
+	const char *text = from == server.url ? "repeat('x', 1000000)" :
+		"replace(hex(zeroblob(500000)), '00', 'xy')";
+	_cleanup_free_ char *sql = xasprintf("UPDATE src SET v = %s "
+		"WHERE id > 120", text);
+	struct world w;
+
+	/* small ones first, so that a batch is large when they come */
+	world_init(&w, *state, &server, from, to, 260);
+	sql_at(&w, from, sql);
+	w.job.batch = batch;
+	w.job.workers = 2;
+	assert_in_range(peak_mb(&w, false), 1, 127);
+	assert_copied(&w, 260);
+	assert_in_range(peak_mb(&w, true), 1, 127);
+	world_release(&w);
+}
+
+static void test_wide(void **state)
+{
+	wide(state, A, B, 300);
+	if (has_server) {
+		wide(state, server.url, server.url, 300);
+		wide(state, server.url, B, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +481,7 @@ int main(void)
 		with_scratch(test_sequences),
 		with_scratch(test_backfill),
 		with_scratch(test_stop),
+		with_scratch(test_wide),
 		cmocka_unit_test(test_pace),
 	};
 	int ret;
