@@ -382,8 +382,9 @@ void engine_missing(struct engine *e, struct strvec *ret)
 		const struct step *s = p->steps[i];
 		_cleanup_free_ char *words = NULL;
 
+		/* one that may rest is asked for when its time has come */
 		if (step_undoable(s) || skipped(e, s) ||
-		    confirmed(e, s->id))
+		    (s->optional && s->timed) || confirmed(e, s->id))
 			continue;
 		words = xstrdup(s->id);
 		for (char *q = words; *q; q++)

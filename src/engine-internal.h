@@ -185,6 +185,14 @@ void engine_listen(struct engine *e, int ms);
 /* 0: the step may begin; -EAGAIN (ERR_WINDOW) in batch; -ECANCELED */
 int engine_window(struct engine *e, const struct step *s, struct error *err);
 
+/* --- engine-due.c --- */
+/* what the step itself says of its time: 0, or -EAGAIN (ERR_WINDOW) with the
+   reason */
+int engine_due(struct engine *e, const struct step *s, struct error *err);
+/* the same, but with a person at the wheel it waits; -ECANCELED */
+int engine_wait_due(struct engine *e, const struct step *s,
+		    struct error *err);
+
 /* --- engine-check.c --- */
 int engine_phase_check(struct engine *e);
 /* every check, the backup set, what steps need or will edit; 1: failed */

@@ -278,6 +278,21 @@ static int step_failed(struct engine *e, int i, bool *again)
 	return 0;
 }
 
+static bool not_begun(const struct run_step *rs)
+{
+	return rs->state == STEP_PENDING || rs->state == STEP_UNDONE ||
+		rs->state == STEP_SKIPPED;
+}
+
+/* its time has not come, and the run is complete without it */
+static int rest(struct engine *e, int i)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+
+	error_move(&why, &e->err);
+	return skip_step(e, i, why.msg);
+}
+
 static int one_step(struct engine *e, int i)
 {
 	const struct step *s = e->plan->steps[i];
@@ -294,9 +309,15 @@ static int one_step(struct engine *e, int i)
 	}
 	if (s->optional && strvec_has(&e->opts.skip, s->id))
 		return skip_step(e, i, _("skipped as asked for"));
-	if (rs_of(e, i)->state == STEP_PENDING ||
-	    rs_of(e, i)->state == STEP_UNDONE ||
-	    s->ops->flags & STEP_SIGN_OFF) {
+	if (not_begun(rs_of(e, i))) {
+		ret = s->optional ? engine_due(e, s, &e->err) :
+				    engine_wait_due(e, s, &e->err);
+		if (ret == -EAGAIN && s->optional)
+			return rest(e, i);
+		if (ret < 0)
+			return ret == -EAGAIN ? EXIT_NEED_ANSWER : EXIT_STOPPED;
+	}
+	if (not_begun(rs_of(e, i)) || s->ops->flags & STEP_SIGN_OFF) {
 		ret = confirm(e, s, &e->err);
 		if (ret < 0)
 			return e->err.code == ERR_CONFIRM ? EXIT_NEED_ANSWER :

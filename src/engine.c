@@ -469,6 +469,8 @@ static int reopen(struct engine *e)
 			last);
 		return error_code_exit(ERR_NO_WAY_BACK);
 	}
+	if (engine_due(e, plan_find_step(e->plan, rs->id), &e->err) < 0)
+		return EXIT_NEED_ANSWER;
 	x = json_object_new_object();
 	json_set_str(x, "reason", "run-step");
 	return run_record_state(e->run, RUN_PAUSED, x, &e->err) < 0 ?

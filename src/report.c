@@ -208,7 +208,9 @@ static void add_step(const struct run *r, const struct plan *plan, size_t i,
 	if (st->already)
 		cell(out, _("was there already"));
 	else
-		cell(out, st->error_msg ? st->error_msg : count ? count : "");
+		cell(out, st->error_msg ? st->error_msg : count ? count :
+		     st->state == STEP_SKIPPED && st->skipped_why ?
+		     st->skipped_why : "");
 	strbuf_addstr(out, "\n");
 }
 

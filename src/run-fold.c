@@ -405,6 +405,9 @@ static void fold_step(struct run *r, struct json_object *rec)
 	case STEP_UNDONE:
 		st->touched = false;
 		break;
+	case STEP_SKIPPED:
+		set_str(&st->skipped_why, json_get_str(rec, "reason", NULL));
+		break;
 	default:
 		break;
 	}

@@ -41,6 +41,7 @@ static void free_step(struct run_step *st)
 	json_object_put(st->facts);
 	free(st->error_code);
 	free(st->error_msg);
+	free(st->skipped_why);
 	free(st->probe);
 }
 

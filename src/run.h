@@ -132,6 +132,7 @@ struct run_step {
 					neither undone nor known to have
 					changed nothing */
 	char *error_code, *error_msg;
+	char *skipped_why;
 	char *probe;
 	long child_pgid;             /* of a child that may still live, 0: none */
 	uint64_t child_start;

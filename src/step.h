@@ -174,6 +174,10 @@ struct step_ops {
 		     struct plan_problems *problems);
 	/* ids of copies whose captures it ends (step-live.h). NULL mostly */
 	const struct strvec *(*ends)(const struct step *s);
+	/* in how many seconds it may begin, 0: now, and why not before; reads
+	   only, or remembers what it read. NULL: whenever its turn comes */
+	int (*due)(const struct step *s, struct step_ctx *ctx, double *in_s,
+		   struct strbuf *why, struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
 	void (*release)(struct step *s);
@@ -184,6 +188,7 @@ struct step {
 	const struct step_ops *ops;
 	struct plan_text title, risk, hint;
 	bool optional;
+	bool timed;                  /* set by parse(): due() is asked */
 	bool on_error_continue;
 	bool severity_warn;          /* checks: a failure is a warning */
 	bool confirm;                /* asked for by name, also in batch */

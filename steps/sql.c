@@ -10,6 +10,7 @@
  * only down; without it nothing brings back what was done.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -71,7 +72,7 @@ static int sql_parse(struct step *s, struct plan_node *n)
 	s->priv = q;
 	(void)plan_node_string(n, "probe", false, &q->probe);
 	q->unused_s = UNUSED_S;
-	(void)plan_node_string(n, "unused", false, &q->unused);
+	s->timed = plan_node_string(n, "unused", false, &q->unused);
 	(void)plan_node_duration(n, "unused_for", &q->unused_s);
 	/* the rest is read without a store too: all problems are listed */
 	(void)step_sql_target(n, &q->target);
@@ -109,31 +110,64 @@ static void init(struct sql_work *w, const struct step *s,
 	step_sql_init(w, s, ctx, &q->target, &q->up, &q->down);
 }
 
-/* -EPERM: somebody used the views, or nobody watched for long enough */
-static int judge_use(const struct sql_spec *q, struct sql_work *w, bool note,
-		     struct error *err)
+/* UPSHIFT_TEST_UNUSED_S, in seconds, stands for unused_for in tests */
+static double unused_s(const struct sql_spec *q)
+{
+	const char *v = getenv("UPSHIFT_TEST_UNUSED_S");
+
+	return v && *v ? strtod(v, NULL) : q->unused_s;
+}
+
+/* for how long yet they must not be used, and why; -EPERM: nobody counts it */
+static int time_left(const struct sql_spec *q, struct store *store, bool note,
+		     double *in_s, struct strbuf *why, struct error *err)
 {
 	struct views_use use;
-	int ret = q->unused ? step_views_use(w->store, q->unused, note, &use,
+	int ret = q->unused ? step_views_use(store, q->unused, note, &use,
 					     err) : 0;
 
+	*in_s = 0;
 	if (!q->unused || ret < 0)
 		return ret;
 	if (!use.views)
 		return error_set(err, ERR_CHECK, -EPERM,
 			_("step '%s' has no views that count their use"),
 			q->unused);
+	*in_s = MAX(unused_s(q) - use.quiet_s, 0);
 	if (use.moved)
-		return error_set(err, ERR_CHECK, -EPERM,
-			_("the views of step '%s' are still in use "
-			  "(upshift report --compat says by whom)"),
-			q->unused);
-	if (use.quiet_s < q->unused_s)
-		return error_set(err, ERR_CHECK, -EPERM,
-			_("the views of step '%s' were not used for %.1f "
-			  "days, and %.1f are asked for"), q->unused,
-			use.quiet_s / DAY_S, q->unused_s / DAY_S);
+		strbuf_addf(why, _("the views of step '%s' are still in use "
+			    "(upshift report --compat says by whom)"),
+			    q->unused);
+	else if (*in_s > 0)
+		strbuf_addf(why, _("the views of step '%s' were not used for "
+			    "%.1f days, and %.1f are asked for"), q->unused,
+			    use.quiet_s / DAY_S, unused_s(q) / DAY_S);
 	return 0;
+}
+
+/* -EPERM: somebody used the views, or nobody watched for long enough */
+static int judge_use(const struct sql_spec *q, struct sql_work *w, bool note,
+		     struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+	double in_s;
+	int ret = time_left(q, w->store, note, &in_s, &why, err);
+
+	return ret < 0 || !why.len ? ret :
+		error_set(err, ERR_CHECK, -EPERM, "%s", why.buf);
+}
+
+static int sql_due(const struct step *s, struct step_ctx *ctx, double *in_s,
+		   struct strbuf *why, struct error *err)
+{
+	const struct sql_spec *q = s->priv;
+	_cleanup_work_ struct sql_work w;
+	int ret;
+
+	init(&w, s, ctx);
+	ret = step_sql_open(&w, false, err);
+	return ret <= 0 || w.m.there ? MIN(ret, 0) :
+		time_left(q, w.store, true, in_s, why, err);
 }
 
 static int sql_check(const struct step *s, struct step_ctx *ctx,
@@ -162,6 +196,10 @@ static int sql_preview(const struct step *s, struct step_ctx *ctx,
 	_cleanup_work_ struct sql_work w;
 
 	init(&w, s, ctx);
+	if (q->unused)
+		strvec_pushf(&p->lines, _("not before the views of step '%s' "
+			     "were not used for %.1f days"), q->unused,
+			     unused_s(q) / DAY_S);
 	step_sql_show(s, _("would run:"), &q->up, p);
 	if (q->target.dialect == SQL_SQLITE)
 		return s->secret ? 0 : step_sql_rehearse(&w, p, err);
@@ -298,6 +336,7 @@ const struct step_ops sql_ops = {
 	.verify = sql_verify,
 	.undo = sql_undo,
 	.redo = sql_redo,
+	.due = sql_due,
 	.undoable = sql_undoable,
 	.release = sql_release,
 };

@@ -146,6 +146,61 @@ run_is 0 'watched again' "$UPSHIFT" report --compat --root "$root"
 pg_sql a -c "UPDATE _upshift.watch SET since = since - interval '31 days'"
 run_is 0 'unused for 30 days' contract
 
+# --- in the plan of the views: the run is complete without it ---
+sed 's/^steps = (/steps = (/; s/) *; *} ); } );$/&/' "$tmp/plan" |
+	sed '$ s/ } );$/ },/' >"$tmp/plan3"
+cat >>"$tmp/plan3" <<'TXT'
+  { id = "contract"; kind = "sql"; store = "db"; needs = [ "legacy" ]; optional = true; unused = "legacy"; up = [ "DROP VIEW chunks, tags" ]; } );
+TXT
+fresh
+cp "$tmp/plan" "$tmp/plan1"
+cp "$tmp/plan3" "$tmp/plan"
+later()
+{
+	"$UPSHIFT" resume --root "$root" --batch --yes --run-step contract "$@"
+}
+run_is 9 'a dry run' up --dry-run
+like "$out" "not before the views of step 'legacy' were not used for 30.0 days" 'says when'
+run_is 3 'a run' up
+like "$out" "step 'contract' may not begin before [0-9-]{10}T[0-9:]{8}Z: the views of step 'legacy' were not used for 0.0 days" 'is complete without it'
+run_is 0 'status' "$UPSHIFT" status --root "$root"
+like "$out" 'complete' 'says so'
+run_is 0 'a report' "$UPSHIFT" report --root "$root"
+like "$out" 'contract.*skipped.*may not begin before' 'says until when it rests'
+run_is 8 'too early' later --confirm contract
+like "$err" 'may not begin before.* and 30.0 are asked for' 'is told'
+run_is 0 'status' "$UPSHIFT" status --root "$root"
+like "$out" 'complete' 'and the run is complete still'
+pg_sql a -c "UPDATE _upshift.watch SET since = since - interval '31 days'"
+run_is 8 'in time, but for the words' later
+like "$err" "step 'contract' needs a confirmation" 'is asked'
+run_is 0 'in time' later --confirm contract
+is "$(pg_sql a -c "SELECT to_regclass('tags') IS NULL")" t 'the views are gone'
+run_is 66 'no way back from there' back
+fresh
+UPSHIFT_TEST_UNUSED_S=0
+export UPSHIFT_TEST_UNUSED_S
+run_is 8 'one whose time is there at once' up
+like "$err" "step 'contract' needs a confirmation" 'is asked for in its turn'
+run_is 0 'and done' "$UPSHIFT" resume --root "$root" --batch --yes --confirm contract
+unset UPSHIFT_TEST_UNUSED_S
+cp "$tmp/plan1" "$tmp/plan"
+
+# --- one that nothing does without ---
+sed 's/optional = true; //' "$tmp/plan3" >"$tmp/plan"
+fresh
+run_is 8 'a contract that is not optional' up --confirm contract
+like "$err" "may not begin before $(date -u -d '+30 days' +%Y-%m)-[0-9]+T[0-9:]+Z: the views" 'is waited for'
+like "$err" 'upshift resume' 'by whoever resumes'
+run_is 8 'too early' "$UPSHIFT" resume --root "$root" --batch --yes
+pg_sql a -c "SELECT * FROM chunks" >/dev/null
+pg_sql a -c "SELECT pg_stat_force_next_flush(); UPDATE _upshift.watch SET since = since - interval '31 days'"  >/dev/null
+run_is 8 'used meanwhile' "$UPSHIFT" resume --root "$root" --batch --yes
+like "$err" 'still in use' 'it begins anew'
+pg_sql a -c "UPDATE _upshift.watch SET since = since - interval '31 days'"
+run_is 0 'in time' "$UPSHIFT" resume --root "$root" --batch --yes
+cp "$tmp/plan1" "$tmp/plan"
+
 # --- back ---
 fresh
 run_is 0 'views' up
