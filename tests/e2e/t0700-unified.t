@@ -102,7 +102,8 @@ run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run
 like "$out" 'CREATE TABLE unified.chunks' 'shows the statements'
 dump >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'a dry run changes nothing'
-run_is 0 'a run' go
+run_is 3 'a run' go
+like "$out" "'contract' may not begin before" 'the old views stay for 30 days'
 right 'a run'
 is "$(one "INSERT INTO chunks (content) VALUES ('by an old client')
 	RETURNING is_template, indent_level")" 'f|0' 'an old client writes'
@@ -146,9 +147,24 @@ for n in 60 240 420; do
 	new --rows 1000
 	UPSHIFT_TEST_FAULT=any:$n:kill go >"$tmp/kill" 2>&1
 	is $? 137 "killed at change $n"
-	run_is 0 "killed at change $n: goes on" "$UPSHIFT" resume --root "$root" \
+	run_is 3 "killed at change $n: goes on" "$UPSHIFT" resume --root "$root" \
 		--batch --yes
 	right "killed at change $n"
 	back "killed at change $n"
 done
+
+# when nobody uses the views any more
+new --rows 300
+run_is 3 'a run' go
+UPSHIFT_TEST_UNUSED_S=0
+export UPSHIFT_TEST_UNUSED_S
+run_is 0 'the contract step, weeks later' "$UPSHIFT" resume --root "$root" \
+	--batch --yes --run-step contract --confirm contract
+unset UPSHIFT_TEST_UNUSED_S
+is "$(one "SELECT count(*) FROM pg_class WHERE relname IN ('chunks', 'tags', 'chunk_tags')
+	AND relnamespace = 'public'::regnamespace OR relname LIKE '%legacy\_%' AND relkind = 'v'")" \
+	0 'takes them away'
+is "$(one 'SELECT count(*) FROM upshift_old_legacy.chunks')" \
+	"$(one 'SELECT count(*) FROM unified.chunks WHERE NOT is_tag')" \
+	'and the old tables are still there'
 done_testing
