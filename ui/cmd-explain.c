@@ -183,8 +183,8 @@ static const char *meaning(enum err_code code)
 		return N_("A figure that the plan watches broke its limit. "
 			"The message says which one, and when.");
 	case ERR_WINDOW:
-		return N_("The plan lets this step begin at certain hours "
-			"alone. Resume then, or from a timer.");
+		return N_("The plan lets this step begin at certain hours, or "
+			"after a time, alone. Resume then, or from a timer.");
 	case ERR_STATE:
 		return N_("The state directory (.upshift) cannot be made or "
 			"read. Nothing was changed.");
