@@ -56,6 +56,30 @@ static struct json_object *counts(const struct run *r)
 	return list;
 }
 
+/* {step, class, sqlstate, table, hour, count}: rows that are refused, and what
+   was done again */
+static struct json_object *errors(const struct run *r)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < r->step_n; i++) {
+		struct json_object *list = r->steps[i].facts ?
+			json_get(r->steps[i].facts, "errors") : NULL;
+
+		for (size_t k = 0; list && k < json_object_array_length(list);
+		     k++) {
+			struct json_object *o = json_object_new_object();
+
+			json_set_str(o, "step", r->steps[i].id);
+			json_object_object_foreach(
+				json_object_array_get_idx(list, k), key, v)
+				add(o, key, json_object_get(v));
+			(void)json_object_array_add(all, o);
+		}
+	}
+	return all;
+}
+
 static struct json_object *verification(const struct run *r)
 {
 	struct json_object *list = json_object_new_array();
@@ -195,6 +219,7 @@ struct json_object *completion_json(struct run *r)
 	json_set_str(o, "finished", r->finished ? r->finished : "");
 	add(o, "steps", steps(r));
 	add(o, "counts", count);
+	add(o, "errors", errors(r));
 	add(o, "data_loss", data_loss(count, verify));
 	json_set_bool(o, "data_loss_known", json_object_array_length(count) ||
 		      json_object_array_length(verify));

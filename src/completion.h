@@ -12,6 +12,7 @@
  * An object with the keys plan, from, to, plan_digest, environment (if the plan
  * has any), run, root, result, started, finished,
  * steps {id, state}, counts {step, what, before, after, quarantined},
+ * errors {step, class, sqlstate, table, hour, count},
  * data_loss {counts that shrank, checks that failed}, data_loss_known {was
  * anything counted or verified},
  * backup {made, path, bytes, items, integrity}, rollback {tested, run, time},

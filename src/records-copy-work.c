@@ -237,6 +237,14 @@ static int fewer(struct records_worker *w, uint32_t rows,
 static int recover(struct records_worker *w, bool source, uint32_t rows,
 		   int ret, struct error *why, struct error *err)
 {
+	struct store *s = source ? w->from : w->to;
+
+	if (w->run->job->errors) {
+		(void)pthread_mutex_lock(&w->run->lock);
+		records_errors_add(w->run->job->errors, ret,
+				   s ? store_sqlstate(s) : "");
+		(void)pthread_mutex_unlock(&w->run->lock);
+	}
 	switch (store_class(ret)) {
 	case STORE_CLASS_RECONNECT:
 		ret = lost(w, rows, ret, why, err);

@@ -50,6 +50,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "records-errors.h"
 #include "store.h"
 
 struct error;
@@ -120,6 +121,9 @@ struct records_job {
 	 * May be NULL.
 	 */
 	int (*tick)(void *ctx, const struct records_status *st);
+	/* counts what was done again; may be NULL. The caller's, who looks at it
+	   behind the call. */
+	struct records_errors *errors;
 	/* a line for the log: what failed, and what is done about it */
 	void (*note)(void *ctx, const char *text);
 	void *ctx;

@@ -309,6 +309,40 @@ static void add_verify(const struct run *r, struct strbuf *out)
 	}
 }
 
+/* what steps met on their way, by class, SQLSTATE, table and hour */
+static void add_errors(const struct run *r, struct strbuf *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->step_n; i++) {
+		struct json_object *list = r->steps[i].facts ?
+			json_get(r->steps[i].facts, "errors") : NULL;
+
+		for (size_t k = 0; list && k < json_object_array_length(list);
+		     k++) {
+			struct json_object *o =
+				json_object_array_get_idx(list, k);
+
+			if (!any) {
+				title(out, _("Errors"));
+				strbuf_addf(out, "| %s | %s | SQLSTATE | %s | "
+					    "%s | %s |\n|---|---|---|---|---|"
+					    "--:|\n", _("step"), _("class"),
+					    _("table"), _("hour"), _("count"));
+			}
+			any = true;
+			strbuf_addstr(out, "|");
+			cell(out, r->steps[i].id);
+			cell(out, json_get_str(o, "class", ""));
+			cell(out, json_get_str(o, "sqlstate", ""));
+			cell(out, json_get_str(o, "table", ""));
+			cell(out, json_get_str(o, "hour", ""));
+			strbuf_addf(out, " %lld |\n", (long long)
+				    json_get_int(o, "count", 0));
+		}
+	}
+}
+
 static void add_decisions(const struct run *r, struct strbuf *out)
 {
 	size_t i, n = json_object_array_length(r->decisions);
@@ -404,6 +438,7 @@ void report_markdown(const struct run *r, const struct plan *plan,
 	add_backup(r, out);
 	add_points(r, plan, out);
 	add_warnings(r, out);
+	add_errors(r, out);
 	add_decisions(r, out);
 	add_next(r, plan, out);
 }

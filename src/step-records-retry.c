@@ -259,6 +259,7 @@ int step_records_retry(const struct step *s, struct step_ctx *ctx,
 		       struct step_retry *r, struct error *err)
 {
 	const struct records_step *m = s->priv;
+	struct records_errors errors = { .n = 0 };
 	struct step_records_job j;
 	int ret;
 
@@ -267,10 +268,12 @@ int step_records_retry(const struct step *s, struct step_ctx *ctx,
 			_("the rows of '%s' are mended where they are"),
 			m->to.set);
 	ret = step_records_ready(s, ctx, &j, err);
+	j.job.errors = &errors;
 	if (ret == 0)
 		ret = again(s, ctx, &j, r, err);
 	if (ret == 0)
 		ret = step_records_count(s, ctx, &j, r->gone, err);
+	records_errors_release(&errors);
 	step_records_job_release(&j);
 	return ret;
 }

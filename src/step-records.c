@@ -331,6 +331,25 @@ static int run_job(const struct step *s, struct step_ctx *ctx,
 	return ret;
 }
 
+/* what was done again, in earlier calls too, and what is refused now */
+static int keep_errors(const struct step *s, struct step_ctx *ctx,
+		       const struct step_records_job *j,
+		       struct records_errors *errors, struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *to = NULL;
+	struct json_object *was = step_get_fact(ctx, "errors");
+	int ret = step_store(ctx, m->to.store->name, true, &to, err);
+
+	records_errors_parse(errors, was);
+	if (ret == 0)
+		ret = records_errors_rejects(errors, j->marks, to, err);
+	if (ret < 0 || (!errors->n && !was))
+		return ret;
+	return step_set_fact(ctx, "errors",
+			     records_errors_json(errors, m->to.set), err);
+}
+
 int step_records_count(const struct step *s, struct step_ctx *ctx,
 		       const struct step_records_job *j, uint64_t gone,
 		       struct error *err)
@@ -354,7 +373,9 @@ int step_records_count(const struct step *s, struct step_ctx *ctx,
 		json_object_put(o);
 		return ret;
 	}
-	if (st.rejected || was)
+	if (ret == 0)
+		ret = keep_errors(s, ctx, j, j->job.errors, err);
+	if (ret == 0 && (st.rejected || was))
 		ret = step_records_keep_rejects(s, ctx, st.rejected, err);
 	if (ret < 0) {
 		json_object_put(o);
@@ -369,10 +390,12 @@ int step_records_apply(const struct step *s, struct step_ctx *ctx,
 	const struct records_step *m = s->priv;
 	struct step_records_job j;
 	struct records_result res = { .rows = 0 };
+	struct records_errors errors = { .n = 0 };
 	unsigned int tried = 0;
 	int ret;
 
 	ret = step_records_ready(s, ctx, &j, err);
+	j.job.errors = &errors;
 	while (ret == 0 && m->live) {
 		ret = step_live_begin(s, ctx, &j, err);
 		if (!step_store_again(ctx, &tried, ret, err))
@@ -385,12 +408,15 @@ int step_records_apply(const struct step *s, struct step_ctx *ctx,
 		ret = step_live_drain(s, ctx, NULL, false, err);
 	if (ret == 0)
 		ret = step_records_count(s, ctx, &j, 0, err);
+	else if (store_class(ret) == STORE_CLASS_BADROW)
+		(void)keep_errors(s, ctx, &j, &errors, NULL);
 	if (ret == 0 && res.rejected)
 		step_warn(ctx, ngettext("%ju row was refused and stands in "
 					"'_upshift_reject'",
 					"%ju rows were refused and stand in "
 					"'_upshift_reject'", res.rejected),
 			  (uintmax_t)res.rejected);
+	records_errors_release(&errors);
 	step_records_job_release(&j);
 	return ret;
 }

@@ -94,6 +94,12 @@ like "$(retry copy --list)" \
 quarantine=$(echo "$root"/.upshift/runs/*/quarantine/copy.jsonl)
 is "$(retry copy --list | sort)" "$(sort "$quarantine")" \
 	'their file says the same'
+run_is 0 'its errors are in the report' "$UPSHIFT" report --root "$root"
+like "$out" '\| copy \| bad-row \| 23514 \| dst \| 20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2} \| 4 \|' \
+	'by class, SQLSTATE, table and hour'
+run_is 0 'the record has them, too' "$UPSHIFT" report --root "$root" --completion "$tmp/c.json"
+like "$(tr -d ' \n' <"$tmp/c.json")" '"errors":\[\{"step":"copy","class":"bad-row","sqlstate":"23514","table":"dst","hour":"[^"]*","count":4\}\]' \
+	'as JSON'
 run_is 3 'nothing is mended: all are left' retry copy
 is "$(listed)" 4 'and listed still'
 sql "UPDATE src SET name = 'good' WHERE id IN (1, 1000)"
@@ -111,6 +117,7 @@ is "$(wc -c <"$quarantine")" 0 'the file too'
 run_is 0 'again: nothing to do' retry copy
 run_is 0 'the report' "$UPSHIFT" report --root "$root"
 like "$out" '1,999 dst' 'it counts them'
+unlike "$out" 'bad-row' 'none is an error any more'
 like "$out" '1 passed, 1 are not there any more, 0 are left' 'and tells of it'
 run_is 0 'the run is complete as it was' "$UPSHIFT" status --root "$root"
 like "$out" 'complete' 'and says so'
