@@ -463,6 +463,7 @@ static int measure_space(struct engine *e, uint64_t extra,
 		ret = changed_bytes(e, &spec, &changed, err);
 	if (ret < 0)
 		goto out;
+	need->bytes += engine_stores_size(e);
 	fd = engine_open_place(e);
 	if (fd < 0) {
 		ret = error_errno(err, ERR_BACKUP_DIR, fd,

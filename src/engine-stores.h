@@ -54,6 +54,9 @@ void engine_sets_add(struct engine *e, const struct effects *eff,
 /* all that a backup has to hold */
 int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 			struct error *err);
+/* bytes that these take while the backup is made; a server that cannot be
+   asked is for other checks to tell */
+uint64_t engine_stores_size(struct engine *e);
 /* what the last attempt of step i wrote, as the journal has it */
 int engine_sets_written(struct engine *e, int i, struct store_sets *ret);
 

@@ -102,4 +102,28 @@ is "$(pg_sql db -c "SELECT (SELECT count(*) FROM mixed WHERE body = 'mine'),
 	(SELECT count(*) FROM mixed), (SELECT count(*) FROM filled WHERE size
 	IS NULL), to_regclass('fresh')")" "10|10|50|" "as it was told"
 
+# --- and what room it takes ---
+pg_sql db -c "CREATE TABLE big AS SELECT repeat('x', 1000) AS t FROM
+	generate_series(1, 8000)"
+need()
+{
+	cat >"$tmp/s.plan" <<-END
+	plan = 1; name = "s"; to = "2";
+	stores: { db = "$(pg_url db)"; };
+	backup: { $1 };
+	checks = ( { id = "C01"; kind = "space"; } );
+	steps = ( { id = "s"; kind = "mkdir"; paths = ["d"]; } );
+	END
+	mkdir -p "$tmp/small"
+	"$UPSHIFT" check "$tmp/s.plan" --root "$tmp/small" |
+		sed -n 's/.*need \([0-9]*\)\..*/\1/p' | head -n 1
+}
+none=$(need "")
+one=$(need 'stores = ["db:big"];')
+all=$(need 'stores = ["db"];')
+[ "$one" -ge $((none + 16)) ]
+ok $? "a table of 8 MB: $none, $one"
+[ "$all" -ge "$one" ]
+ok $? "all of them: $all"
+
 done_testing

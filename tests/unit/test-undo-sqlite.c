@@ -156,10 +156,66 @@ static void test_killed_between(void **state)
 	world_release(&w);
 }
 
+static int make(const char *path)
+{
+	sqlite3 *db = open_db(path);
+
+	sql(db, "PRAGMA journal_mode = DELETE; CREATE TABLE t (v);"
+		"INSERT INTO t VALUES ('before')");
+	return 0;
+}
+
+/* more than its cache holds, so that the file has pages of what was never
+   committed; the journal that would take them back is hot */
+static int die_in_it(const char *path)
+{
+	sqlite3 *db = open_db(path);
+
+	sql(db, "PRAGMA cache_size = 5; PRAGMA cache_spill = 5; BEGIN;"
+		"UPDATE t SET v = 'after';"
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM "
+		"n WHERE i < 2000) INSERT INTO t SELECT randomblob(500) FROM n");
+	(void)kill(getpid(), SIGKILL);
+	return 1;
+}
+
+/* its journal must not be played into what comes back */
+static void test_hot_journal(void **state)
+{
+	struct world w;
+	struct stat st;
+	int aside;
+
+	(void)state;
+	world_init(&w, 4716);
+	_cleanup_free_ char *path = xasprintf("%s/data/app.db", w.root);
+	assert_int_equal(in_child(make, path), 0);
+	world_back_up(&w);
+	assert_true(WIFSIGNALED(in_child(die_in_it, path)));
+	assert_int_equal(fstatat(w.root_fd, "data/app.db-journal", &st, 0), 0);
+	assert_true(st.st_size > 512);
+	assert_int_equal(fstatat(w.root_fd, "data/app.db", &st, 0), 0);
+	assert_true(st.st_size > 100000);
+	world_write_point(&w, "R1");
+	if (world_undo(&w, "R1") < 0)
+		fail_msg("undo: %s", w.err.msg);
+	assert_int_equal(fstatat(w.root_fd, "data/app.db-journal", &st, 0), -1);
+	assert_int_equal(in_child(is_before, path), 0);
+	/* both are kept, together */
+	aside = openat(w.backup_fd, "R1", O_RDONLY | O_DIRECTORY);
+	assert_true(aside >= 0);
+	assert_int_equal(fstatat(aside, "data/app.db-journal", &st, 0), 0);
+	assert_int_equal(fstatat(aside, "data/app.db", &st, 0), 0);
+	assert_true(st.st_size > 100000);
+	assert_int_equal(close(aside), 0);
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open_database),
+		cmocka_unit_test(test_hot_journal),
 		cmocka_unit_test(test_killed_between),
 	};
 
