@@ -6,6 +6,7 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "sql-grants.h"
 
 #define MAX_BAD 100
 #define MAX_DELTA 1000000
@@ -125,4 +126,35 @@ void step_records_release(struct step *s)
 	free(m->throttle.lag_query);
 	free(m);
 	s->priv = NULL;
+}
+
+void step_records_grants(const struct step *s, struct sql_grants *g)
+{
+	const struct records_step *m = s->priv;
+
+	if (!m->from.store || !m->to.store)
+		return;
+	sql_grants_read(g, &m->from);
+	if (m->from.query || m->backfill || m->live)
+		sql_grants_ours(g, m->from.store);
+	if (m->live && !m->from.query)
+		sql_grants_table(g, m->from.store, "TRIGGER", m->from.set);
+	for (size_t i = 0; i < m->up.n; i++)
+		sql_grants_text(g, m->to.store, m->up.v[i]);
+	for (size_t i = 0; i < m->down.n; i++)
+		sql_grants_text(g, m->to.store, m->down.v[i]);
+	if (m->throttle.lag_store)
+		sql_grants_text(g, m->throttle.lag_store, m->throttle.lag_query);
+	if (m->backfill) {
+		/* pre-images are put back */
+		if (m->undo)
+			sql_grants_table(g, m->to.store, "SELECT UPDATE",
+					 m->to.set);
+		return;
+	}
+	sql_grants_ours(g, m->to.store);
+	/* a row that came is taken out again by an undo */
+	sql_grants_table(g, m->to.store, m->conflict == STORE_REPLACE ?
+			 "SELECT INSERT UPDATE DELETE" :
+			 "SELECT INSERT DELETE", m->to.set);
 }

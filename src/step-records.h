@@ -140,6 +140,7 @@ int step_records_retry(const struct step *s, struct step_ctx *ctx,
 		       struct step_retry *r, struct error *err);
 int step_records_leave(const struct step *s, struct step_ctx *ctx,
 		       struct error *err);
+void step_records_grants(const struct step *s, struct sql_grants *g);
 bool step_records_undoable(const struct step *s);
 void step_records_release(struct step *s);
 

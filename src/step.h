@@ -30,6 +30,7 @@ struct item;
 struct json_object;
 struct plan_node;
 struct plan_problems;
+struct sql_grants;
 struct step_ctx;
 
 enum step_state {
@@ -180,6 +181,8 @@ struct step_ops {
 		   struct strbuf *why, struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
+	/* what it needs on servers (sql-grants.h); NULL: nothing */
+	void (*grants)(const struct step *s, struct sql_grants *g);
 	void (*release)(struct step *s);
 };
 

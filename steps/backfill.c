@@ -29,5 +29,6 @@ const struct step_ops backfill_ops = {
 	.retry = step_records_retry,
 	.rows = step_records_rows,
 	.undoable = step_records_undoable,
+	.grants = step_records_grants,
 	.release = step_records_release,
 };

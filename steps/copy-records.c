@@ -31,5 +31,6 @@ const struct step_ops copy_records_ops = {
 	.rows = step_records_rows,
 	.leave = step_records_leave,
 	.lint = step_live_lint,
+	.grants = step_records_grants,
 	.release = step_records_release,
 };

@@ -34,6 +34,7 @@
 #include "base/xalloc.h"
 #include "effects.h"
 #include "plan.h"
+#include "sql-grants.h"
 #include "step-compare.h"
 #include "step-live.h"
 #include "step-sql.h"
@@ -544,6 +545,16 @@ static int cutover_undo(const struct step *s, struct step_ctx *ctx,
 	return ret < 0 ? ret : restore(s, ctx, &w, err);
 }
 
+static void cutover_grants(const struct step *s, struct sql_grants *g)
+{
+	const struct cutover *c = s->priv;
+
+	sql_grants_ours(g, c->target.store);
+	sql_grants_list(g, c->target.store, &c->up);
+	for (size_t i = 0; i < c->equal_n; i++)
+		sql_grants_read(g, &c->equal[i]);
+}
+
 static void cutover_release(struct step *s)
 {
 	struct cutover *c = s->priv;
@@ -579,5 +590,6 @@ const struct step_ops cutover_ops = {
 	.undo = cutover_undo,
 	.redo = cutover_apply,
 	.undoable = cutover_undoable,
+	.grants = cutover_grants,
 	.release = cutover_release,
 };

@@ -24,6 +24,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "sql-grants.h"
 #include "steps.h"
 #include "store.h"
 
@@ -388,6 +389,13 @@ static int verify(const struct step *s, struct step_ctx *ctx,
 			 _("it was not watched to the end"));
 }
 
+static void grants(const struct step *s, struct sql_grants *g)
+{
+	const struct monitor *m = s->priv;
+
+	sql_grants_text(g, m->store, m->query);
+}
+
 static void release(struct step *s)
 {
 	struct monitor *m = s->priv;
@@ -414,5 +422,6 @@ const struct step_ops monitor_ops = {
 	.probe = probe,
 	.apply = apply,
 	.verify = verify,
+	.grants = grants,
 	.release = release,
 };

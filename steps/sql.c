@@ -18,6 +18,7 @@
 #include "base/xalloc.h"
 #include "effects.h"
 #include "plan.h"
+#include "sql-grants.h"
 #include "sql-lint.h"
 #include "step-sql.h"
 #include "step-views.h"
@@ -310,6 +311,16 @@ static int sql_redo(const struct step *s, struct step_ctx *ctx,
 	return q->target.dialect == SQL_SQLITE ? 0 : sql_apply(s, ctx, err);
 }
 
+static void sql_grants(const struct step *s, struct sql_grants *g)
+{
+	const struct sql_spec *q = s->priv;
+
+	sql_grants_ours(g, q->target.store);
+	sql_grants_list(g, q->target.store, &q->up);
+	sql_grants_list(g, q->target.store, &q->down);
+	sql_grants_text(g, q->target.store, q->probe);
+}
+
 static void sql_release(struct step *s)
 {
 	struct sql_spec *q = s->priv;
@@ -338,5 +349,6 @@ const struct step_ops sql_ops = {
 	.redo = sql_redo,
 	.due = sql_due,
 	.undoable = sql_undoable,
+	.grants = sql_grants,
 	.release = sql_release,
 };

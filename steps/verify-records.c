@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "step-compare.h"
 #include "step-count.h"
+#include "sql-grants.h"
 #include "steps.h"
 
 #define PAUSE_S 5.0
@@ -121,6 +122,21 @@ static void release(struct step *s)
 	s->priv = NULL;
 }
 
+static void grants(const struct step *s, struct sql_grants *g)
+{
+	const struct step_compare *m = s->priv;
+
+	for (size_t i = 0; i < m->rule_n; i++) {
+		sql_grants_text(g, m->rules[i].store, m->rules[i].zero);
+		sql_grants_read(g, &m->rules[i].equal[0]);
+		sql_grants_read(g, &m->rules[i].equal[1]);
+	}
+	for (size_t i = 0; i < m->query_n; i++) {
+		sql_grants_read(g, &m->queries[i].old);
+		sql_grants_read(g, &m->queries[i].now);
+	}
+}
+
 static int check(const struct step *s, struct step_ctx *ctx,
 		 struct check_result *r, struct error *err)
 {
@@ -135,5 +151,6 @@ const struct step_ops verify_records_ops = {
 	.flags = STEP_IS_CHECK,
 	.parse = parse,
 	.check = check,
+	.grants = grants,
 	.release = release,
 };

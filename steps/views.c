@@ -15,6 +15,7 @@
 #include "effects.h"
 #include "plan.h"
 #include "sql-select.h"
+#include "sql-grants.h"
 #include "step-sql.h"
 #include "step-views.h"
 #include "steps.h"
@@ -296,6 +297,19 @@ static int views_redo(const struct step *s, struct step_ctx *ctx,
 	return v->target.dialect == SQL_SQLITE ? 0 : views_apply(s, ctx, err);
 }
 
+static void views_grants(const struct step *s, struct sql_grants *g)
+{
+	const struct views_step *v = s->priv;
+
+	sql_grants_ours(g, v->target.store);
+	sql_grants_list(g, v->target.store, &v->up);
+	/* put aside, or kept equal: if it is there */
+	for (size_t i = 0; i < v->spec.n; i++)
+		if (v->spec.v[i].keep)
+			sql_grants_table(g, v->target.store, "OWN",
+					 v->spec.v[i].name);
+}
+
 static void views_release(struct step *s)
 {
 	struct views_step *v = s->priv;
@@ -338,5 +352,6 @@ const struct step_ops views_ops = {
 	.apply = views_apply,
 	.undo = views_undo,
 	.redo = views_redo,
+	.grants = views_grants,
 	.release = views_release,
 };

@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "help-pages.h"
 #include "session.h"
+#include "sql-grants.h"
 #include "text-width.h"
 #include "text.h"
 
@@ -178,7 +179,15 @@ static int exec_lint(const struct options *o,
 	ret = session_lint(&s);
 	if (!ret)
 		session_say_problems(&s, &s.plan->warnings);
-	if (!ret && !o->quiet) {
+	if (!ret && o->grants) {
+		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+		sql_grants_plan(s.plan, &text);
+		if (text.len) {
+			strbuf_set_len(&text, text.len - 1);
+			(void)out_line(text.buf);
+		}
+	} else if (!ret && !o->quiet) {
 		_cleanup_free_ char *line = xasprintf(ngettext(
 			"%s: no mistake found (%zu step)",
 			"%s: no mistake found (%zu steps)",
@@ -201,7 +210,7 @@ const struct command cmd_help = {
 
 const struct command cmd_lint = {
 	.name = "lint",
-	.usage = "PLAN",
+	.usage = "[--grants] PLAN",
 	.summary = N_("find the mistakes of a plan"),
 	.flags = COMMAND_PLAN,
 	.max_args = 1,

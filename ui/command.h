@@ -25,7 +25,7 @@ struct options {
 		*log_file, *lang, *bundle, *completion, *store, *file, *from;
 	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
-	bool compat, list, read_only, expired, quiet, verbose;
+	bool compat, grants, list, read_only, expired, quiet, verbose;
 	bool on_failure_given;
 	enum plan_on_failure on_failure;
 	double progress_interval;    /* seconds; < 0: the default */

@@ -19,7 +19,7 @@ enum opt {
 	OPT_STRATEGY, OPT_SCENARIO, OPT_JSON, OPT_SHORT, OPT_BATCH,
 	OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
-	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION, OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM,
+	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION, OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_GRANTS,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -59,6 +59,7 @@ static const struct option longs[] = {
 	{ "file", required_argument, NULL, OPT_FILE },
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "compat", no_argument, NULL, OPT_COMPAT },
+	{ "grants", no_argument, NULL, OPT_GRANTS },
 	{ "list", no_argument, NULL, OPT_LIST },
 	{ "log-file", required_argument, NULL, OPT_LOG_FILE },
 	{ "progress-interval", required_argument, NULL, OPT_INTERVAL },
@@ -262,6 +263,9 @@ static int take_value(struct options *o, int c, const char *arg)
 		return 0;
 	case OPT_LEVEL:
 		o->level = arg;
+		return 0;
+	case OPT_GRANTS:
+		o->grants = true;
 		return 0;
 	case OPT_COMPAT:
 		o->compat = true;
