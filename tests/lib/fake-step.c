@@ -205,6 +205,13 @@ struct json_object *step_get_fact(struct step_ctx *c, const char *key)
 	return json_get(c->facts, key);
 }
 
+struct json_object *step_fact_of(struct step_ctx *c, const char *step,
+				 const char *key)
+{
+	return c->step && !strcmp(c->step->id, step) ? step_get_fact(c, key) :
+		NULL;
+}
+
 int step_set_run_fact(struct step_ctx *c, const char *key,
 		      struct json_object *v, struct error *err)
 {
