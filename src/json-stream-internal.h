@@ -12,7 +12,10 @@
 #include "json-stream.h"
 
 #define JSON_THREADS_MAX 4
-#define JSON_BATCH (1024u * 1024u)
+/* few enough that what is worked on stays in the caches */
+#define JSON_BATCH (256u * 1024u)
+/* less is not worth a thread */
+#define JSON_SMALL (1024u * 1024u)
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_BUSY, SLOT_DONE };
 enum slot_kind { SLOT_COPY, SLOT_SPANS, SLOT_LINES, SLOT_WHOLE };

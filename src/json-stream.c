@@ -383,7 +383,7 @@ int json_stream(int fd, enum json_stream_mode mode,
 
 	memset(res, 0, sizeof(*res));
 	pool_init(&s.pool, fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		  st.st_size < (off_t)JSON_BATCH);
+		  st.st_size < (off_t)JSON_SMALL);
 	s.scan = json_scan_new(on_token, &s);
 	json_around_init(&s.around);
 	ret = mode == JSON_ELEMENTS ? run_elements(&s) :

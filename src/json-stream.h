@@ -5,13 +5,13 @@
  * json-stream - a document element by element, or JSONL line by line, in
  * bounded memory and on two cores
  *
- * The input is cut into batches of about a megabyte (of one record, if that is
- * larger): elements of the one array, or members of the one object, that a path
- * leads to (json_path_streams()), or lines. Each record is parsed strictly and handed to ops->record(), which
- * appends what shall stand there instead; everything else is copied. Batches
- * are worked on by as many threads as there are cores, four at most; what comes
- * out is written in the order of the input. Peak memory: a few batches, and the
- * largest record with its nodes.
+ * The input is cut into batches of a quarter of a megabyte (of one record, if
+ * that is larger): elements of the one array, or members of the one object,
+ * that a path leads to (json_path_streams()), or lines. Each record is parsed
+ * strictly and handed to ops->record(), which appends what shall stand there
+ * instead; everything else is copied. Batches are worked on by as many threads
+ * as there are cores, four at most; what comes out is written in the order of
+ * the input. Peak memory: a few batches, and the largest record with its nodes.
  *
  * A member comes as its key, colon and value: the root of its tree is the value
  * and has a key (json-tree.h). Members of the same name are handed on one by
