@@ -44,7 +44,8 @@ scenario()
 "$top_srcdir/data/plans/intelligence-core/make-sample" "$root" --campaigns 50 \
 	--events 1000 --publishes 200 --database "$DATABASE_URL"
 dumped >"$tmp/before"
-run_is 8 'a run' "$UPSHIFT" run "$plan" --root "$root" --batch --yes
+run_is 8 'a run' "$UPSHIFT" run "$plan" --root "$root" --batch --yes \
+	--set environment=staging
 signed 'the run'
 dumped >"$tmp/after"
 is "$(readlink "$root/app/current")" releases/5 'the new release is the one in use'
