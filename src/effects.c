@@ -287,25 +287,31 @@ bool effects_cover(const struct effects *e, const char *path)
 	return false;
 }
 
-const struct effect *effects_above(const struct effects *e, const char *place)
+static bool writes(const struct effects *e, const char *dir)
 {
 	for (size_t i = 0; i < e->n; i++) {
 		const struct effect *f = &e->v[i];
-		_cleanup_free_ char *dir = NULL;
 
-		if (f->type == EFFECT_READ)
-			continue;
-		dir = path_dirname(place);
-		while (strcmp(dir, ".") != 0) {
-			char *up;
+		if (f->type != EFFECT_READ &&
+		    (f->flags & EFFECT_PATTERN ? glob_match(f->path, dir) :
+		     !strcmp(f->path, dir)))
+			return true;
+	}
+	return false;
+}
 
-			if (f->flags & EFFECT_PATTERN ?
-			    glob_match(f->path, dir) : !strcmp(f->path, dir))
-				return f;
-			up = path_dirname(dir);
-			free(dir);
-			dir = up;
-		}
+char *effects_above(const struct effects *e, const char *place)
+{
+	_cleanup_free_ char *dir = path_dirname(place);
+
+	while (strcmp(dir, ".") != 0) {
+		char *up;
+
+		if (writes(e, dir))
+			return TAKE_PTR(dir);
+		up = path_dirname(dir);
+		free(dir);
+		dir = up;
 	}
 	return NULL;
 }

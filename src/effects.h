@@ -89,11 +89,11 @@ void effects_index(struct effects *e);
 /* writes (create, change, remove) that cover path? */
 bool effects_cover(const struct effects *e, const char *path);
 /*
- * The first write of e to a directory that holds place, a path below the root:
- * who moves or removes it does so to all in it. NULL: none. The root itself
- * does not count.
+ * The nearest directory that holds place, a path below the root, and that e
+ * writes: who moves or removes it does so to all in it. New, for the caller to
+ * free; NULL: none. The root itself does not count.
  */
-const struct effect *effects_above(const struct effects *e, const char *place);
+char *effects_above(const struct effects *e, const char *place);
 const char *effect_type_name(enum effect_type t);
 /* [{"path":..., "type":"create", "self":true}, {"store":..., "set":...,
    "type":...}] for the journal */

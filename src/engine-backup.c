@@ -332,13 +332,22 @@ static int backup_failed(struct engine *e)
 	return exit == 5 ? EXIT_FAILED_UNCHANGED : exit;
 }
 
+/* Somebody removed it from the data, and nothing was changed yet: what is
+   there can be saved once more. (Elsewhere a disk may just be missing.) */
+static bool lost_in_time(const struct run *r)
+{
+	return r->backup.done && r->backup.below && r->backup_fd < 0 &&
+		!run_changed_data(r);
+}
+
 int engine_phase_backup(struct engine *e)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	struct effects set = EFFECTS_INIT;
+	bool lost = lost_in_time(e->run);
 	int ret;
 
-	if (e->run->backup.done && ever_applied(e->run))
+	if (e->run->backup.done && ever_applied(e->run) && !lost)
 		return engine_app_stop(e, &e->err) < 0 ? EXIT_FAILED : 0;
 	e->failed_phase = PHASE_BACKUP;
 	engine_phase(e, PHASE_BACKUP, EVENT_STARTED);
@@ -349,7 +358,7 @@ int engine_phase_backup(struct engine *e)
 		ret = engine_backup_set(e, &set, &e->err);
 	if (ret >= 0)
 		ret = engine_sets_of_plan(e, &sets, &e->err);
-	if (ret >= 0 && e->run->backup.done) {
+	if (ret >= 0 && e->run->backup.done && !lost) {
 		ret = backup_is_current(e, &set, &sets);
 		if (ret == 1)
 			goto out;

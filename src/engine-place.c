@@ -26,12 +26,12 @@ void engine_place_options(const struct engine *e, struct run_options *opts)
 static int check_step(const struct step *s, const struct effects *eff,
 		      const char *place, struct error *err)
 {
-	const struct effect *f = effects_above(eff, place);
+	_cleanup_free_ char *above = effects_above(eff, place);
 
-	if (f)
+	if (above)
 		return error_set(err, ERR_BACKUP_DIR, -EINVAL,
 				 _("step '%s': the backup would stand in '%s', "
-				   "which this step changes"), s->id, f->path);
+				   "which this step changes"), s->id, above);
 	for (size_t i = 0; i < eff->n; i++)
 		if (path_is_below(eff->v[i].path, place))
 			return error_set(err, ERR_BACKUP_DIR, -EINVAL,
@@ -61,7 +61,7 @@ static int check_include(struct engine *e, const char *place,
 			 struct error *err)
 {
 	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
-	const struct effect *f;
+	_cleanup_free_ char *above = NULL;
 	const char *clash = NULL;
 
 	for (size_t i = 0; i < e->plan->include.n; i++) {
@@ -71,9 +71,9 @@ static int check_include(struct engine *e, const char *place,
 		if (path_is_below(p, place))
 			clash = p;
 	}
-	f = effects_above(&eff, place);
-	if (f)
-		clash = f->path;
+	above = effects_above(&eff, place);
+	if (above)
+		clash = above;
 	if (!clash)
 		return 0;
 	return error_set(err, ERR_BACKUP_DIR, -EINVAL,

@@ -103,9 +103,9 @@ int rollback_goal_step(struct engine *e, const char *point, struct error *err)
 /* Nothing is changed before this has passed. */
 static int verify_sources(struct engine *e, int goal, struct error *err)
 {
-	int ret = 0;
+	int ret = run_need_backup(e->run, err);
 
-	if (e->run->backup.done)
+	if (ret >= 0 && e->run->backup.done)
 		ret = backup_verify(e->run->backup_fd, "start",
 				    e->run->backup.archive_digest,
 				    e->run->backup.manifest_digest, false,

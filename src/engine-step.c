@@ -159,7 +159,9 @@ static int take_pre_image(struct engine *e, const struct step *s,
 	spec.start_name = "start";
 	spec.start_digest = e->run->backup.manifest_digest;
 	engine_step_name(name, sizeof(name), s->id, attempt, "");
-	ret = backup_create(e->run->backup_fd, name, &spec, &res, err);
+	ret = run_need_backup(e->run, err);
+	if (ret >= 0)
+		ret = backup_create(e->run->backup_fd, name, &spec, &res, err);
 	effects_release(&set);
 	if (ret < 0) {
 		error_prefix(err, _("step '%s': cannot save what it changes"),

@@ -528,7 +528,8 @@ int engine_verify(struct engine *e, struct run *run, enum engine_level level)
 
 	e->run = run;
 	engine_phase(e, PHASE_VERIFY, EVENT_STARTED);
-	if (run->backup.done)
+	ret = run_need_backup(run, &e->err);
+	if (ret >= 0 && run->backup.done)
 		ret = backup_verify(run->backup_fd, "start",
 				    run->backup.archive_digest,
 				    run->backup.manifest_digest,

@@ -87,32 +87,31 @@ static void check_places(const struct plan *p, const struct step *s,
 			 const struct effects *e,
 			 struct plan_problems *problems)
 {
-	const struct effect *f;
+	_cleanup_free_ char *above = NULL;
 
 	for (size_t i = 0; i < e->n; i++)
 		check_place(p, s, &e->v[i], problems);
-	f = p->backup_place ? effects_above(e, p->backup_place) : NULL;
-	if (f)
+	above = p->backup_place ? effects_above(e, p->backup_place) : NULL;
+	if (above)
 		plan_problem_add(problems, s->line,
 				 _("step '%s': the backup would stand in '%s', "
-				   "which this step changes"), s->id, f->path);
+				   "which this step changes"), s->id, above);
 }
 
 /* what the backup is to hold whole cannot hold the backup */
 static void check_include(const struct plan *p, struct plan_problems *problems)
 {
-	struct effects e = EFFECTS_INIT;
-	const struct effect *f;
+	_cleanup_effects_ struct effects e = EFFECTS_INIT;
+	_cleanup_free_ char *above = NULL;
 
 	for (size_t i = 0; i < p->include.n; i++)
 		effects_add(&e, EFFECT_CHANGE, EFFECT_PATTERN,
 			    p->include.v[i]);
-	f = p->backup_place ? effects_above(&e, p->backup_place) : NULL;
-	if (f)
+	above = p->backup_place ? effects_above(&e, p->backup_place) : NULL;
+	if (above)
 		plan_problem_add(problems, 0,
 				 _("the backup would stand in '%s', which it "
-				   "is to hold"), f->path);
-	effects_release(&e);
+				   "is to hold"), above);
 }
 
 /*

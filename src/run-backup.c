@@ -196,6 +196,19 @@ int run_backup_dir(struct run *r, struct error *err)
 	return rc;
 }
 
+int run_need_backup(const struct run *r, struct error *err)
+{
+	_cleanup_free_ char *safe = NULL;
+
+	if (!r->backup.done || r->backup.pruned || r->backup_fd >= 0)
+		return 0;
+	safe = escape_bytes(r->backup.dir);
+	error_set(err, ERR_BACKUP_DAMAGED, -ENOENT,
+		  _("the backup in '%s' is not there any more"), safe);
+	error_hint(err, _("put it back where it was; is its disk mounted?"));
+	return -ENOENT;
+}
+
 /* --- removing --- */
 
 /* rmdir of path; 1: something is in it */

@@ -248,6 +248,8 @@ int run_backup_dir(struct run *r, struct error *err);
  * secrets. To be called when no process of the run is left.
  */
 int run_sweep(struct run *r);
+/* ERR_BACKUP_DAMAGED: it was made, and its directory is not there any more */
+int run_need_backup(const struct run *r, struct error *err);
 /* unfinished: a new run may not begin */
 bool run_is_open(const struct run *r);
 /* some step has an `applying` record that is not undone: data may be changed */

@@ -148,6 +148,14 @@ run_is 1 'the backup does not fit' up --backup-dir "$tmp/small/backup"
 like "$err" 'No space left|too little|needs? ' 'which is said'
 same 'nothing is changed'
 run_is 0 'the attempt is given up' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+# a file system of its own in the data, for backups
+mkdir "$root/backups"
+mount -t tmpfs -o size=64k tmpfs "$root/backups"
+run_is 1 'nor there, in the data' up --backup-dir "$root/backups"
+like "$err" 'No space left|too little|needs? ' 'its room is what counts'
+run_is 0 'the attempt is given up' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+umount "$root/backups"
+rmdir "$root/backups"
 run_is 0 'elsewhere it does' up --backup-dir "$tmp/backup"
 umount "$tmp/small"
 umount "$tmp/disk"

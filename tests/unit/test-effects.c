@@ -87,6 +87,18 @@ static void t_index_ends_with_an_add(void **state)
 	assert_true(effects_cover(&e, "c/x.tmp"));
 }
 
+static void assert_above(const struct effects *e, const char *place,
+			 const char *want)
+{
+	char *got = effects_above(e, place);
+
+	if (want)
+		assert_string_equal(got, want);
+	else
+		assert_null(got);
+	free(got);
+}
+
 static void t_above(void **state)
 {
 	_cleanup_effects_ struct effects e = EFFECTS_INIT;
@@ -96,14 +108,14 @@ static void t_above(void **state)
 	effects_add(&e, EFFECT_CHANGE, EFFECT_PATTERN, "**/*.json");
 	effects_add(&e, EFFECT_READ, 0, "a");
 	effects_add(&e, EFFECT_CREATE, 0, "a/bc");
-	assert_null(effects_above(&e, "a"));
-	assert_null(effects_above(&e, "a/b/c"));
+	assert_above(&e, "a", NULL);
+	assert_above(&e, "a/b/c", NULL);
 	effects_add(&e, EFFECT_CREATE, EFFECT_SELF, "a/b");
-	assert_ptr_equal(effects_above(&e, "a/b/c"), &e.v[4]);
-	assert_null(effects_above(&e, "a/b"));
+	assert_above(&e, "a/b/c/d", "a/b");
+	assert_above(&e, "a/b", NULL);
 	effects_add(&e, EFFECT_REMOVE, EFFECT_PATTERN, "x/*");
-	assert_null(effects_above(&e, "x/y"));
-	assert_ptr_equal(effects_above(&e, "x/y/z"), &e.v[5]);
+	assert_above(&e, "x/y", NULL);
+	assert_above(&e, "x/y/z", "x/y");
 }
 
 static void t_json(void **state)

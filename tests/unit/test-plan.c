@@ -543,7 +543,7 @@ static void backup_below(void **state)
 	one(STEP("path = \"a\";") "backup = { dir = \"a/b\"; };", 2,
 	    "would stand in 'a', which this step changes");
 	one(STEP("paths = [\"*\"];") "backup = { dir = \"a/b/c\"; };", 2,
-	    "would stand in '*', which this step changes");
+	    "would stand in 'a', which this step changes");
 	one(STEP("") "backup = { dir = \"a/b\"; include = [\"a\"]; };", 0,
 	    "would stand in 'a', which it is to hold");
 	/* what is ours is passed over in the root, by patterns and walks */
