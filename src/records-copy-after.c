@@ -46,7 +46,8 @@ static int set_sequence(struct store *to, const char *set, const char *seq,
 	return MIN(ret, 0);
 }
 
-int records_finish_set(struct store *to, const char *set, struct error *err)
+int records_finish_sequences(struct store *to, const char *set,
+			     struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
@@ -65,9 +66,16 @@ int records_finish_set(struct store *to, const char *set, struct error *err)
 
 		ret = set_sequence(to, set, seq, column, err);
 	}
-	if (n < 0 || ret < 0)
-		return n < 0 ? n : ret;
-	strbuf_clear(&sql);
+	return n < 0 ? n : ret;
+}
+
+int records_finish_set(struct store *to, const char *set, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int ret = records_finish_sequences(to, set, err);
+
+	if (ret < 0 || strcmp(store_scheme(to), "pg"))
+		return ret;
 	strbuf_addstr(&sql, "ANALYZE ");
 	store_sql_set(&sql, set);
 	ret = store_exec(to, sql.buf, NULL, NULL, err);

@@ -185,6 +185,8 @@ int records_back_by_source(struct records_back *k, struct error *err);
 
 /* --- records-copy-after.c: when all rows are there --- */
 /* sequences behind the rows, and statistics */
+int records_finish_sequences(struct store *to, const char *set,
+			     struct error *err);
 int records_finish_set(struct store *to, const char *set, struct error *err);
 
 /* the name under which it stands that this was done; caller frees */

@@ -62,6 +62,9 @@ typedef bool records_wanted_fn(void *ctx, const struct records_one *o,
 			       uint32_t row, const char *key);
 int records_one_put(struct records_one *o, records_wanted_fn *wanted,
 		    void *ctx, struct error *err);
+/* the same of the rows whose keys are in the queue; those that are gone are in
+   o->gone then */
+int records_one_rows(struct records_one *o, struct error *err);
 /* o->gone out of the destination; returns how many of them it kept */
 int records_one_delete(struct records_one *o, struct error *err);
 /* the refused ones once more; returns how many are left */

@@ -6,17 +6,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-drain-internal.h"
-#include "store-sql.h"
 
-#define KEYS_AT_ONCE 5000u       /* out of the queue */
-#define ROWS_AT_ONCE 1000u       /* in one statement */
 #define TRIES 12u
 #define END_TRIES 20u
 #define PATIENCE_S 120.0
@@ -70,275 +66,6 @@ static int last_entry(struct records_one *o, uint64_t *ret, struct error *err)
 	return MIN(r, 0);
 }
 
-/* --- keys --- */
-
-/* "upshift_k0", ... as a shape of the queue */
-struct queue_shape {
-	struct store_shape shape;
-	struct strvec names;
-};
-
-static void queue_shape(struct queue_shape *q, const struct records_one *o)
-{
-	memset(q, 0, sizeof(*q));
-	for (uint32_t i = 0; i < o->job->from.nkey; i++)
-		strvec_pushf(&q->names, "upshift_k%u", i);
-	q->shape.set = o->queue;
-	q->shape.ncol = q->shape.nkey = o->job->from.nkey;
-	q->shape.col = (const char *const *)q->names.v;
-}
-
-/* distinct keys behind `after`, in order */
-static int read_keys(struct records_one *o, const char *after,
-		     struct store_batch *b, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	uint32_t nkey = o->job->from.nkey;
-	struct queue_shape q;
-	int ret;
-
-	queue_shape(&q, o);
-	strbuf_addstr(&sql, "SELECT DISTINCT ");
-	store_sql_names(&sql, &q.shape, 0, nkey);
-	strbuf_addstr(&sql, " FROM ");
-	store_sql_name(&sql, o->queue);
-	strbuf_addstr(&sql, is_pg(o->from) ? " WHERE NOT upshift_all" :
-		      " WHERE upshift_all = 0");
-	store_batch_clear(&args, nkey);
-	if (after) {
-		(void)store_key_cells(after, &args);
-		strbuf_addstr(&sql, " AND (");
-		store_sql_names(&sql, &q.shape, 0, nkey);
-		for (uint32_t i = 0; i < nkey; i++)
-			strbuf_addf(&sql, "%s$%u", i ? ", " : ") > (", i + 1);
-		strbuf_addch(&sql, ')');
-	}
-	strbuf_addstr(&sql, " ORDER BY ");
-	store_sql_names(&sql, &q.shape, 0, nkey);
-	strbuf_addf(&sql, " LIMIT %u", KEYS_AT_ONCE);
-	ret = store_exec(o->from, sql.buf, after ? &args : NULL, b, err);
-	strvec_release(&q.names);
-	return ret;
-}
-
-static void add_literal(struct strbuf *sql, const struct store *s,
-			const struct store_batch *b, uint32_t row,
-			uint32_t col)
-{
-	const struct store_cell *c = store_batch_cell(b, row, col);
-	const char *p = store_batch_text(b, c);
-
-	if (!p) {
-		strbuf_addstr(sql, "NULL");
-		return;
-	}
-	if (!is_pg(s) && (c->type == STORE_INT || c->type == STORE_NUM)) {
-		strbuf_add(sql, p, (size_t)c->len);
-		return;
-	}
-	if (!is_pg(s) && c->type == STORE_BYTES && c->len >= 2) {
-		strbuf_addch(sql, 'x');
-		p += 2;
-	}
-	strbuf_addch(sql, '\'');
-	for (const char *end = b->buf + c->off + c->len; p < end; p++) {
-		if (*p == '\'')
-			strbuf_addch(sql, '\'');
-		strbuf_addch(sql, *p);
-	}
-	strbuf_addch(sql, '\'');
-}
-
-/* the rows of keys from .. from + n, as the plan selects them; literal keys,
-   so that planners know how many they are */
-static void narrow(struct records_one *o, const struct store_batch *keys,
-		   uint32_t from, uint32_t n)
-{
-	uint32_t nkey = o->job->from.nkey;
-
-	strbuf_clear(&o->where);
-	if (o->job->from.where)
-		strbuf_addf(&o->where, "(%s\n) AND ", o->job->from.where);
-	strbuf_addch(&o->where, '(');
-	for (uint32_t i = 0; i < nkey; i++) {
-		strbuf_addstr(&o->where, i ? ", " : "");
-		store_sql_name(&o->where, records_capture_key(o->job, i));
-	}
-	strbuf_addstr(&o->where, nkey > 1 && !is_pg(o->from) ?
-		      ") IN (VALUES " : ") IN (");
-	for (uint32_t row = from; row < from + n; row++) {
-		strbuf_addstr(&o->where, row > from ? ", " : "");
-		strbuf_addstr(&o->where, nkey > 1 ? "(" : "");
-		for (uint32_t i = 0; i < nkey; i++) {
-			strbuf_addstr(&o->where, i ? ", " : "");
-			add_literal(&o->where, o->from, keys, row, i);
-		}
-		strbuf_addstr(&o->where, nkey > 1 ? ")" : "");
-	}
-	strbuf_addch(&o->where, ')');
-	o->own.from.where = o->where.buf;
-}
-
-/* --- keys whose rows are gone --- */
-
-/* keys of one part, sorted by their text; '\0' in front of those found */
-struct found {
-	struct strvec keys;
-	bool *there;
-};
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static ssize_t find(const struct found *f, const char *key)
-{
-	char **at = bsearch(&key, f->keys.v, f->keys.n, sizeof(*f->keys.v),
-			    by_text);
-
-	return at ? at - f->keys.v : -1;
-}
-
-static bool mark_found(void *ctx, _unused_ const struct records_one *o,
-		       _unused_ uint32_t row, const char *key)
-{
-	struct found *f = ctx;
-	ssize_t at = find(f, key);
-
-	if (at >= 0)
-		f->there[at] = true;
-	return true;
-}
-
-static void take_gone(struct records_one *o, const struct store_batch *b,
-		      uint32_t row, uint32_t col, const char *key)
-{
-	uint32_t nkey = o->job->to.nkey;
-
-	if (!o->gone.ncol)
-		store_batch_clear(&o->gone, nkey);
-	for (uint32_t i = 0; i < nkey; i++) {
-		const struct store_cell *c = store_batch_cell(b, row, col + i);
-		const char *p = store_batch_text(b, c);
-
-		store_batch_add(&o->gone, c->type, p, p ? (size_t)c->len : 0);
-	}
-	strvec_push(&o->gone_keys, key);
-}
-
-/* what the key of the destination is for keys of the source without a row */
-static int compute(struct records_one *o, const struct store_batch *keys,
-		   uint32_t from, uint32_t n, struct store_batch *b,
-		   struct error *err)
-{
-	const struct store_shape *f = &o->job->from;
-	const char *dot = strchr(f->set, '.');
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	struct queue_shape q;
-	int ret;
-
-	queue_shape(&q, o);
-	strbuf_addstr(&sql, "SELECT ");
-	for (uint32_t i = 0; i < f->nkey; i++) {
-		strbuf_addstr(&sql, i ? ", " : "");
-		store_sql_name(&sql, records_capture_key(o->job, i));
-	}
-	for (uint32_t i = 0; i < o->job->to.nkey; i++) {
-		uint32_t col = o->job->hidden + i;
-
-		if (f->expr && f->expr[col]) {
-			strbuf_addf(&sql, ", (%s)", f->expr[col]);
-			continue;
-		}
-		strbuf_addstr(&sql, ", ");
-		store_sql_name(&sql, f->col[col]);
-	}
-	strbuf_addstr(&sql, " FROM (SELECT DISTINCT ");
-	for (uint32_t i = 0; i < f->nkey; i++) {
-		strbuf_addf(&sql, "%supshift_k%u AS ", i ? ", " : "", i);
-		store_sql_name(&sql, records_capture_key(o->job, i));
-	}
-	strbuf_addstr(&sql, " FROM ");
-	store_sql_name(&sql, o->queue);
-	strbuf_addstr(&sql, " WHERE (");
-	store_sql_names(&sql, &q.shape, 0, f->nkey);
-	strbuf_addstr(&sql, f->nkey > 1 && !is_pg(o->from) ?
-		      ") IN (VALUES " : ") IN (");
-	for (uint32_t row = from; row < from + n; row++) {
-		strbuf_addstr(&sql, row > from ? ", " : "");
-		strbuf_addstr(&sql, f->nkey > 1 ? "(" : "");
-		for (uint32_t i = 0; i < f->nkey; i++) {
-			strbuf_addstr(&sql, i ? ", " : "");
-			add_literal(&sql, o->from, keys, row, i);
-		}
-		strbuf_addstr(&sql, f->nkey > 1 ? ")" : "");
-	}
-	strbuf_addstr(&sql, ")) AS ");
-	store_sql_name(&sql, dot ? dot + 1 : f->set);
-	ret = store_exec(o->from, sql.buf, NULL, b, err);
-	strvec_release(&q.names);
-	return ret;
-}
-
-static int gone(struct records_one *o, const struct store_batch *keys,
-		uint32_t from, uint32_t n, const struct found *f,
-		struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	uint32_t nkey = o->job->from.nkey;
-	bool any = false;
-	int ret;
-
-	for (size_t i = 0; i < f->keys.n; i++)
-		any = any || !f->there[i];
-	if (!any)
-		return 0;
-	if (o->job->hidden) {
-		ret = compute(o, keys, from, n, &b, err);
-		if (ret < 0)
-			return ret;
-	}
-	for (uint32_t i = 0; i < (o->job->hidden ? b.nrow : n); i++) {
-		const struct store_batch *src = o->job->hidden ? &b : keys;
-		uint32_t row = o->job->hidden ? i : from + i;
-		ssize_t at;
-
-		store_key(src, row, nkey, &key);
-		at = find(f, key.buf);
-		if (at >= 0 && !f->there[at])
-			take_gone(o, src, row, o->job->hidden ? nkey : 0,
-				  key.buf);
-	}
-	return 0;
-}
-
-/* --- rows of one queue --- */
-
-static int some_keys(struct records_one *o, const struct store_batch *keys,
-		     uint32_t from, uint32_t n, struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	struct found f = { .there = NULL };
-	int ret;
-
-	for (uint32_t row = from; row < from + n; row++) {
-		store_key(keys, row, o->job->from.nkey, &key);
-		strvec_push(&f.keys, key.buf);
-	}
-	qsort(f.keys.v, f.keys.n, sizeof(*f.keys.v), by_text);
-	f.there = xcalloc(n, sizeof(*f.there));
-	narrow(o, keys, from, n);
-	ret = records_one_put(o, mark_found, &f, err);
-	if (ret == 0)
-		ret = gone(o, keys, from, n, &f, err);
-	strvec_release(&f.keys);
-	free(f.there);
-	return ret;
-}
-
 static int was_emptied(struct records_one *o, struct error *err)
 {
 	_cleanup_free_ char *sql = xasprintf("SELECT 1 FROM \"%s\" WHERE "
@@ -347,28 +74,6 @@ static int was_emptied(struct records_one *o, struct error *err)
 	int ret = store_exec(o->from, sql, NULL, NULL, err);
 
 	return MIN(ret, 1);
-}
-
-static int rows_of(struct records_one *o, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch keys = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf last = STRBUF_INIT;
-	int got, ret = 0;
-
-	do {
-		got = read_keys(o, last.len ? last.buf : NULL, &keys, err);
-		for (uint32_t at = 0; got > 0 && ret == 0 && at < keys.nrow;
-		     at += ROWS_AT_ONCE) {
-			uint32_t n = MIN(ROWS_AT_ONCE, keys.nrow - at);
-
-			ret = some_keys(o, &keys, at, n, err);
-			*o->done += n;
-		}
-		if (got > 0)
-			store_key(&keys, keys.nrow - 1, o->job->from.nkey,
-				  &last);
-	} while (ret == 0 && got == KEYS_AT_ONCE);
-	return got < 0 ? got : ret;
 }
 
 /* --- the pass --- */
@@ -548,7 +253,7 @@ static int one_pass(const struct records_drain *d,
 			p.one[i].out.put += sum.put;
 			p.one[i].out.deleted += sum.deleted;
 		} else if (p.one[i].out.entries) {
-			r = rows_of(&p.one[i], err);
+			r = records_one_rows(&p.one[i], err);
 		}
 	}
 	if (r == 0)
@@ -607,4 +312,21 @@ int records_drain(const struct records_drain *d, struct records_drained *ret,
 			return error_set(err, ERR_CANCELLED, -ECANCELED,
 					 _("cancelled"));
 	}
+}
+
+int records_drain_end(const struct records_drain *d, struct error *err)
+{
+	struct records_pool pool = { .d = d };
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < d->n; i++) {
+		struct store *to;
+
+		ret = records_pool_get(&pool, d->job[i], false, &to, err);
+		if (ret == 0)
+			ret = records_finish_sequences(to, d->job[i]->to.set,
+						       err);
+	}
+	records_pool_close(&pool);
+	return ret;
 }

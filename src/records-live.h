@@ -108,6 +108,9 @@ struct records_drained {
 int records_drain(const struct records_drain *d, struct records_drained *ret,
 		  struct error *err);
 
+/* sequences of the destination go on behind what came last */
+int records_drain_end(const struct records_drain *d, struct error *err);
+
 /*
  * Without triggers: what is not the same on both sides is made the same. It
  * reads both; writers should be turned away, or what they do meanwhile is for

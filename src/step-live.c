@@ -346,7 +346,7 @@ static int drain_all(struct live_set *l, struct records_drain *d, bool last,
 			tell(l->ctx, &sum);
 		ret = enough(sum.entries, pass, last, err);
 	}
-	return MIN(ret, 0);
+	return ret < 0 || !last ? MIN(ret, 0) : records_drain_end(d, err);
 }
 
 static int repair_all(struct live_set *l, struct records_drain *d,
@@ -365,7 +365,7 @@ static int repair_all(struct live_set *l, struct records_drain *d,
 		if (ret == 0 && sum.entries)
 			tell(l->ctx, &sum);
 	}
-	return ret;
+	return ret < 0 ? ret : records_drain_end(d, err);
 }
 
 int step_live_drain(const struct step *s, struct step_ctx *ctx,

@@ -31,10 +31,40 @@ static char *version_of(struct store *s)
 	return v ? v : first_cell(s, "SELECT 'SQLite ' || sqlite_version()");
 }
 
+/* what runs keep there, or left */
+static void find_ours(struct store *s, struct strvec *ret)
+{
+	static const char pg[] =
+		"SELECT 'table ' || oid::regclass FROM pg_class WHERE "
+		"relkind = 'r' AND relpersistence <> 't' AND "
+		"relname ~ '^_upshift_' UNION ALL "
+		"SELECT 'function ' || oid::regprocedure FROM pg_proc "
+		"WHERE proname ~ '^_upshift_' UNION ALL "
+		"SELECT 'trigger ' || quote_ident(tgname) || ' on ' || "
+		"tgrelid::regclass FROM pg_trigger WHERE "
+		"tgname ~ '^_upshift_' ORDER BY 1";
+	static const char sqlite[] =
+		"SELECT type || ' ' || name || CASE type WHEN 'trigger' THEN "
+		"' on ' || tbl_name ELSE '' END FROM sqlite_schema WHERE "
+		"name GLOB '_upshift_*' AND type IN ('table', 'trigger') "
+		"ORDER BY 1";
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+
+	if (!store_can(s, STORE_CAP_SQL) ||
+	    store_exec(s, strcmp(store_scheme(s), "pg") ? sqlite : pg, NULL,
+		       &b, NULL) < 0)
+		return;
+	for (size_t i = 0; i < b.nrow; i++)
+		strvec_take(ret, xstrndup(store_batch_text(&b, &b.cell[i]),
+					  (size_t)b.cell[i].len));
+}
+
 static void print_json(struct store *s, const char *version)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	struct json_object *caps = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	_cleanup_strvec_ struct strvec ours = STRVEC_INIT;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
 	json_set_str(o, "store", store_name(s));
@@ -44,6 +74,10 @@ static void print_json(struct store *s, const char *version)
 		json_set_bool(caps, store_cap_name(1u << i),
 			      store_can(s, 1u << i));
 	json_object_object_add(o, "can", caps);
+	find_ours(s, &ours);
+	for (size_t i = 0; i < ours.n; i++)
+		json_object_array_add(list, json_object_new_string(ours.v[i]));
+	json_object_object_add(o, "ours", list);
 	json_print(o, &text);
 	(void)out_line(text.buf);
 }
@@ -58,6 +92,8 @@ static void print_text(struct store *s, const char *version)
 		N_("SERIALIZABLE by default"),
 	};
 
+	_cleanup_strvec_ struct strvec ours = STRVEC_INIT;
+
 	(void)out_line(store_name(s));
 	if (version)
 		(void)out_line(version);
@@ -65,6 +101,14 @@ static void print_text(struct store *s, const char *version)
 		_cleanup_free_ char *line = xasprintf("  %-12s %-4s %s",
 			store_cap_name(1u << i), store_can(s, 1u << i) ?
 			_("yes") : _("no"), _(what[i]));
+
+		(void)out_line(line);
+	}
+	find_ours(s, &ours);
+	if (ours.n)
+		(void)out_line(_("of runs that are not over, or were lost:"));
+	for (size_t k = 0; k < ours.n; k++) {
+		_cleanup_free_ char *line = xasprintf("  %s", ours.v[k]);
 
 		(void)out_line(line);
 	}

@@ -219,7 +219,48 @@ no_traces 'then'
 is "$(new -c "SELECT count(*) FROM pg_class WHERE relname ~ '^_upshift_(delta|undo)'")" \
 	0 'nor in the new one'
 
+# --- stopped on the way, and back however it is done ---
+for strategy in schema backup incremental; do
+	plan
+	fresh
+	up --stop-after items >/dev/null 2>&1
+	is $? 6 "$strategy: stopped behind a copy"
+	like "$("$UPSHIFT" doctor --store "$(pg_url a old)")" \
+		'trigger _upshift_delta_items_[^ ]* on app.items' 'doctor shows the capture'
+	old -c "UPDATE app.items SET v = 9 WHERE id = 1; DELETE FROM app.items WHERE id = 2"
+	run_is 0 "$strategy: a rollback" "$UPSHIFT" rollback --root "$root" --batch \
+		--strategy $strategy --confirm 'roll back to start'
+	no_traces "$strategy"
+done
+
+# --- copies without triggers: both sides are made the same behind the fence ---
+cat >"$tmp/plan" <<TXT
+plan = 1; name = "repair"; title = "Repair"; from = "1"; to = "2";
+stores: { old = "$(pg_url a old)"; new = "$(pg_url a new)"; };
+steps = (
+	{ id = "schema"; kind = "sql"; store = "new";
+	  up = [ "CREATE TABLE notes (id serial PRIMARY KEY, t text)" ]; down = [ "DROP TABLE notes" ]; },
+	{ id = "notes"; kind = "copy-records"; needs = ["schema"]; from = "old:notes"; to = "new:notes"; key = "id"; },
+	{ id = "cut"; kind = "cutover"; store = "old"; needs = ["notes"]; fence = ["notes"];
+	  copies = ["notes"]; level = "forensic"; } );
+TXT
+fresh
+old -c "CREATE TABLE notes (id serial PRIMARY KEY, t text); INSERT INTO notes (t) SELECT 'n' || i FROM generate_series(1, 500) i"
+traces >"$tmp/before"
+up --stop-after notes >/dev/null 2>&1
+is $? 6 'stopped behind a copy that is not live'
+old -c "DELETE FROM notes WHERE id = 7; UPDATE notes SET t = 'changed' WHERE id = 8; INSERT INTO notes (t) VALUES ('late')"
+run_is 0 'the cutover' again
+is "$(new -c 'SELECT count(*), max(id), max(t) FILTER (WHERE id = 8) FROM notes')" \
+	'500|501|changed' 'has made both sides the same'
+is "$(new -c "INSERT INTO notes (t) VALUES ('new') RETURNING id")" 502 \
+	'numbers go on behind the last row'
+no_traces 'then'
+run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+no_traces 'and then'
+
 # --- killed, again and again ---
+plan
 fresh
 start_writers
 n=2
