@@ -44,9 +44,12 @@ void store_real_text(double v, struct strbuf *out)
 	if (signbit(v))
 		strbuf_addch(out, '-');
 	v = fabs(v);
-	for (int precision = 0; precision < 17; precision++) {
+	/* fifteen digits always come back from text, zeros at the end go below;
+	   of a denormal number there may be fewer */
+	for (int precision = v < DBL_MIN ? 0 : 14; precision < 17;
+	     precision++) {
 		(void)snprintf(text, sizeof(text), "%.*e", precision, v);
-		if ((precision >= 14 || v < DBL_MIN) && strtod(text, NULL) == v)
+		if (strtod(text, NULL) == v)
 			break;
 	}
 	for (p = text; *p != 'e'; p++)
