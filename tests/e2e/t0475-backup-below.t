@@ -59,7 +59,7 @@ up()
 
 back()
 {
-	"$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start' "$@"
+	"$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
 }
 
 # saved RUN: what the archive of the run holds, one line
