@@ -3,4 +3,4 @@
 #include "backup-lib.h"
 
 #define LIB_SYMBOL_archive(f) { #f, offsetof(struct archive_lib, f) },
-LIB_TABLE_DEFINE(archive, ARCHIVE_FUNCTIONS, "libarchive.so.13")
+LIB_TABLE_DEFINE(archive, ARCHIVE_FUNCTIONS, LIBARCHIVE_SONAME)

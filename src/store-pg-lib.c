@@ -3,4 +3,4 @@
 #include "store-pg-lib.h"
 
 #define LIB_SYMBOL_pg(f) { #f, offsetof(struct pg_lib, f) },
-LIB_TABLE_DEFINE(pg, PG_FUNCTIONS, "libpq.so.5")
+LIB_TABLE_DEFINE(pg, PG_FUNCTIONS, LIBPQ_SONAME)
