@@ -29,6 +29,8 @@ static void look(struct records_run *run, struct watch *watch)
 	uint64_t now = clock_mono_ns(), ns[ARRAY_SIZE(watch->ns)] = { 0 };
 	uint64_t most = 0;
 
+	if (run->hold)
+		watch->bound = RECORDS_BOUND_THROTTLE;
 	if (now - watch->at < WATCH_NS)
 		return;
 	watch->at = now;

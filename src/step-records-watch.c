@@ -15,6 +15,8 @@
 
 #define LOOK_NS 1000000000ull
 #define TELL_NS 10000000000ull
+/* for an answer to max_lag */
+#define LAG_S 10
 
 static const char *const bounds[] = {
 	[RECORDS_BOUND_NONE] = NULL,
@@ -52,8 +54,8 @@ static bool lags(struct records_watch *w)
 
 	if (!t->lag_store)
 		return false;
-	if (!w->lag && step_store(w->ctx, t->lag_store->name, true, &w->lag,
-				  NULL) < 0)
+	if (!w->lag && step_store_timeout(w->ctx, t->lag_store->name, true,
+					  LAG_S, &w->lag, NULL) < 0)
 		return true;
 	if (store_exec(w->lag, t->lag_query, NULL, &b, NULL) < 1 ||
 	    b.cell[0].len <= 0) {
@@ -125,12 +127,20 @@ static void hold(struct records_watch *w, bool held, const char *why)
 	step_log(w->ctx, "note", text, strlen(text));
 }
 
+/* Whoever wants to stop behind this step would wait for as long as the throttle
+   says; between two batches is as good a place. */
+static bool must_not_wait(struct records_watch *w)
+{
+	return (w->held || w->throttle->pause_s >= 1) &&
+		step_wait(w->ctx, 0.001, NULL) < 0;
+}
+
 int step_records_tick(void *watch, const struct records_status *st)
 {
 	struct records_watch *w = watch;
 	uint64_t now = clock_mono_ns();
 
-	if (step_cancelled(w->ctx))
+	if (step_cancelled(w->ctx) || must_not_wait(w))
 		return -ECANCELED;
 	step_progress(w->ctx, st->rows, st->total, "rows");
 	for (unsigned int i = 0; st->worker_n > 1 && i < st->worker_n; i++) {

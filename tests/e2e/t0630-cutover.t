@@ -27,6 +27,9 @@ $psql -v VERBOSITY=sqlstate -c 'INSERT INTO old VALUES (77)' 2>>"$tmp/diary"
 $psql -c 'INSERT INTO new SELECT * FROM old EXCEPT SELECT * FROM new'
 [ ! -e "$tmp/die" ] || { rm "$tmp/die"; kill -9 \$PPID; sleep 1; }
 TXT
+script tell <<TXT
+cat >>"$tmp/told"
+TXT
 script verify <<TXT
 [ ! -e "$tmp/wrong" ]
 TXT
@@ -42,6 +45,7 @@ plan()
 	cat >"$tmp/plan" <<TXT
 plan = 1; name = "app"; title = "App"; from = "1"; to = "2";
 stores: { db = "$(pg_url a)"; };
+${tell-}
 steps = ( { id = "cut"; kind = "cutover"; store = "db"; fence = ["old", "side"];
 	drain = ["$tmp/drain"]; verify = ["$tmp/verify"];
 	equal = ["db:SELECT count(*), 'a' FROM old", "db:SELECT count(*) FROM new"];
@@ -88,12 +92,17 @@ open_again()
 	ok $? "$1: writers write"
 }
 
+tell="notify = ( { on = [\"cutover\"]; run = [\"$tmp/tell\"]; } );"
 plan
 fresh
 run_is 9 'a dry run' up --dry-run
 [ ! -e "$tmp/diary" ]
 ok $? 'runs nothing'
+[ ! -e "$tmp/told" ]
+ok $? 'and tells nobody'
 run_is 0 'a cutover' up
+like "$(cat "$tmp/told")" '"event":"cutover".*"step":"cut"' 'those who should know do'
+is "$(wc -l <"$tmp/told")" 1 'once'
 like "$(cat "$tmp/diary")" '25006' 'writers are turned away meanwhile'
 like "$out" 'writers were held up for [0-9.]+ s' 'how long is told'
 is "$(cat "$tmp/live")" new 'switched'
@@ -105,7 +114,11 @@ is "$(cat "$tmp/live")" old 'switched back'
 
 fresh
 : >"$tmp/wrong"
+rm "$tmp/told"
 run_is 1 'a verification that fails' up
+[ ! -e "$tmp/told" ]
+ok $? 'no cutover, no message'
+tell=
 is "$(cat "$tmp/live")" old 'nothing is switched'
 open_again 'then'
 rm "$tmp/wrong"

@@ -376,6 +376,33 @@ static void test_stop(void **state)
 	world_release(&w);
 }
 
+/* held at once, for a while, and then no more */
+static int hold_some(void *ctx, const struct records_status *st)
+{
+	struct world *w = ctx;
+
+	if (!w->hold)
+		return 1 + (w->hold = 1);
+	if (w->hold > 3)
+		return 0;
+	assert_int_equal(st->bound, RECORDS_BOUND_THROTTLE);
+	w->hold++;
+	return w->hold <= 3;
+}
+
+static void test_throttle(void **state)
+{
+	struct records_result r;
+	struct world w;
+
+	world_init(&w, *state, &server, A, B, 3000);
+	w.job.tick = hold_some;
+	world_copy(&w, &r);
+	assert_int_equal(w.hold, 4);
+	assert_copied(&w, 3000);
+	world_release(&w);
+}
+
 static void test_pace(_unused_ void **state)
 {
 	struct records_pace p;
@@ -481,6 +508,7 @@ int main(void)
 		with_scratch(test_sequences),
 		with_scratch(test_backfill),
 		with_scratch(test_stop),
+		with_scratch(test_throttle),
 		with_scratch(test_wide),
 		cmocka_unit_test(test_pace),
 	};
