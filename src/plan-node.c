@@ -116,6 +116,11 @@ void plan_node_warning(struct plan_node *n, const char *key, const char *fmt,
 			 "%s", text);
 }
 
+const struct plan *plan_node_plan(const struct plan_node *n)
+{
+	return n->load->plan;
+}
+
 bool plan_node_failed(const struct plan_node *n)
 {
 	return n->failed;

@@ -287,21 +287,22 @@ static struct step *load_step(struct plan_load *l, struct plan_node *n,
 	return st;
 }
 
-static struct step **load_section(struct plan_load *l, struct plan_node *top,
-				  const struct section *s, size_t *ret)
+/* step by step: a kind may look at those before it (plan_node_plan()) */
+static void load_section(struct plan_load *l, struct plan_node *top,
+			 const struct section *s, struct step ***v,
+			 size_t *ret)
 {
 	size_t count = plan_node_count(top, s->key);
-	struct step **v = xcalloc(count ? count : 1, sizeof(struct step *));
 
+	*v = xcalloc(count ? count : 1, sizeof(struct step *));
 	*ret = 0;
 	for (size_t i = 0; i < count && count <= PLAN_STEPS_MAX; i++) {
 		struct step *st = load_step(l, plan_node_child(top, s->key, i),
 					    s, i);
 
 		if (st)
-			v[(*ret)++] = st;
+			(*v)[(*ret)++] = st;
 	}
-	return v;
 }
 
 bool load_steps(struct plan_load *l, struct plan_node *top)
@@ -315,10 +316,10 @@ bool load_steps(struct plan_load *l, struct plan_node *top)
 	take_ids(l, top, &checks);
 	take_ids(l, top, &verify);
 	take_ids(l, top, &verify_rollback);
-	p->checks = load_section(l, top, &checks, &p->check_n);
-	p->steps = load_section(l, top, &steps, &p->step_n);
-	p->verify = load_section(l, top, &verify, &p->verify_n);
-	p->verify_rollback = load_section(l, top, &verify_rollback,
-					  &p->verify_rollback_n);
+	load_section(l, top, &checks, &p->checks, &p->check_n);
+	load_section(l, top, &steps, &p->steps, &p->step_n);
+	load_section(l, top, &verify, &p->verify, &p->verify_n);
+	load_section(l, top, &verify_rollback, &p->verify_rollback,
+		     &p->verify_rollback_n);
 	return v && p->step_n == plan_node_count(top, steps.key);
 }

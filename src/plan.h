@@ -285,6 +285,8 @@ struct plan_node;
 bool plan_node_has(struct plan_node *n, const char *key);
 int plan_node_line(struct plan_node *n, const char *key);
 bool plan_node_failed(const struct plan_node *n);
+/* the plan, as far as it is read: with the steps before this one */
+const struct plan *plan_node_plan(const struct plan_node *n);
 void plan_node_problem(struct plan_node *n, const char *key, const char *fmt,
 		       ...) _printf_(3, 4);
 /* the load goes on; `upshift lint` tells it */

@@ -181,3 +181,14 @@ const char *sql_hazard(const struct sql_list *l, size_t i, bool confirmed)
 		return alters(l, i, &w, table.buf, confirmed);
 	return NULL;
 }
+
+bool sql_makes_table_of(const struct sql_list *before,
+			const struct sql_list *l, size_t i)
+{
+	_cleanup_strbuf_ struct strbuf table = STRBUF_INIT;
+	struct words w;
+
+	read_words(&l->v[i], &w);
+	table_of(&w, &table);
+	return table.len && earlier(before, before->n, table.buf, makes);
+}

@@ -17,5 +17,8 @@
 /* what is wrong with statement i, and what to do instead; marked with N_();
    NULL: nothing. confirmed: losing data is fine */
 const char *sql_hazard(const struct sql_list *l, size_t i, bool confirmed);
+/* does the list make the table that statement i of another one is about? */
+bool sql_makes_table_of(const struct sql_list *before,
+			const struct sql_list *l, size_t i);
 
 #endif

@@ -185,7 +185,7 @@ static int clear_index(struct sql_work *w, const struct sql_stmt *s,
 static bool was_done(struct sql_work *w)
 {
 	static const char *const states[] = { "42710", "42P07", "42701",
-		"42704", "42P01", "42P06", "42P04", "3D000" };
+		"42704", "42P01", "42P06", "42P04", "3D000", "42723", "42883" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		if (!strcmp(store_sqlstate(w->store), states[i]))
@@ -207,6 +207,39 @@ static bool waits_for_all(const struct sql_stmt *s)
 	return false;
 }
 
+/* what a REINDEX ... CONCURRENTLY leaves that was cut short: by the names that
+   it gives them, and invalid */
+static int clear_reindexed(struct sql_work *w, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int ret = store_exec(w->store, "SELECT format('%I.%I', n.nspname, "
+		"c.relname) FROM pg_index i JOIN pg_class c ON c.oid = "
+		"i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+		"WHERE NOT i.indisvalid AND n.nspname NOT LIKE 'pg\\_%' AND "
+		"c.relname ~ '_cc(new|old)[0-9]*$' AND "
+		"pg_has_role(c.relowner, 'USAGE')", NULL, &b, err);
+
+	for (uint32_t i = 0; ret >= 0 && i < b.nrow; i++) {
+		const struct store_cell *c = store_batch_cell(&b, i, 0);
+		_cleanup_free_ char *sql = xasprintf(
+			"DROP INDEX CONCURRENTLY IF EXISTS %.*s", (int)c->len,
+			b.buf + c->off);
+
+		ret = step_sql_exec(w, sql, err);
+	}
+	return MIN(ret, 0);
+}
+
+static bool begins(const struct sql_stmt *s, const char *word)
+{
+	struct sql_lexer l;
+	struct sql_token t;
+
+	sql_lex(&l, SQL_PG, s->text, strlen(s->text));
+	sql_next(&l, &t);
+	return sql_is(&t, word);
+}
+
 static int alone_once(struct sql_work *w, const struct sql_stmt *s, bool again,
 		      struct error *err)
 {
@@ -220,6 +253,8 @@ static int alone_once(struct sql_work *w, const struct sql_stmt *s, bool again,
 		ret = step_sql_exec(w, limit, err);
 	if (ret == 0 && s->index)
 		ret = clear_index(w, s, again, err);
+	if (ret == 0 && again && begins(s, "reindex") && waits_for_all(s))
+		ret = clear_reindexed(w, err);
 	if (ret)
 		return MIN(ret, 0);
 	ret = step_sql_exec(w, s->text, err);
@@ -272,6 +307,30 @@ static int piece_end(const struct way *d, int from)
 	return to;
 }
 
+/* changes rows, and so can be had with the row of ours in one transaction */
+static bool changes_rows(const struct sql_stmt *s)
+{
+	static const char *const words[] = { "insert", "update", "delete",
+					     "with", "select", "merge" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (begins(s, words[i]))
+			return true;
+	return false;
+}
+
+/* the next piece ends here. Where a rollback does not take DDL back, each
+   statement is one, and one of DDL is run as those that run alone are */
+static int next_end(struct sql_work *w, const struct way *d, int at)
+{
+	int to = piece_end(d, at);
+
+	if (to == at || w->target->dialect != SQL_PG ||
+	    store_can(w->store, STORE_CAP_TX_DDL))
+		return to;
+	return changes_rows(nth(d, at)) ? at + 1 : at;
+}
+
 static int go(struct sql_work *w, const struct way *d, struct error *err)
 {
 	int n = (int)d->list->n, at, ret = 0;
@@ -286,7 +345,10 @@ static int go(struct sql_work *w, const struct way *d, struct error *err)
 		if (step_cancelled(w->ctx))
 			return error_set(err, ERR_CANCELLED, -ECANCELED,
 					 _("cancelled"));
-		p.to = piece_end(d, at);
+		ret = step_sql_connect(w, err);
+		if (ret < 0)
+			break;
+		p.to = next_end(w, d, at);
 		p.last = d->back && p.to == n;
 		ret = p.to > at || p.last ? do_piece(w, &p, err) :
 		      do_alone(w, d, at, err);

@@ -37,6 +37,20 @@ struct sql_spec {
 	double unused_s;
 };
 
+/* by a step before this one: what is done to it holds up nobody */
+static bool is_new(const struct plan *p, const struct sql_spec *q, size_t i)
+{
+	for (size_t k = 0; k < p->step_n; k++) {
+		const struct sql_spec *other = p->steps[k]->priv;
+
+		if (p->steps[k]->ops == &sql_ops &&
+		    other->target.store == q->target.store &&
+		    sql_makes_table_of(&other->up, &q->up, i))
+			return true;
+	}
+	return false;
+}
+
 static void parse_up(struct plan_node *n, struct sql_spec *q)
 {
 	const struct plan_file *file = NULL;
@@ -56,7 +70,7 @@ static void parse_up(struct plan_node *n, struct sql_spec *q)
 		const char *why = sql_hazard(&q->up, i,
 					     plan_node_has(n, "confirm"));
 
-		if (why)
+		if (why && !is_new(plan_node_plan(n), q, i))
 			plan_node_warning(n, up ? "up" : "file",
 				_("warning: statement %d (line %d): %s"),
 				(int)i + 1, q->up.v[i].line, _(why));

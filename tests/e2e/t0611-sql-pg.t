@@ -80,6 +80,11 @@ run_is 0 'an index that is not built concurrently' "$UPSHIFT" lint "$tmp/plan"
 like "$err" 'plan:[0-9]+: warning: statement 3 .*CREATE INDEX CONCURRENTLY' 'is warned of'
 is "$(printf '%s\n' "$err" | grep -c warning)" 1 'but not where the table is new'
 
+plan '{ id = "make"; kind = "sql"; store = "db"; up = [ "CREATE TABLE s.tag (id int)" ]; down = [ "DROP TABLE s.tag" ]; }, { id = "index"; kind = "sql"; store = "db"; up = [ "CREATE INDEX i ON s.tag (id)", "CREATE INDEX j ON tag (id)" ]; down = [ "DROP INDEX i, j" ]; }'
+run_is 0 'a table that another step makes' "$UPSHIFT" lint "$tmp/plan"
+like "$err" 'warning: statement 2 .*CREATE INDEX CONCURRENTLY' 'is another one in another schema'
+is "$(printf '%s\n' "$err" | grep -c warning)" 1 'and new for the steps behind'
+
 # --- there and back ---
 plan "$full"
 fresh
@@ -151,6 +156,54 @@ pg_sql a -q -c 'DELETE FROM book WHERE id > 50'
 run_is 0 'resumed' again
 like "$out$err" "index 'one' is invalid and is built again" 'it is built again'
 is "$(pg_sql a -c "SELECT indisvalid FROM pg_index WHERE indexrelid = 'one'::regclass")" t 'and good'
+
+# --- what REINDEX leaves ---
+plan '{ id = "re"; kind = "sql"; store = "db"; up = [ "REINDEX INDEX CONCURRENTLY one" ]; down = [ "SELECT 1" ]; }'
+fresh
+run_is 2 'a REINDEX that is cut short' up
+pg_sql a -q -c 'CREATE INDEX one ON book (author)'
+pg_sql a -q -c 'CREATE UNIQUE INDEX CONCURRENTLY one_ccnew ON book (author)' 2>/dev/null
+pg_sql a -q -c 'CREATE UNIQUE INDEX CONCURRENTLY mine ON book (author)' 2>/dev/null
+run_is 0 'resumed' again
+is "$(pg_sql a -c "SELECT relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 'book'::regclass AND NOT indisprimary ORDER BY 1")" 'mine|f
+one|t' 'what it left is gone, and nothing else'
+
+# --- no DDL in transactions ---
+plan "$full"
+UPSHIFT_TEST_STORE_CAPS=-tx-ddl
+export UPSHIFT_TEST_STORE_CAPS
+n=0
+points=0
+bad=
+while :; do
+	n=$((n + 23))
+	fresh
+	UPSHIFT_TEST_FAULT=any:$n:kill up >/dev/null 2>&1
+	[ $? = 137 ] || break
+	points=$((points + 1))
+	again >/dev/null 2>&1
+	case $? in
+	0) ;;
+	66) up >/dev/null 2>&1 ;;
+	*) bad="$bad $n" ;;
+	esac
+	[ "$(pg_sql a -c 'SELECT count(*) FROM tag')" = 500 ] || bad="$bad $n"
+	back >/dev/null 2>&1
+	dump | cmp -s "$tmp/before" - || bad="$bad $n-back"
+done
+[ "$points" -gt 3 ]
+ok $? "no DDL in transactions: killed at many points ($points)"
+is "$bad" '' 'done once each, and back'
+plan '{ id = "half"; kind = "sql"; store = "db"; up = [ "CREATE TABLE tag (id int)", "INSERT INTO tag VALUES (1)", "INSERT INTO tag SELECT count(*) / (SELECT count(*) FROM go) FROM author" ]; down = [ "DROP TABLE tag" ]; }'
+fresh
+pg_sql a -q -c 'CREATE TABLE go (a int)'
+run_is 2 'one that fails' up
+is "$(pg_sql a -c 'SELECT done, begun FROM _upshift_step')" '2|0' 'leaves those before it, each with its mark'
+pg_sql a -q -c 'INSERT INTO go VALUES (1)'
+run_is 0 'resumed' again
+is "$(pg_sql a -c 'SELECT * FROM tag')" '1
+50' 'from there'
+unset UPSHIFT_TEST_STORE_CAPS
 
 # --- killed ---
 plan "$full"
