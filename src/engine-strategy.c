@@ -81,8 +81,9 @@ static int refuse(const char *point, const char *step, const char *store,
 		  "%s"), point, step, store, set, why);
 }
 
-/* the backup holds the start: what stays applied must not have touched it */
-static int may_load(struct engine *e, const char *point, int goal,
+/* what stays applied must not have touched them: the backup holds the start,
+   and a table whose maker stays is not dropped */
+static int may_leave(struct engine *e, const char *point, int goal,
 		    const struct store_sets *sets, struct error *err)
 {
 	for (int i = 0; i < goal; i++) {
@@ -140,6 +141,8 @@ static int may_drop(struct engine *e, const char *point, int goal,
 		ret = engine_sets_written(e, i, &w);
 		for (size_t k = 0; ret >= 0 && k < w.n; k++)
 			ret = only_new(e, point, i, &w.v[k], err);
+		if (ret >= 0)
+			ret = may_leave(e, point, goal, &w, err);
 	}
 	return ret;
 }
@@ -153,8 +156,9 @@ int rollback_may(struct engine *e, const char *point, int goal,
 	if (ret < 0 || !sets.n)
 		return ret;
 	if (rollback_wants(e) == PLAN_BY_BACKUP)
-		return may_load(e, point, goal, &sets, err);
-	return rollback_wants(e) == PLAN_BY_SCHEMA ? may_drop(e, point, goal, err) : 0;
+		return may_leave(e, point, goal, &sets, err);
+	return rollback_wants(e) == PLAN_BY_SCHEMA ?
+	       may_drop(e, point, goal, err) : 0;
 }
 
 /* --- it does --- */

@@ -19,9 +19,12 @@ int step_records_effects(const struct step *s, _unused_ struct step_ctx *ctx,
 {
 	const struct records_step *m = s->priv;
 
+	/* what a query gives is kept beside the tables: that changes a file, and
+	   on a server nothing that anybody else has */
 	if (!m->backfill)
-		effects_add_set(out, m->from.query ? EFFECT_CHANGE :
-				EFFECT_READ, m->from.store->name,
+		effects_add_set(out, m->from.query && m->from.store->path ?
+				EFFECT_CHANGE : EFFECT_READ,
+				m->from.store->name,
 				m->from.query ? "" : m->from.set);
 	effects_add_set(out, EFFECT_CHANGE, m->to.store->name, m->to.set);
 	if (m->backfill && !step_records_undoable(s))
