@@ -325,6 +325,7 @@ static int backup_failed(struct engine *e)
 	if (engine_app_start(e, &err) < 0)
 		engine_warn(e, NULL, err.msg);
 	error_release(&err);
+	engine_lease_reason(e, &e->err);
 	if (engine_cancelled(e) && (e->err.code == ERR_CANCELLED ||
 				    !error_is_set(&e->err)))
 		return EXIT_STOPPED;

@@ -159,6 +159,8 @@ int engine_lease(struct engine *e, const char *name, struct store *s,
 		 struct error *err);
 /* somebody has taken one over, after we had been away for too long */
 bool engine_lease_lost(const struct engine *e, struct error *err);
+/* where that is why something was cancelled, it becomes the error */
+void engine_lease_reason(const struct engine *e, struct error *err);
 void engine_leases_end(struct engine *e);
 
 /* --- engine-ask.c --- */

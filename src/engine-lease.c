@@ -191,6 +191,12 @@ bool engine_lease_lost(const struct engine *e, struct error *err)
 	return true;
 }
 
+void engine_lease_reason(const struct engine *e, struct error *err)
+{
+	if (err->code == ERR_CANCELLED)
+		(void)engine_lease_lost(e, err);
+}
+
 /* A run that is all undone leaves nothing of ours behind. */
 static void leave(struct engine *e, struct store *s)
 {

@@ -250,8 +250,11 @@ static int confirm(struct engine *e, const struct step *s, struct error *err)
 
 static int step_failed(struct engine *e, int i, bool *again)
 {
-	enum step_probe p = fail_step(e, i, &e->err);
+	enum step_probe p;
 	int ret;
+
+	engine_lease_reason(e, &e->err);
+	p = fail_step(e, i, &e->err);
 
 	*again = false;
 	switch (after_failure(e, i, p)) {

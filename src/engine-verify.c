@@ -405,6 +405,7 @@ static int verify_round(struct engine *e)
 	engine_phase(e, PHASE_VERIFY, EVENT_DONE);
 	if (ret >= 0)
 		return 0;
+	engine_lease_reason(e, &e->err);
 	if (e->err.code == ERR_CANCELLED)
 		return EXIT_STOPPED;
 	if (e->err.code == ERR_JOURNAL)

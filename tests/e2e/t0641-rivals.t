@@ -101,7 +101,7 @@ plan "$copy"
 : >"$tmp/one/wait"
 UPSHIFT_TEST_LEASE_S=1 go one >"$tmp/one.log" 2>&1 &
 pid=$!
-await "SELECT count(*) > 0 FROM _upshift_run"
+await "SELECT count(*) > 0 FROM _upshift_range WHERE nbatch > 0"
 sql "UPDATE _upshift_run SET owner = 'rival', until = until + 3600"
 wait "$pid"
 is $? 2 'a run whose lease was taken over stops'
