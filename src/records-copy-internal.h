@@ -79,6 +79,17 @@ void records_parts_release(struct records_run *run);
 
 /* --- records-copy-work.c: one worker --- */
 void *records_worker_main(void *worker);
+
+/* --- records-copy-lost.c --- */
+int records_stopped(void *run);
+int records_set_cancelled(struct error *err);
+/* after a failure on so many rows: one of these, or what ends the run */
+enum records_next {
+	RECORDS_AGAIN,           /* what is to be written now */
+	RECORDS_LEAVE,           /* this part, to somebody else */
+};
+int records_recover(struct records_worker *w, bool source, uint32_t rows,
+		    int ret, struct error *why, struct error *err);
 /* stores of the job, whose waits end when the run stops */
 int records_open(struct records_run *run, bool source, struct store **ret,
 		 struct error *err);

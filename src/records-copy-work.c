@@ -10,47 +10,6 @@
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
 
-#define SLICE_MS 20u
-#define RETRIES 60u
-#define LOSSES_TO_HALVE 3
-#define PATIENCE_S 120.0
-
-/* what recover() says */
-enum next { AGAIN, LEAVE };
-
-static int stopped(void *run)
-{
-	return atomic_load(&((struct records_run *)run)->stop);
-}
-
-int records_open(struct records_run *run, bool source, struct store **ret,
-		 struct error *err)
-{
-	const struct records_job *job = run->job;
-	struct store_options o = source ? job->from_options : job->to_options;
-
-	o.tick = stopped;
-	o.ctx = run;
-	return store_open(source ? job->from_url : job->to_url, &o, ret, err);
-}
-
-static int cancelled(struct error *err)
-{
-	return error_set(err, ERR_CANCELLED, -ECANCELED, _("cancelled"));
-}
-
-bool records_nap(struct records_run *run, unsigned int ms,
-		 _Atomic uint64_t *ns)
-{
-	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
-	uint64_t start = clock_mono_ns(), end = start + ms * 1000000ull;
-
-	while (!stopped(run) && clock_mono_ns() < end)
-		(void)nanosleep(&slice, NULL);
-	*ns += clock_mono_ns() - start;
-	return !stopped(run);
-}
-
 /* while the run is held, and the pause between two batches */
 static bool may_go(struct records_worker *w)
 {
@@ -59,7 +18,7 @@ static bool may_go(struct records_worker *w)
 	bool held = false;
 
 	(void)pthread_mutex_lock(&run->lock);
-	while (run->hold && !stopped(run)) {
+	while (run->hold && !records_stopped(run)) {
 		held = true;
 		(void)pthread_cond_wait(&run->changed, &run->lock);
 	}
@@ -69,18 +28,7 @@ static bool may_go(struct records_worker *w)
 	if (run->job->pause_ms && !records_nap(run, run->job->pause_ms,
 						&w->hold_ns))
 		return false;
-	return !stopped(run);
-}
-
-/* text becomes the run's */
-static void note(struct records_worker *w, char *text)
-{
-	struct records_run *run = w->run;
-
-	(void)pthread_mutex_lock(&run->lock);
-	run->again++;
-	strvec_take(&run->notes, text);
-	(void)pthread_mutex_unlock(&run->lock);
+	return !records_stopped(run);
 }
 
 static struct records_range *take_part(struct records_worker *w)
@@ -115,162 +63,6 @@ static void give_back(struct records_worker *w)
 	w->status.part = -1;
 	(void)pthread_mutex_unlock(&run->lock);
 	w->part = NULL;
-}
-
-int records_reconnect(struct records_worker *w, bool source,
-		      const struct error *why, struct error *err)
-{
-	struct store **s = source ? &w->from : &w->to;
-	uint64_t start = clock_mono_ns();
-	unsigned int n = 0;
-	int ret;
-
-	store_close(*s);
-	*s = NULL;
-	for (;;) {
-		_cleanup_error_ struct error now = ERROR_INIT;
-		unsigned int ms = store_delay_ms(MIN(n, 5));
-		enum store_class class;
-
-		ret = records_open(w->run, source, s, &now);
-		if (ret == 0)
-			break;
-		class = store_class(ret);
-		if ((class != STORE_CLASS_RECONNECT &&
-		     class != STORE_CLASS_RETRY &&
-		     class != STORE_CLASS_SHRINK) ||
-		    clock_since(start) > PATIENCE_S) {
-			error_move(err, &now);
-			return ret;
-		}
-		n++;
-		/* it may be two minutes */
-		if (!(n & (n - 1)))
-			note(w, xasprintf(_("cannot connect, attempt %u in "
-					    "%.1f s: %s"), n + 1, ms / 1000.0,
-					  now.msg));
-		if (!records_nap(w->run, ms, &w->lock_ns))
-			return cancelled(err);
-	}
-	(void)pthread_mutex_lock(&w->run->lock);
-	w->run->reconnects += why != NULL;
-	(void)pthread_mutex_unlock(&w->run->lock);
-	return 0;
-}
-
-static void refresh(struct records_worker *w, struct records_range *fresh)
-{
-	struct records_range *p = w->part;
-
-	(void)pthread_mutex_lock(&w->run->lock);
-	w->run->rows += fresh->rows - p->rows;
-	free(p->pos);
-	p->pos = TAKE_PTR(fresh->pos);
-	p->rows = fresh->rows;
-	p->done = fresh->done;
-	(void)pthread_mutex_unlock(&w->run->lock);
-	records_part_release(fresh);
-}
-
-/* what the destination says of the range */
-static int reload(struct records_worker *w, struct error *err)
-{
-	for (;;) {
-		_cleanup_error_ struct error now = ERROR_INIT;
-		struct records_range fresh = { .part = w->part->part };
-		int ret = records_part_reload(w->run, w->to, &fresh, &now);
-
-		if (ret == 0) {
-			refresh(w, &fresh);
-			return 0;
-		}
-		if (store_class(ret) == STORE_CLASS_RETRY) {
-			if (!records_nap(w->run, store_delay_ms(1),
-					 &w->lock_ns))
-				return cancelled(err);
-			continue;
-		}
-		if (store_class(ret) != STORE_CLASS_RECONNECT) {
-			error_move(err, &now);
-			return ret;
-		}
-		ret = records_reconnect(w, false, &now, err);
-		if (ret < 0)
-			return ret;
-	}
-}
-
-/* nothing came of it, again: later, and with less at a time */
-static int lost(struct records_worker *w, uint32_t rows, int ret,
-		struct error *why, struct error *err)
-{
-	unsigned int most = w->run->job->retries, ms;
-	bool cut = store_class(ret) == STORE_CLASS_RECONNECT;
-
-	most = most ? most : RETRIES;
-	if (++w->lost > most) {
-		error_move(err, why);
-		error_prefix(err, _("given up after %u attempts"), w->lost);
-		return ret;
-	}
-	/* a server that dies of it would also cut the line */
-	if (w->lost % LOSSES_TO_HALVE == 0)
-		records_pace_halve(&w->pace, rows);
-	ms = cut && w->lost == 1 ? 0 : store_delay_ms(w->lost - 1);
-	note(w, xasprintf(cut ?
-		_("connection lost, attempt %u of %u in %.1f s: %s") :
-		_("busy, attempt %u of %u in %.1f s: %s"), w->lost + 1, most + 1,
-		ms / 1000.0, why->msg));
-	return records_nap(w->run, ms, &w->lock_ns) ? AGAIN : cancelled(err);
-}
-
-static int fewer(struct records_worker *w, uint32_t rows,
-		 const struct error *why)
-{
-	records_pace_halve(&w->pace, rows);
-	note(w, xasprintf(_("too much at once, now %u rows at a time: %s"),
-			  records_pace_next(&w->pace), why->msg));
-	return AGAIN;
-}
-
-/* after a failure on rows: AGAIN, LEAVE, or what ends the run */
-static int recover(struct records_worker *w, bool source, uint32_t rows,
-		   int ret, struct error *why, struct error *err)
-{
-	struct store *s = source ? w->from : w->to;
-
-	if (w->run->job->errors) {
-		(void)pthread_mutex_lock(&w->run->lock);
-		records_errors_add(w->run->job->errors, ret,
-				   s ? store_sqlstate(s) : "");
-		(void)pthread_mutex_unlock(&w->run->lock);
-	}
-	switch (store_class(ret)) {
-	case STORE_CLASS_RECONNECT:
-		ret = lost(w, rows, ret, why, err);
-		if (ret == AGAIN)
-			ret = records_reconnect(w, source, why, err);
-		if (ret == 0 && !source)
-			ret = reload(w, err);
-		return ret < 0 ? ret : AGAIN;
-	case STORE_CLASS_RETRY:
-		return lost(w, rows, ret, why, err);
-	case STORE_CLASS_SHRINK:
-		if (rows <= 1)
-			break;
-		return fewer(w, rows, why);
-	case STORE_CLASS_STALE:
-		ret = reload(w, err);
-		w->part->contended = true;
-		if (ret == 0 && !records_nap(w->run, store_delay_ms(1),
-					       &w->lock_ns))
-			ret = cancelled(err);
-		return ret < 0 ? ret : LEAVE;
-	default:
-		break;
-	}
-	error_move(err, why);
-	return ret;
 }
 
 static int run_sql(struct records_worker *w, uint32_t from, uint32_t n,
@@ -406,8 +198,8 @@ static void unrefuse(struct records_worker *w)
 	(void)pthread_mutex_unlock(&w->run->lock);
 }
 
-/* s until it is on the disk; AGAIN: with another size, LEAVE: not ours any
-   more, 2: done */
+/* s until it is on the disk: WRITTEN; or RECORDS_AGAIN, with another size, or
+   RECORDS_LEAVE: it is not ours any more */
 #define WRITTEN 2
 static int write_slice(struct records_worker *w, struct slice *s,
 		       const char *key, struct error *err)
@@ -427,14 +219,14 @@ static int write_slice(struct records_worker *w, struct slice *s,
 		error_move(err, &why);
 		return ret;
 	}
-	ret = recover(w, false, s->reject ? 1 : s->n, ret, &why, err);
-	if (ret != AGAIN)
+	ret = records_recover(w, false, s->reject ? 1 : s->n, ret, &why, err);
+	if (ret != RECORDS_AGAIN)
 		return ret;
 	/* a COMMIT whose answer was lost */
 	if (strcmp(w->part->pos, old))
 		return strcmp(w->part->pos, key) || s->done != w->part->done ?
-		       LEAVE : WRITTEN;
-	return s->done && w->part->done ? WRITTEN : AGAIN;
+		       RECORDS_LEAVE : WRITTEN;
+	return s->done && w->part->done ? WRITTEN : RECORDS_AGAIN;
 }
 
 /* the row at s->at alone, which is refused for why */
@@ -456,7 +248,7 @@ static int write_reject(struct records_worker *w, struct slice *s,
 		memcpy(sqlstate, s->sqlstate, sizeof(sqlstate));
 		ret = write_slice(w, s, key, err);
 		memcpy(s->sqlstate, sqlstate, sizeof(sqlstate));
-	} while (ret == AGAIN);
+	} while (ret == RECORDS_AGAIN);
 	if (ret == WRITTEN)
 		advanced(w, s, key);
 	else
@@ -480,8 +272,8 @@ static void key_of(struct records_worker *w, const struct slice *s,
 }
 
 /* The rows of a batch; where some are refused, halves of them, so that each of
-   the others is written. Returns WRITTEN or LEAVE, or what ends the run; *again
-   where it did not go at once. */
+   the others is written. Returns WRITTEN or RECORDS_LEAVE, or what ends the
+   run; *again where it did not go at once. */
 static int write_rows(struct records_worker *w, bool *again,
 		      struct error *err)
 {
@@ -502,15 +294,15 @@ static int write_rows(struct records_worker *w, bool *again,
 			if (s.n == 1)
 				ret = write_reject(w, &s, key.buf, &why, err);
 			else
-				ret = AGAIN;
+				ret = RECORDS_AGAIN;
 		} else if (ret == WRITTEN) {
 			advanced(w, &s, key.buf);
 		} else if (ret < 0) {
 			error_move(err, &why);
 		}
-		if (ret < 0 || ret == LEAVE)
+		if (ret < 0 || ret == RECORDS_LEAVE)
 			return ret;
-		if (ret == AGAIN) {
+		if (ret == RECORDS_AGAIN) {
 			if (suspect || s.n > records_pace_next(&w->pace))
 				s.n = MAX(s.n / 2, 1);
 			continue;
@@ -526,7 +318,7 @@ static int write_rows(struct records_worker *w, bool *again,
 	return ret;
 }
 
-/* the next batch of the part: WRITTEN, AGAIN, LEAVE, or what ends the run */
+/* the next batch of the part: as write_rows(), or RECORDS_AGAIN */
 static int one_batch(struct records_worker *w, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
@@ -542,10 +334,10 @@ static int one_batch(struct records_worker *w, struct error *err)
 		return write_reject(w, &bad, w->bad_key, &why, err);
 	}
 	if (ret < 0)
-		return recover(w, true, records_pace_next(&w->pace), ret, &why,
-			       err);
+		return records_recover(w, true, records_pace_next(&w->pace),
+				       ret, &why, err);
 	if (ret == 0 && w->more)
-		return AGAIN;
+		return RECORDS_AGAIN;
 	bytes = w->rows.n;
 	records_project(w);
 	ret = write_rows(w, &again, err);
@@ -557,10 +349,10 @@ static int one_batch(struct records_worker *w, struct error *err)
 
 static int one_part(struct records_worker *w, struct error *err)
 {
-	int ret = AGAIN;
+	int ret = RECORDS_AGAIN;
 
-	while (ret >= 0 && ret != LEAVE && !w->part->done)
-		ret = may_go(w) ? one_batch(w, err) : cancelled(err);
+	while (ret >= 0 && ret != RECORDS_LEAVE && !w->part->done)
+		ret = may_go(w) ? one_batch(w, err) : records_set_cancelled(err);
 	return MIN(ret, 0);
 }
 

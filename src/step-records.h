@@ -91,6 +91,10 @@ int step_records_drop_query(const struct step *s, struct step_ctx *ctx,
 /* all that a job needs to go, or to go on; the lease is ours then */
 int step_records_ready(const struct step *s, struct step_ctx *ctx,
 		       struct step_records_job *j, struct error *err);
+/* the job itself, with what it tells on the way */
+int step_records_run(const struct step *s, struct step_ctx *ctx,
+		     struct step_records_job *j, struct records_result *res,
+		     struct error *err);
 /* what went through and what was refused, into the journal; refused rows as
    JSON lines into the directory of the run. gone: of those, left the source */
 int step_records_count(const struct step *s, struct step_ctx *ctx,
