@@ -7,6 +7,7 @@
  * saved stands in the manifest.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "backup.h"
@@ -19,8 +20,20 @@
 #include "engine-internal.h"
 #include "engine-stores.h"
 
+#define LARGE (128 * 1024)
+
 /* room for journal, log and report beside the backup */
 #define STATE_ROOM (1024u * 1024u)
+
+/*
+ * Documents with secrets pass through large buffers, of libraries and of ours,
+ * above all when they are saved. From here on these go back to the kernel when
+ * they are freed, and what was in them is gone; strbuf sees to the small ones.
+ */
+static void give_back_large(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE); /* else as ever */
+}
 
 int engine_step_effects(struct engine *e, const struct step *s,
 			struct effects *ret, struct error *err)
@@ -39,6 +52,8 @@ int engine_step_effects(struct engine *e, const struct step *s,
 	if (r >= 0) {
 		ret->outside = declared.outside;
 		ret->secrets |= s->secret;
+		if (ret->secrets)
+			give_back_large();
 	}
 	step_ctx_release(&c);
 	effects_release(&declared);
