@@ -14,12 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.argv = [sys.argv[0]]
 import importlib.util  # noqa: E402
 
-spec = importlib.util.spec_from_loader("sweep", loader=None)
-source = open(os.path.join(HERE, "sweep.py")).read()
+spec = importlib.util.spec_from_file_location(
+    "sweep", os.path.join(HERE, "sweep.py"))
 sweep = importlib.util.module_from_spec(spec)
-sweep.__file__ = os.path.join(HERE, "sweep.py")
-exec(compile(source.rsplit("sys.exit(main())", 1)[0], "sweep.py", "exec"),
-     sweep.__dict__)
+spec.loader.exec_module(sweep)
 
 
 def witnessed(run, journal):
