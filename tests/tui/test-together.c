@@ -27,6 +27,8 @@ static void t_helper_watches(void **state)
 	pty_keys(&second, "q");
 	assert_true(WIFEXITED(pty_wait_end(&second)));
 	pty_release(&second);
+	/* the key is for this page, not for the one before */
+	pty_wait(&x.p, "> [ Run step 2 ]");
 	pty_keys(&x.p, TAB);
 	pty_wait(&x.p, "> [ Run 2-4, all can be undone ]");
 	pty_keys(&x.p, ENTER);
