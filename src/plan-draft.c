@@ -385,7 +385,7 @@ static void write_plan(struct strbuf *out, const struct draft *d,
 int plan_draft(struct store *s, const char *url, struct strbuf *out,
 	       struct error *err)
 {
-	struct draft d = { .server = !strcmp(store_scheme(s), "pg") };
+	struct draft d = { .server = store_is_pg(s) };
 	bool any = false;
 	int ret;
 

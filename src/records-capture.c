@@ -28,11 +28,6 @@ const char *records_capture_key(const struct records_job *job, uint32_t i)
 	return f->expr && f->expr[i] ? f->expr[i] : f->col[i];
 }
 
-static bool is_pg(const struct store *s)
-{
-	return !strcmp(store_scheme(s), "pg");
-}
-
 static int run(struct store *s, const struct strbuf *sql, struct error *err)
 {
 	int ret = store_exec(s, sql->buf, NULL, NULL, err);
@@ -254,11 +249,11 @@ static int add_types(const struct capture *c, struct store *s,
 		int ret;
 
 		store_batch_clear(&args, 2);
-		records_add_text(&args, is_pg(s) ? c->set.buf :
+		records_add_text(&args, store_is_pg(s) ? c->set.buf :
 				 c->job->from.set);
 		records_add_text(&args, name);
-		ret = store_exec(s, is_pg(s) ? pg_types : sqlite_types, &args,
-				 &b, err);
+		ret = store_exec(s, store_is_pg(s) ? pg_types : sqlite_types,
+				 &args, &b, err);
 		if (ret < 0)
 			return ret;
 		if (!b.nrow)
@@ -458,7 +453,7 @@ static int make(void *ctx, struct store *s, struct error *err)
 {
 	const struct capture *c = ctx;
 
-	return is_pg(s) ? pg_begin(c, s, err) : sqlite_begin(c, s, err);
+	return store_is_pg(s) ? pg_begin(c, s, err) : sqlite_begin(c, s, err);
 }
 
 int records_capture_begin(const struct records_job *job, struct store *from,
@@ -511,7 +506,7 @@ static int unmake(void *ctx, struct store *s, struct error *err)
 	const struct capture *c = ctx;
 	int ret = 0;
 
-	if (is_pg(s))
+	if (store_is_pg(s))
 		return unmake_pg(c, s, err);
 	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(ends); i++) {
 		_cleanup_free_ char *name = xasprintf("%s_%s", c->name,

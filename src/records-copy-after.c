@@ -54,7 +54,7 @@ int records_finish_sequences(struct store *to, const char *set,
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	int n, ret = 0;
 
-	if (strcmp(store_scheme(to), "pg"))
+	if (!store_is_pg(to))
 		return 0;
 	store_sql_set(&sql, set);
 	store_batch_clear(&args, 1);
@@ -74,7 +74,7 @@ int records_finish_set(struct store *to, const char *set, struct error *err)
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	int ret = records_finish_sequences(to, set, err);
 
-	if (ret < 0 || strcmp(store_scheme(to), "pg"))
+	if (ret < 0 || !store_is_pg(to))
 		return ret;
 	strbuf_addstr(&sql, "ANALYZE ");
 	store_sql_set(&sql, set);

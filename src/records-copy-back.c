@@ -450,7 +450,7 @@ static int undo(struct records_back *k, struct error *err)
 
 	if (ret < 0)
 		return ret;
-	if (strcmp(store_scheme(k->w.to), "pg"))
+	if (!store_is_pg(k->w.to))
 		return error_set(err, ERR_STORE, -EOPNOTSUPP,
 			_("%s: rows cannot be taken back one by one"),
 			store_name(k->w.to));

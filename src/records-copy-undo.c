@@ -199,7 +199,7 @@ int records_undo_setup(struct records_run *run, struct store *to,
 	const struct records_job *job = run->job;
 	int ret;
 
-	if (strcmp(store_scheme(to), "pg"))
+	if (!store_is_pg(to))
 		return 0;
 	records_undo_release(run);
 	ret = records_types_load(to, &job->to, &types, err);

@@ -12,11 +12,6 @@
 #define KEYS_AT_ONCE 5000u       /* out of the queue */
 #define ROWS_AT_ONCE 1000u       /* in one statement */
 
-static bool is_pg(const struct store *s)
-{
-	return !strcmp(store_scheme(s), "pg");
-}
-
 /* --- keys --- */
 
 /* "upshift_k0", ... as a shape of the queue */
@@ -50,7 +45,7 @@ static int read_keys(struct records_one *o, const char *after,
 	store_sql_names(&sql, &q.shape, 0, nkey);
 	strbuf_addstr(&sql, " FROM ");
 	store_sql_name(&sql, o->queue);
-	strbuf_addstr(&sql, is_pg(o->from) ? " WHERE NOT upshift_all" :
+	strbuf_addstr(&sql, store_is_pg(o->from) ? " WHERE NOT upshift_all" :
 		      " WHERE upshift_all = 0");
 	store_batch_clear(&args, nkey);
 	if (after) {
@@ -80,11 +75,11 @@ static void add_literal(struct strbuf *sql, const struct store *s,
 		strbuf_addstr(sql, "NULL");
 		return;
 	}
-	if (!is_pg(s) && (c->type == STORE_INT || c->type == STORE_NUM)) {
+	if (!store_is_pg(s) && (c->type == STORE_INT || c->type == STORE_NUM)) {
 		strbuf_add(sql, p, (size_t)c->len);
 		return;
 	}
-	if (!is_pg(s) && c->type == STORE_BYTES && c->len >= 2) {
+	if (!store_is_pg(s) && c->type == STORE_BYTES && c->len >= 2) {
 		strbuf_addch(sql, 'x');
 		p += 2;
 	}
@@ -112,7 +107,7 @@ static void narrow(struct records_one *o, const struct store_batch *keys,
 		strbuf_addstr(&o->where, i ? ", " : "");
 		store_sql_name(&o->where, records_capture_key(o->job, i));
 	}
-	strbuf_addstr(&o->where, nkey > 1 && !is_pg(o->from) ?
+	strbuf_addstr(&o->where, nkey > 1 && !store_is_pg(o->from) ?
 		      ") IN (VALUES " : ") IN (");
 	for (uint32_t row = from; row < from + n; row++) {
 		strbuf_addstr(&o->where, row > from ? ", " : "");
@@ -211,7 +206,7 @@ static int compute(struct records_one *o, const struct store_batch *keys,
 	store_sql_name(&sql, o->queue);
 	strbuf_addstr(&sql, " WHERE (");
 	store_sql_names(&sql, &q.shape, 0, f->nkey);
-	strbuf_addstr(&sql, f->nkey > 1 && !is_pg(o->from) ?
+	strbuf_addstr(&sql, f->nkey > 1 && !store_is_pg(o->from) ?
 		      ") IN (VALUES " : ") IN (");
 	for (uint32_t row = from; row < from + n; row++) {
 		strbuf_addstr(&sql, row > from ? ", " : "");

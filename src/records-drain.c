@@ -17,11 +17,6 @@
 #define END_TRIES 20u
 #define PATIENCE_S 120.0
 
-static bool is_pg(const struct store *s)
-{
-	return !strcmp(store_scheme(s), "pg");
-}
-
 /* --- the state of a source --- */
 
 static struct records_pooled *pooled(struct records_pool *p,
@@ -44,7 +39,7 @@ static int see(struct records_pool *p, struct records_one *o,
 		return 0;
 	ret = store_begin(e->s, false, err);
 	if (ret == 0)
-		ret = store_exec(e->s, is_pg(e->s) ?
+		ret = store_exec(e->s, store_is_pg(e->s) ?
 				 "SELECT txid_current_snapshot()" :
 				 "SELECT 1 FROM sqlite_schema LIMIT 1", NULL,
 				 &b, err);
@@ -69,7 +64,7 @@ static int last_entry(struct records_one *o, uint64_t *ret, struct error *err)
 static int was_emptied(struct records_one *o, struct error *err)
 {
 	_cleanup_free_ char *sql = xasprintf("SELECT 1 FROM \"%s\" WHERE "
-		"upshift_all%s LIMIT 1", o->queue, is_pg(o->from) ? "" :
+		"upshift_all%s LIMIT 1", o->queue, store_is_pg(o->from) ? "" :
 		" <> 0");
 	int ret = store_exec(o->from, sql, NULL, NULL, err);
 
@@ -132,7 +127,7 @@ static int begin(struct pass *p, struct error *err)
 			ret = was_emptied(o, err);
 		p->emptied[i] = ret > 0;
 		ret = MIN(ret, 0);
-		if (ret == 0 && !is_pg(o->from))
+		if (ret == 0 && !store_is_pg(o->from))
 			ret = last_entry(o, &p->last[i], err);
 		p->pool.total += o->out.entries;
 	}
@@ -196,7 +191,7 @@ static int leave(void *ctx, struct store *s, struct error *err)
 	int ret = 0;
 
 	/* what others add meanwhile is no conflict */
-	if (is_pg(s)) {
+	if (store_is_pg(s)) {
 		ret = store_exec(s, "SET TRANSACTION ISOLATION LEVEL READ "
 				 "COMMITTED", NULL, NULL, err);
 		sql = xasprintf("DELETE FROM \"%s\" WHERE "

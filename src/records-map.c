@@ -207,7 +207,7 @@ static int columns(struct store *s, const char *set, struct store_batch *b,
 
 static bool both_pg(const struct store *a, const struct store *b)
 {
-	return !strcmp(store_scheme(a), "pg") && !strcmp(store_scheme(b), "pg");
+	return store_is_pg(a) && store_is_pg(b);
 }
 
 int records_map_cast(const struct store_shape *from, uint32_t hidden,

@@ -331,7 +331,7 @@ static int setup_undo(struct retry *r, struct error *err)
 	struct store_mark m = { .step = mark, .pos = "" };
 	int ret;
 
-	if (strcmp(store_scheme(r->w.to), "pg") ||
+	if (!store_is_pg(r->w.to) ||
 	    (r->job->sql_n && !r->job->undo))
 		return 0;
 	ret = store_columns(r->w.to, name, &b, err);

@@ -82,11 +82,11 @@ int records_invalid(struct store *s, const char *set, struct strvec *ret,
 {
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 
-	if (!strcmp(store_scheme(s), "sqlite"))
+	if (store_is_sqlite(s))
 		return add_names(s, "SELECT DISTINCT 'FOREIGN KEY to ' || "
 			"\"parent\" FROM pragma_foreign_key_check($1)", set,
 			ret, err);
-	if (strcmp(store_scheme(s), "pg") != 0)
+	if (!store_is_pg(s))
 		return 0;
 	store_sql_set(&name, set);
 	return add_names(s, "SELECT conname FROM pg_constraint WHERE "

@@ -107,7 +107,7 @@ static void set_snapshot(struct json_object *o, const char *key,
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_free_ char *text = NULL;
 
-	if (strcmp(store_scheme(s), "pg") != 0 ||
+	if (!store_is_pg(s) ||
 	    store_exec(s, "SELECT pg_current_snapshot()::text", NULL, &b,
 		       NULL) != 1 || b.cell[0].len < 0)
 		return;

@@ -333,7 +333,7 @@ static int make_query(void *ctx, struct store *s, struct error *err)
 		return ret;
 	strbuf_clear(&sql);
 	strbuf_addstr(&sql, "CREATE UNIQUE INDEX ON ");
-	if (!strcmp(store_scheme(s), "sqlite")) {
+	if (store_is_sqlite(s)) {
 		_cleanup_free_ char *index = xasprintf("%s_key", k->j->set);
 
 		strbuf_clear(&sql);

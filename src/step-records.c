@@ -244,7 +244,7 @@ int step_records_decide_undo(const struct step *s, struct step_records_job *j,
 	struct records_state st;
 	int ret = records_copy_state(&j->job, to, &st, err);
 
-	if (ret < 0 || j->job.sql_n || strcmp(store_scheme(to), "pg"))
+	if (ret < 0 || j->job.sql_n || !store_is_pg(to))
 		return ret;
 	if (st.begun) {
 		ret = store_columns(to, table, &b, err);

@@ -134,7 +134,7 @@ int store_ours_forget(struct store *s, const char *plan, const char *run,
 
 	if (store_can_dump(s))
 		return store_transact(s, forget_server, &o, TRIES, err);
-	if (!strcmp(store_scheme(s), "sqlite"))
+	if (store_is_sqlite(s))
 		return store_transact(s, forget_file, &o, TRIES, err);
 	return 0;
 }

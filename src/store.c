@@ -92,6 +92,16 @@ const char *store_scheme(const struct store *s)
 	return s->ops->scheme;
 }
 
+bool store_is_pg(const struct store *s)
+{
+	return !strcmp(store_scheme(s), "pg");
+}
+
+bool store_is_sqlite(const struct store *s)
+{
+	return !strcmp(store_scheme(s), "sqlite");
+}
+
 const char *store_sqlstate(const struct store *s)
 {
 	return s->sqlstate;

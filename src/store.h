@@ -212,6 +212,8 @@ static inline void store_closep(struct store **s)
 const char *store_name(const struct store *s);
 /* "sqlite", "pg", "json" or "jsonl" */
 const char *store_scheme(const struct store *s);
+bool store_is_pg(const struct store *s);
+bool store_is_sqlite(const struct store *s);
 const char *store_sqlstate(const struct store *s);
 
 /*

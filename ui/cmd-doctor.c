@@ -51,7 +51,7 @@ static void find_ours(struct store *s, struct strvec *ret)
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 
 	if (!store_can(s, STORE_CAP_SQL) ||
-	    store_exec(s, strcmp(store_scheme(s), "pg") ? sqlite : pg, NULL,
+	    store_exec(s, store_is_pg(s) ? pg : sqlite, NULL,
 		       &b, NULL) < 0)
 		return;
 	for (size_t i = 0; i < b.nrow; i++)
