@@ -58,6 +58,9 @@ int run_settle_place(const struct run *r)
 		rc = fs_utimes(above, ".", ts, 0);
 	else
 		rc = above == -ENOENT ? 0 : above;
+	/* the note may go when the time is on disk, not before */
+	if (rc == 0 && above >= 0)
+		rc = fs_sync_dir(above, ".");
 	return rc < 0 ? rc : fs_unlink(r->fd, PLACE_TIME_NAME, 0);
 }
 
