@@ -7,46 +7,22 @@
 #include "base/compiler.h"
 #include "base/i18n.h"
 #include "base/strbuf.h"
-
-/* more than these are not looked at */
-#define WORDS 256
-
-struct words {
-	struct sql_token t[WORDS];
-	size_t n;
-};
-
-static void read_words(const struct sql_stmt *s, struct words *w)
-{
-	struct sql_lexer l;
-
-	sql_lex(&l, SQL_PG, s->text, strlen(s->text));
-	for (w->n = 0; w->n < WORDS; w->n++) {
-		sql_next(&l, &w->t[w->n]);
-		if (w->t[w->n].type == SQL_END || w->t[w->n].type == SQL_BAD)
-			break;
-	}
-}
-
-static bool word(const struct words *w, size_t i, const char *text)
-{
-	return i < w->n && sql_is(&w->t[i], text);
-}
+#include "sql-words.h"
 
 /* index behind the words a (and b, unless NULL) in a row, or 0 */
-static size_t find(const struct words *w, const char *a, const char *b)
+static size_t find(const struct sql_words *w, const char *a, const char *b)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (word(w, i, a) && (!b || word(w, i + 1, b)))
+		if (sql_word(w, i, a) && (!b || sql_word(w, i + 1, b)))
 			return i + (b ? 2 : 1);
 	return 0;
 }
 
 /* the name at i, with its schema; also behind IF [NOT] EXISTS and ONLY */
-static void take_table(const struct words *w, size_t i, struct strbuf *out)
+static void take_table(const struct sql_words *w, size_t i, struct strbuf *out)
 {
-	while (word(w, i, "if") || word(w, i, "not") || word(w, i, "exists") ||
-	       word(w, i, "only"))
+	while (sql_word(w, i, "if") || sql_word(w, i, "not") ||
+	       sql_word(w, i, "exists") || sql_word(w, i, "only"))
 		i++;
 	for (; i < w->n; i += 2) {
 		char *name = sql_name(&w->t[i], SQL_PG);
@@ -55,44 +31,44 @@ static void take_table(const struct words *w, size_t i, struct strbuf *out)
 			return;
 		strbuf_addstr(out, name);
 		free(name);
-		if (!word(w, i + 1, "."))
+		if (!sql_word(w, i + 1, "."))
 			return;
 		strbuf_addch(out, '.');
 	}
 }
 
 /* the table that a statement makes, changes or indexes; "" if none */
-static void table_of(const struct words *w, struct strbuf *out)
+static void table_of(const struct sql_words *w, struct strbuf *out)
 {
 	size_t i = find(w, "table", NULL);
 
-	if (word(w, 0, "create") && find(w, "index", NULL))
+	if (sql_word(w, 0, "create") && find(w, "index", NULL))
 		i = find(w, "on", NULL);
 	if (i)
 		take_table(w, i, out);
 }
 
-static bool makes(const struct words *w)
+static bool makes(const struct sql_words *w)
 {
 	size_t i = find(w, "table", NULL);
 
-	return word(w, 0, "create") && i && i <= 4;
+	return sql_word(w, 0, "create") && i && i <= 4;
 }
 
-static bool validates(const struct words *w)
+static bool validates(const struct sql_words *w)
 {
-	return word(w, 0, "alter") && find(w, "validate", "constraint");
+	return sql_word(w, 0, "alter") && find(w, "validate", "constraint");
 }
 
 /* an earlier statement on the same table for which fn holds */
 static bool earlier(const struct sql_list *l, size_t i, const char *table,
-		    bool (*fn)(const struct words *w))
+		    bool (*fn)(const struct sql_words *w))
 {
 	for (size_t k = 0; k < i; k++) {
 		_cleanup_strbuf_ struct strbuf other = STRBUF_INIT;
-		struct words w;
+		_cleanup_sql_words_ struct sql_words w = SQL_WORDS_INIT;
 
-		read_words(&l->v[k], &w);
+		sql_words_read(&w, SQL_PG, l->v[k].text);
 		if (!fn(&w))
 			continue;
 		table_of(&w, &other);
@@ -103,7 +79,7 @@ static bool earlier(const struct sql_list *l, size_t i, const char *table,
 }
 
 /* a new column whose value is not the same for all rows */
-static bool fills_column(const struct words *w)
+static bool fills_column(const struct sql_words *w)
 {
 	static const char *const changing[] = { "random", "nextval",
 		"gen_random_uuid", "uuid_generate_v1", "uuid_generate_v4",
@@ -116,7 +92,7 @@ static bool fills_column(const struct words *w)
 	return find(w, "as", "identity");
 }
 
-static const char *adds(const struct words *w)
+static const char *adds(const struct sql_words *w)
 {
 	bool later = find(w, "not", "valid");
 
@@ -141,7 +117,7 @@ static const char *adds(const struct words *w)
 }
 
 static const char *alters(const struct sql_list *l, size_t i,
-			  const struct words *w, const char *table,
+			  const struct sql_words *w, const char *table,
 			  bool confirmed)
 {
 	if (find(w, "rename", NULL))
@@ -164,20 +140,20 @@ static const char *alters(const struct sql_list *l, size_t i,
 const char *sql_hazard(const struct sql_list *l, size_t i, bool confirmed)
 {
 	_cleanup_strbuf_ struct strbuf table = STRBUF_INIT;
-	struct words w;
+	_cleanup_sql_words_ struct sql_words w = SQL_WORDS_INIT;
 
-	read_words(&l->v[i], &w);
+	sql_words_read(&w, SQL_PG, l->v[i].text);
 	table_of(&w, &table);
 	if (!table.len || earlier(l, i, table.buf, makes))
 		return NULL;
-	if (word(&w, 0, "create") && find(&w, "index", NULL) &&
+	if (sql_word(&w, 0, "create") && find(&w, "index", NULL) &&
 	    !find(&w, "concurrently", NULL))
 		return N_("writers wait while the index is built; CREATE INDEX "
 			  "CONCURRENTLY");
-	if (word(&w, 0, "drop") && word(&w, 1, "table") && !confirmed)
+	if (sql_word(&w, 0, "drop") && sql_word(&w, 1, "table") && !confirmed)
 		return N_("what is in it never comes back; confirm = true has "
 			  "that confirmed");
-	if (word(&w, 0, "alter") && word(&w, 1, "table"))
+	if (sql_word(&w, 0, "alter") && sql_word(&w, 1, "table"))
 		return alters(l, i, &w, table.buf, confirmed);
 	return NULL;
 }
@@ -186,9 +162,9 @@ bool sql_makes_table_of(const struct sql_list *before,
 			const struct sql_list *l, size_t i)
 {
 	_cleanup_strbuf_ struct strbuf table = STRBUF_INIT;
-	struct words w;
+	_cleanup_sql_words_ struct sql_words w = SQL_WORDS_INIT;
 
-	read_words(&l->v[i], &w);
+	sql_words_read(&w, SQL_PG, l->v[i].text);
 	table_of(&w, &table);
 	return table.len && earlier(before, before->n, table.buf, makes);
 }
