@@ -274,6 +274,20 @@ static inline void show_problems(const struct loaded *l)
 		assert_int_equal((l)->r, -EINVAL);                      \
 	} while (0)
 
+/* The text has one problem alone. */
+static inline void one(const char *text, int line, const char *part)
+{
+	struct loaded l;
+
+	load(&l, text);
+	if (l.problems.n != 1 || !has_problem(&l, line, part)) {
+		show_problems(&l);
+		fail_msg("not one problem in line %d, '%s': %s", line, part,
+			 text);
+	}
+	load_end(&l);
+}
+
 #define assert_loads(l)                                                 \
 	do {                                                            \
 		if ((l)->r) {                                           \

@@ -77,18 +77,6 @@ static void started(void **state)
 	assert_string_equal(out.buf, "a NOWNOW ${b} $${c} ${");
 }
 
-static void one(const char *plan, int line, const char *part)
-{
-	struct loaded l;
-
-	load(&l, plan);
-	if (l.problems.n != 1 || !has_problem(&l, line, part)) {
-		show_problems(&l);
-		fail_msg("not one problem in line %d: %s", line, part);
-	}
-	load_end(&l);
-}
-
 static void variables(void **state)
 {
 	struct loaded l;

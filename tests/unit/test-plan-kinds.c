@@ -226,7 +226,7 @@ static void every_kind(void **state)
 	load_end(&l);
 }
 
-static void one(const char *step, const char *part)
+static void wrong(const char *step, const char *part)
 {
 	_cleanup_free_ char *text = xasprintf(
 		"plan = 1; name = \"x\";\nsteps = (\n{ id = \"a\"; %s });\n",
@@ -245,24 +245,24 @@ static void one(const char *step, const char *part)
 static void mistakes(void **state)
 {
 	(void)state; /* none */
-	one("kind = \"mkdir\"; paths = [\"a\"]; mode = 0700;",
+	wrong("kind = \"mkdir\"; paths = [\"a\"]; mode = 0700;",
 	    "write the mode as a string: \"0700\"");
-	one("kind = \"mkdir\"; path = \"a\"; paths = [\"b\"];",
+	wrong("kind = \"mkdir\"; path = \"a\"; paths = [\"b\"];",
 	    "unknown key 'path' (did you mean 'paths'?)");
-	one("kind = \"write\"; path = \"a\";", "give one of");
-	one("kind = \"write\"; path = \"a.json\"; text = \"{\";", "no valid JSON");
-	one("kind = \"write\"; path = \"../a\"; text = \"x\";", "'..'");
-	one("kind = \"write\"; path = \"a\"; text = \"${nobody}\";",
+	wrong("kind = \"write\"; path = \"a\";", "give one of");
+	wrong("kind = \"write\"; path = \"a.json\"; text = \"{\";", "no valid JSON");
+	wrong("kind = \"write\"; path = \"../a\"; text = \"x\";", "'..'");
+	wrong("kind = \"write\"; path = \"a\"; text = \"${nobody}\";",
 	    "unknown name");
-	one("kind = \"copy\"; from = \"/etc/passwd\"; to = \"b\";",
+	wrong("kind = \"copy\"; from = \"/etc/passwd\"; to = \"b\";",
 	    "outside the root");
-	one("kind = \"copy\"; to = \"b\";", "'from' is missing");
-	one("kind = \"remove\"; paths = [\"/\"];", "outside the root");
-	one("kind = \"remove\"; paths = [\".\"];", "root itself");
-	one("kind = \"remove\"; paths = [\".upshift/**\"];",
+	wrong("kind = \"copy\"; to = \"b\";", "'from' is missing");
+	wrong("kind = \"remove\"; paths = [\"/\"];", "outside the root");
+	wrong("kind = \"remove\"; paths = [\".\"];", "root itself");
+	wrong("kind = \"remove\"; paths = [\".upshift/**\"];",
 	    "belongs to upshift");
-	one("kind = \"run\"; run = \"rm -rf x\";", "list of arguments");
-	one("kind = \"archive\"; paths = [\"a\"]; to = \"b.zip\";", ".tar.zst");
+	wrong("kind = \"run\"; run = \"rm -rf x\";", "list of arguments");
+	wrong("kind = \"archive\"; paths = [\"a\"]; to = \"b.zip\";", ".tar.zst");
 }
 
 int main(void)

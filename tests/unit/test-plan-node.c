@@ -2,19 +2,6 @@
 /* What a kind gets from its keys, and what is said about wrong ones. */
 #include "plan-fake.h"
 
-static void one(const char *text, int line, const char *part)
-{
-	struct loaded l;
-
-	load(&l, text);
-	if (l.problems.n != 1 || !has_problem(&l, line, part)) {
-		show_problems(&l);
-		fail_msg("not one problem in line %d, '%s': %s", line, part,
-			 text);
-	}
-	load_end(&l);
-}
-
 static void values(void **state)
 {
 	struct loaded l;

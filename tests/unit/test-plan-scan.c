@@ -3,7 +3,7 @@
 #include "plan-fake.h"
 #include "plan-internal.h"
 
-static void one(const char *text, int line, const char *part)
+static void syntax(const char *text, int line, const char *part)
 {
 	struct loaded l;
 
@@ -35,13 +35,13 @@ static void include(void **state)
 		"steps = ({ id = \"a\"; kind = \"write\"; });\n";
 
 	(void)state; /* none */
-	one("\n@include \"/etc/shadow\"\n", 2, "@include is not allowed");
-	one("a = 1;\n \t@include \"/dev/zero\"\n", 2, "@include");
-	one("a = 1; b = (@include \"x\");\n", 1, "@include");
-	one("a = \"\\\\\";\n@include \"x\"\n", 2, "@include");
-	one("a = \"\\\"\";\n@include \"x\"\n", 2, "@include");
-	one("/*/ * /\n*/@include \"x\"\n", 2, "@include");
-	one("@foo\n", 1, "'@' cannot stand here");
+	syntax("\n@include \"/etc/shadow\"\n", 2, "@include is not allowed");
+	syntax("a = 1;\n \t@include \"/dev/zero\"\n", 2, "@include");
+	syntax("a = 1; b = (@include \"x\");\n", 1, "@include");
+	syntax("a = \"\\\\\";\n@include \"x\"\n", 2, "@include");
+	syntax("a = \"\\\"\";\n@include \"x\"\n", 2, "@include");
+	syntax("/*/ * /\n*/@include \"x\"\n", 2, "@include");
+	syntax("@foo\n", 1, "'@' cannot stand here");
 	/* in strings and comments it is text */
 	fine(nested);
 }
@@ -50,7 +50,7 @@ static void number(const char *n, const char *why)
 {
 	_cleanup_free_ char *text = xasprintf("a = 1;\nb =\n%s;\n", n);
 
-	one(text, 3, why);
+	syntax(text, 3, why);
 }
 
 static void numbers(void **state)
@@ -122,10 +122,10 @@ static void commas(void **state)
 	struct loaded l;
 
 	(void)state; /* none */
-	one(STEP("paths = [\n\"a\",\n\"b\",\n];"), 4, "remove the comma before ]");
-	one(HEAD "steps = ({ id = \"a\"; kind = \"write\"; },\n/* , */\n);\n", 2,
+	syntax(STEP("paths = [\n\"a\",\n\"b\",\n];"), 4, "remove the comma before ]");
+	syntax(HEAD "steps = ({ id = \"a\"; kind = \"write\"; },\n/* , */\n);\n", 2,
 	    "remove the comma before )");
-	one(STEP("paths = [\"a\", # ,]\n];"), 2, "remove the comma before ]");
+	syntax(STEP("paths = [\"a\", # ,]\n];"), 2, "remove the comma before ]");
 	/* a group takes one */
 	fine(HEAD "steps = ({ id = \"a\", kind = \"write\", });\n");
 	fine(STEP("paths = [ ];"));
@@ -138,19 +138,19 @@ static void commas(void **state)
 	assert_true(has_problem(&l, 4, "before ]"));
 	assert_true(has_problem(&l, 4, "before )"));
 	load_end(&l);
-	one("a = [,];\n", 1, "syntax error");
-	one("a = [1,,];\n", 1, "syntax error");
+	syntax("a = [,];\n", 1, "syntax error");
+	syntax("a = [1,,];\n", 1, "syntax error");
 }
 
 static void strings(void **state)
 {
 	(void)state; /* none */
-	one("a = 1;\nb = \"x\\x00y\";\n", 2, "\"\\x00\"");
-	one("b = \"x\\X00y\";\n", 1, "\"\\x00\"");
-	one("a = 1;\nb = \"never\nends\n", 2, "has no end");
-	one("a = 1;\n/* never\nends\n", 2, "comment that begins here");
-	one("a = [\"x\"\n\"y\"];\n", 2, "put a comma between them");
-	one("a = (\"x\", \"y\" \"z\");\n", 1, "put a comma between them");
+	syntax("a = 1;\nb = \"x\\x00y\";\n", 2, "\"\\x00\"");
+	syntax("b = \"x\\X00y\";\n", 1, "\"\\x00\"");
+	syntax("a = 1;\nb = \"never\nends\n", 2, "has no end");
+	syntax("a = 1;\n/* never\nends\n", 2, "comment that begins here");
+	syntax("a = [\"x\"\n\"y\"];\n", 2, "put a comma between them");
+	syntax("a = (\"x\", \"y\" \"z\");\n", 1, "put a comma between them");
 	/* long texts may be written in parts, and hold a backslash */
 	fine(HEAD "title = \"one \"\n\"text\";\n"
 	     "steps = ({ id = \"a\"; kind = \"write\"; raw = \"\\\\x00\"; });\n");
@@ -162,9 +162,9 @@ static void brackets(void **state)
 	char deep[200];
 
 	(void)state; /* none */
-	one("a = (\n1\n", 1, "the '(' of this line is never closed");
-	one("a = (\n{ b = 1; ]\n);\n", 2, "']' does not close the '{' of line 2");
-	one("a = 1;\n}\n", 2, "'}' closes nothing");
+	syntax("a = (\n1\n", 1, "the '(' of this line is never closed");
+	syntax("a = (\n{ b = 1; ]\n);\n", 2, "']' does not close the '{' of line 2");
+	syntax("a = 1;\n}\n", 2, "'}' closes nothing");
 	load(&l, "a = (\n{ b = [\n");
 	assert_int_equal(l.problems.n, 3);
 	load_end(&l);
@@ -172,7 +172,7 @@ static void brackets(void **state)
 	memset(deep, '(', sizeof(deep));
 	memcpy(deep, "a =\n", 4);
 	deep[199] = '\0';
-	one(deep, 2, "nested deeper than 32");
+	syntax(deep, 2, "nested deeper than 32");
 	memset(deep, 0, sizeof(deep));
 	strcpy(deep, "a = ");
 	for (int i = 0; i < PLAN_DEPTH_MAX; i++)
@@ -190,9 +190,9 @@ static void libconfig_own(void **state)
 	struct loaded l;
 
 	(void)state; /* none */
-	one("a = 1;\nb = ;\n", 2, "syntax error");
-	one("a = 1;\na = 2;\n", 2, "given twice");
-	one("a = [1,\n\"x\"];\n", 2, "of one type");
+	syntax("a = 1;\nb = ;\n", 2, "syntax error");
+	syntax("a = 1;\na = 2;\n", 2, "given twice");
+	syntax("a = [1,\n\"x\"];\n", 2, "of one type");
 	/* the first of its own, and all of ours */
 	load(&l, "a = 1e400;\nb = 2147483648;\nc = = 1;\nd = = 1;\n");
 	assert_int_equal(l.problems.n, 3);
