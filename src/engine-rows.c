@@ -93,7 +93,8 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 		bool goes = i >= goal && rollback_is_meant(e, i);
 		enum effect_type type;
 
-		if (!rollback_in_effect(e, i) || !rollback_writes(e, i, t->store, t->set, &type))
+		if (!rollback_in_effect(e, i) ||
+		    !rollback_writes(e, i, t->store, t->set, &type))
 			continue;
 		if (!(s->ops->flags & STEP_ROWS)) {
 			if (goes && !there && type == EFFECT_CREATE)

@@ -34,7 +34,8 @@ static void quoted(struct strbuf *out, const char *text, bool filled_in)
 	strbuf_addch(out, '"');
 }
 
-static void list(struct strbuf *out, const struct strvec *v, const char *between)
+static void list(struct strbuf *out, const struct strvec *v,
+		 const char *between)
 {
 	strbuf_addstr(out, "[ ");
 	for (size_t i = 0; i < v->n; i++) {
@@ -75,7 +76,8 @@ static bool id_is_taken(const struct draft *d, const char *id)
 static void name_steps(struct draft *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
-		_cleanup_free_ char *base = xasprintf("copy_%.50s", d->t[i].set);
+		_cleanup_free_ char *base = xasprintf("copy_%.50s",
+						      d->t[i].set);
 		char *id;
 
 		for (char *p = base; *p; p++)
@@ -152,28 +154,31 @@ static bool is_copied(const struct draft_table *t)
 static void write_stores(struct strbuf *out, const struct draft *d,
 			 const char *url)
 {
-	_cleanup_strbuf_ struct strbuf to = STRBUF_INIT;
+	_cleanup_free_ char *from = NULL;
+	_cleanup_free_ char *to = NULL;
 
-	strbuf_addstr(out, "stores: {\n  old = ");
 	if (d->server) {
 		/* what it takes from the environment the plan takes, too */
-		quoted(out, url, true);
-		strbuf_addstr(out, ";\n");
-		strbuf_addstr(&to, "pg:${env:NEW_DATABASE_URL}");
+		from = xstrdup(url);
+		to = xstrdup("pg:${env:NEW_DATABASE_URL}");
 	} else {
 		const char *path = url + strlen("sqlite:");
-		const char *name = path_basename(path), *dot = strrchr(name, '.');
+		const char *name = path_basename(path), *dot;
 
 		if (*path == '/')
 			path = name;
-		dot = dot ? path + strlen(path) - strlen(dot) :
-			path + strlen(path);
-		strbuf_addstr(out, "\"sqlite:");
-		strbuf_addf(out, "%s\";\n", path);
-		strbuf_addf(&to, "sqlite:%.*s-new%s", (int)(dot - path), path,
-			    dot);
+		dot = strrchr(name, '.');
+		if (!dot)
+			dot = name + strlen(name);
+		from = xasprintf("sqlite:%s", path);
+		to = xasprintf("sqlite:%.*s-new%s", (int)(dot - path), path,
+			       dot);
 	}
-	strbuf_addf(out, "  // decide: where to\n  new = \"%s\";\n};\n", to.buf);
+	strbuf_addstr(out, "stores: {\n  old = ");
+	quoted(out, from, d->server);
+	strbuf_addstr(out, ";\n  // decide: where to\n  new = ");
+	quoted(out, to, d->server);
+	strbuf_addstr(out, ";\n};\n");
 }
 
 static void write_backup(struct strbuf *out, const struct draft *d,

@@ -455,8 +455,8 @@ void mirror_pg_back(const struct views_spec *v, const struct view_spec *w,
 		step_sql_add(l, SQL_PG, "DROP TABLE %s", n.trip);
 	step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN IF obj_description("
 		"%s::regclass, 'pg_class') = 'made' THEN DROP TABLE %s; "
-		"ELSIF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND "
-		"tgname = '_upshift_fence') THEN ALTER TABLE %s ENABLE TRIGGER"
+		"ELSIF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = "
+		"to_regclass(%s) AND tgname = '_upshift_fence') THEN ALTER TABLE %s ENABLE TRIGGER"
 		" _upshift_fence; END IF; END $upshift$", lit, n.seen,
 		n.lit_seen, n.seen);
 	if (v->count_use)

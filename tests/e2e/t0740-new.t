@@ -73,6 +73,14 @@ like "$(cat "$tmp/p.plan")" "decide: 'nokey' has no primary key" 'a table withou
 is "$(grep -n 'id = "copy_' "$tmp/p.plan" | sed 's/.*id = "\([^"]*\)".*/\1/' | tr '\n' ' ')" \
 	'copy_child_of___x_ copy_parent ' 'a circle of keys ends'
 
+# a file's name is no part of the plan's own words
+odd='od"d \x'
+sqlite3 "$root/data/$odd.db" 'CREATE TABLE t (id INTEGER PRIMARY KEY)' \
+	'INSERT INTO t VALUES (7)'
+run_is 0 'an odd name: a plan' draft "sqlite:data/$odd.db"
+run_is 0 'an odd name: a run' go
+is "$(sqlite3 "$root/data/$odd-new.db" 'SELECT * FROM t')" 7 'an odd name: copied'
+
 rm -f "$root/data/app.db"
 sqlite3 "$root/data/app.db" 'CREATE TABLE t (a)'
 run_is 64 'nothing to begin with' draft sqlite:data/app.db
