@@ -18,7 +18,7 @@ static int key_cells(const char *key, uint32_t nkey, struct store_batch *b)
 }
 
 int records_cursor_open(struct records_cursor *c, struct records_pass *p,
-			int side, const char *lo, const char *hi, bool ordered,
+			int side, const char *lo, const char *hi,
 			struct error *err)
 {
 	memset(c, 0, sizeof(*c));
@@ -27,7 +27,6 @@ int records_cursor_open(struct records_cursor *c, struct records_pass *p,
 	c->side = side;
 	c->lo = lo;
 	c->hi = hi;
-	c->ordered = ordered;
 	c->limit = ROWS_FIRST;
 	if (key_cells(lo, p->nkey, &c->before) < 0 ||
 	    key_cells(hi, p->nkey, &c->hi_cells) < 0)
@@ -77,29 +76,18 @@ static bool in_order(const struct records_cursor *c)
 		records_key_cmp(&c->b, c->b.nrow - 1, &c->hi_cells, 0, n) <= 0;
 }
 
-/* the columns that are compared */
-static void unhide(struct records_cursor *c, uint32_t hidden)
+static bool is_empty(const struct records_cursor *c)
 {
-	store_batch_clear(&c->b, c->p->ncol);
-	for (uint32_t row = 0; row < c->raw.nrow; row++)
-		for (uint32_t i = hidden; i < c->raw.ncol; i++) {
-			const struct store_cell *x =
-				store_batch_cell(&c->raw, row, i);
-			const char *t = store_batch_text(&c->raw, x);
-
-			store_batch_add(&c->b, (enum store_type)x->type, t,
-					t ? (size_t)x->len : 0);
-		}
+	return c->at >= c->b.nrow && !c->end;
 }
 
+/* in whatever thread */
 static int fetch(struct records_cursor *c, struct error *err)
 {
 	const struct records_side *s = &c->p->side[c->side];
-	int n = records_cancelled(c->p, err);
 	bool more;
+	int n;
 
-	if (n < 0)
-		return n;
 	if (c->b.nrow) {
 		copy_key(c, c->b.nrow - 1);
 		store_key(s->hidden ? &c->raw : &c->b, c->b.nrow - 1,
@@ -112,30 +100,52 @@ static int fetch(struct records_cursor *c, struct error *err)
 	if (n < 0)
 		return n;
 	if (s->hidden)
-		unhide(c, s->hidden);
+		records_unhide(&c->raw, s->hidden, &c->b);
 	c->p->out->read[c->side] += (uint64_t)n;
 	c->end = !more;
 	c->at = 0;
+	c->fresh = true;
 	/* wide rows come in fewer at a time */
 	if (c->b.n > BATCH_BYTES)
 		c->limit = MAX(c->limit / 2, 1u);
 	else if (c->b.n < BATCH_BYTES / 4)
 		c->limit = MIN(c->limit * 4, ROWS_MAX);
-	return c->ordered && !in_order(c) ? RECORDS_DISORDER : 0;
+	return 0;
 }
 
-int records_cursor_row(struct records_cursor *c, struct error *err)
+static int fetch_side(void *cursors, int side, struct error *err)
 {
+	struct records_cursor *c = cursors;
+
+	return fetch(&c[side], err);
+}
+
+int records_cursors_fill(struct records_cursor c[2], struct error *err)
+{
+	bool a = is_empty(&c[0]), b = is_empty(&c[1]);
 	int ret;
 
-	while (c->at >= c->b.nrow) {
-		if (c->end)
-			return 0;
-		ret = fetch(c, err);
+	while (a || b) {
+		ret = records_cancelled(c->p, err);
+		if (ret >= 0)
+			ret = a && b ? records_both(c->p, fetch_side, c, err) :
+			      fetch(&c[a ? 0 : 1], err);
 		if (ret < 0)
 			return ret;
+		for (int i = 0; i < 2; i++) {
+			if (c[i].fresh && !in_order(&c[i]))
+				return RECORDS_DISORDER;
+			c[i].fresh = false;
+		}
+		a = is_empty(&c[0]);
+		b = is_empty(&c[1]);
 	}
-	return 1;
+	return 0;
+}
+
+bool records_cursor_row(const struct records_cursor *c)
+{
+	return c->at < c->b.nrow;
 }
 
 const char *records_cursor_before(struct records_cursor *c,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows whose order the two sides do not share: a first reading gives a digest
- * for each of many buckets, by a hash of the key; a second one puts the rows
- * of those that differ aside, in parts that fit into memory, and each part is
- * sorted and merged. What is put aside beyond a few MiB goes to a file without
- * a name, in chunks that belong to one part each.
+ * Rows compared without an order: buckets whose sums are not the same are read
+ * again, put aside in parts that fit into memory, and each part is sorted and
+ * merged. What is put aside beyond a few MiB goes to a file without a name, in
+ * chunks that belong to one part each. Where most of the rows would have to be
+ * put aside, both sides are read in the order of their keys instead, if that
+ * is the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +17,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fsutil.h"
-#include "base/hash.h"
 #include "base/i18n.h"
 #include "records-internal.h"
 
-#define BUCKETS 4096u
 #define PARTS_MAX 1024u
 #define PART_BYTES (8u << 20)
 #define CHUNK_BYTES (16u << 10)
-
-struct bucket {
-	uint64_t n[2], bytes[2], sum[2];
-	uint32_t part;           /* from 1; 0: of no interest */
-};
+/* fewer are put aside, however many of all they are */
+#define MANY_BYTES (64u << 20)
 
 struct chunk {
 	uint32_t part;
@@ -46,7 +42,7 @@ struct aside {
 
 struct hashing {
 	struct records_pass *p;
-	struct bucket *bucket;
+	uint32_t part[RECORDS_BUCKETS]; /* from 1; 0: of no interest */
 	uint32_t parts;
 	struct aside aside[2];
 };
@@ -63,52 +59,6 @@ struct rows {
 	struct strbuf keys;
 	struct row *v;
 };
-
-static uint32_t bucket_of(const struct strbuf *key)
-{
-	struct xxh128 h = xxh128_of(key->buf, key->len);
-
-	return ((uint32_t)h.b[0] << 8 | h.b[1]) % BUCKETS;
-}
-
-/* every row of a side, with the bucket of its key */
-static int each_row(struct hashing *h, int side,
-		    int (*fn)(struct hashing *h, int side,
-			      const struct records_cursor *c, uint32_t bucket,
-			      struct error *err), struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	struct records_cursor c;
-	int ret = records_cursor_open(&c, h->p, side, NULL, NULL, false, err);
-
-	while (ret == 0 && (ret = records_cursor_row(&c, err)) > 0) {
-		strbuf_clear(&key);
-		records_key_text(&c.b, c.at, h->p->nkey, &key);
-		ret = fn(h, side, &c, bucket_of(&key), err);
-		c.at++;
-		if (side == 0)
-			records_progress(h->p, 1);
-	}
-	records_cursor_release(&c);
-	return ret;
-}
-
-static int add_digest(struct hashing *h, int side,
-		      const struct records_cursor *c, uint32_t bucket,
-		      struct error *err)
-{
-	struct bucket *b = &h->bucket[bucket];
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	uint64_t sum = store_row_digest(&c->b, c->at, &text);
-
-	(void)err;
-	b->n[side]++;
-	b->sum[side] ^= sum;
-	b->bytes[side] += text.len + 16 * (uint64_t)c->b.ncol;
-	h->p->part_rows[side]++;
-	h->p->part_digest[side] ^= sum;
-	return 0;
-}
 
 /* --- rows put aside --- */
 
@@ -158,27 +108,34 @@ static int flush(struct hashing *h, struct aside *a, uint32_t part,
 	return 0;
 }
 
-static int put_aside(struct hashing *h, int side,
-		     const struct records_cursor *c, uint32_t bucket,
-		     struct error *err)
+static int put_aside(void *hashing, int side, const struct store_batch *b,
+		     uint32_t row, uint32_t bucket, struct error *err)
 {
-	uint32_t part = h->bucket[bucket].part;
+	struct hashing *h = hashing;
+	uint32_t part = h->part[bucket];
 	struct strbuf *sb;
 
 	if (!part)
 		return 0;
 	sb = &h->aside[side].part[part - 1];
-	for (uint32_t i = 0; i < c->b.ncol; i++) {
-		const struct store_cell *x = store_batch_cell(&c->b, c->at, i);
+	for (uint32_t i = 0; i < b->ncol; i++) {
+		const struct store_cell *x = store_batch_cell(b, row, i);
 
 		strbuf_add(sb, &x->len, sizeof(x->len));
 		strbuf_addch(sb, (char)x->type);
 		if (x->len > 0)
-			strbuf_add(sb, c->b.buf + x->off, (size_t)x->len);
+			strbuf_add(sb, b->buf + x->off, (size_t)x->len);
 	}
 	/* one part alone stays in memory */
 	return h->parts > 1 && sb->len > CHUNK_BYTES ?
 		flush(h, &h->aside[side], part, err) : 0;
+}
+
+static int put_side_aside(void *hashing, int side, struct error *err)
+{
+	struct hashing *h = hashing;
+
+	return records_each(h->p, side, put_aside, h, err);
 }
 
 static int by_key(const void *x, const void *y)
@@ -260,11 +217,8 @@ static void rows_release(struct rows *r)
 /* where the second look will be */
 static void heat(struct records_pass *p, const struct row *r)
 {
-	const struct strbuf key = { .buf = (char *)(uintptr_t)r->key,
-				    .len = r->n };
-
 	if (p->hold)
-		p->hot[bucket_of(&key)] = 1;
+		p->hot[records_bucket_of(r->key, r->n)] = 1;
 }
 
 static int differ(struct records_pass *p, enum records_kind kind,
@@ -331,43 +285,58 @@ static uint32_t chosen(const struct records_pass *p)
 
 	if (!r && getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
 		r = (uint32_t)clock_mono_ns();
-	return r % BUCKETS;
+	return r % RECORDS_BUCKETS;
 }
 
-static bool differs(const struct records_pass *p, uint32_t i,
-		    const struct bucket *b)
+static bool differs(const struct records_pass *p, uint32_t i)
 {
+	const struct records_bucket *a = &p->bucket[0][i];
+	const struct records_bucket *b = &p->bucket[1][i];
+
 	if (p->second)
 		return p->hot[i];
-	return p->all || b->n[0] != b->n[1] || b->sum[0] != b->sum[1];
+	return p->all || a->n != b->n || a->sum != b->sum;
 }
 
-/* gives the buckets of interest to parts of about the same size */
-static void choose(struct hashing *h, uint64_t sample)
+static uint64_t bytes_of(const struct records_pass *p, uint32_t i)
 {
-	uint32_t first = chosen(h->p), parts;
-	uint64_t total = 0, sum = 0;
+	return p->bucket[0][i].bytes + p->bucket[1][i].bytes;
+}
 
-	for (uint32_t i = 0; i < BUCKETS; i++) {
-		struct bucket *b = &h->bucket[(first + i) % BUCKETS];
+/* which buckets are of interest; returns their bytes */
+static uint64_t choose(struct hashing *h, uint64_t sample, uint64_t *all)
+{
+	struct records_pass *p = h->p;
+	uint32_t first = chosen(p);
+	uint64_t total = 0;
 
-		b->part = differs(h->p, (first + i) % BUCKETS, b);
-		if (!b->part && h->p->out->sampled < sample) {
-			b->part = 1;
-			h->p->out->sampled += b->n[0];
+	for (uint32_t k = 0; k < RECORDS_BUCKETS; k++) {
+		uint32_t i = (first + k) % RECORDS_BUCKETS;
+
+		h->part[i] = differs(p, i);
+		if (!h->part[i] && p->out->sampled < sample) {
+			h->part[i] = 1;
+			p->out->sampled += p->bucket[0][i].n;
 		}
-		if (b->part)
-			total += b->bytes[0] + b->bytes[1];
+		*all += bytes_of(p, i);
+		if (h->part[i])
+			total += bytes_of(p, i);
 	}
-	parts = (uint32_t)MIN(total / PART_BYTES + 1, PARTS_MAX);
-	for (uint32_t i = 0; i < BUCKETS; i++) {
-		struct bucket *b = &h->bucket[i];
+	return total;
+}
 
-		if (!b->part)
+/* the buckets of interest in parts of about the same size */
+static void divide(struct hashing *h, uint64_t total)
+{
+	uint32_t parts = (uint32_t)MIN(total / PART_BYTES + 1, PARTS_MAX);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < RECORDS_BUCKETS; i++) {
+		if (!h->part[i])
 			continue;
-		b->part = (uint32_t)(sum * parts / (total + 1)) + 1;
-		sum += b->bytes[0] + b->bytes[1];
-		h->parts = b->part;
+		h->part[i] = (uint32_t)(sum * parts / (total + 1)) + 1;
+		sum += bytes_of(h->p, i);
+		h->parts = h->part[i];
 	}
 	for (int side = 0; side < 2; side++) {
 		h->aside[side].part = xcalloc(MAX(h->parts, 1u),
@@ -388,32 +357,70 @@ static void release(struct hashing *h)
 		free(a->chunk);
 		(void)fs_closep(&a->fd); /* nobody reads it any more */
 	}
-	free(h->bucket);
+	free(h);
+}
+
+static int compare_aside(struct hashing *h, uint64_t total, struct error *err)
+{
+	int ret = 0;
+
+	divide(h, total);
+	if (h->parts) {
+		h->p->total += h->p->out->rows[0]; /* it is read once more */
+		ret = records_both(h->p, put_side_aside, h, err);
+	}
+	return ret < 0 ? ret : compare_parts(h, err);
+}
+
+/* most of it: RECORDS_DISORDER where the sides do not have the same order */
+static int compare_merged(struct records_pass *p, struct error *err)
+{
+	int ret;
+
+	if (p->disorder)
+		return RECORDS_DISORDER;
+	p->out->by_hash = false;
+	p->total += p->out->rows[0];
+	ret = records_merge(p, NULL, NULL, err);
+	if (ret != RECORDS_DISORDER) {
+		p->out->sampled = p->out->rows[0];
+		return ret;
+	}
+	ret = records_anew(p, err);
+	return ret < 0 ? ret : RECORDS_DISORDER;
 }
 
 int records_by_hash(struct records_pass *p, uint64_t sample,
 		    struct error *err)
 {
-	struct hashing h = { .p = p, .aside = { { .fd = -1 }, { .fd = -1 } } };
+	struct hashing *h = xcalloc(1, sizeof(*h));
+	uint64_t all = 0, total;
 	int ret = 0;
 
-	h.bucket = xcalloc(BUCKETS, sizeof(*h.bucket));
-	if (!p->hot)
-		p->hot = xcalloc(BUCKETS, 1);
-	if (p->all)
-		sample = 0;
+	h->p = p;
+	h->aside[0].fd = h->aside[1].fd = -1;
+	p->out->by_hash = true;
 	p->done = 0;
-	p->total = 2 * p->out->rows[0]; /* it is read twice */
-	for (int side = 0; ret == 0 && side < 2; side++)
-		ret = each_row(&h, side, add_digest, err);
-	if (ret == 0) {
-		ret = records_tell_part(p, NULL, NULL, err);
-		choose(&h, sample);
+	/* the second look reads the buckets that were hot alone */
+	if (!p->second) {
+		ret = records_sum_buckets(p, err);
+		if (ret >= 0)
+			ret = records_tell_part(p, NULL, NULL, err);
 	}
-	for (int side = 0; ret == 0 && h.parts && side < 2; side++)
-		ret = each_row(&h, side, put_aside, err);
-	if (ret == 0)
-		ret = compare_parts(&h, err);
-	release(&h);
+	if (!p->hot)
+		p->hot = xcalloc(RECORDS_BUCKETS, 1);
+	total = ret < 0 ? 0 : choose(h, p->all ? 0 : sample, &all);
+	if (ret >= 0 && !p->second && total > MANY_BYTES && total > all / 2) {
+		ret = compare_merged(p, err);
+		if (ret != RECORDS_DISORDER) {
+			release(h);
+			return ret;
+		}
+		p->out->by_hash = true;
+		ret = 0;
+	}
+	if (ret >= 0)
+		ret = compare_aside(h, total, err);
+	release(h);
 	return ret;
 }

@@ -146,11 +146,13 @@ static int rows(struct merge *m, const char *hi, struct error *err)
 	int ret;
 
 	for (;;) {
-		int a = records_cursor_row(&m->c[0], err);
-		int b = a < 0 ? a : records_cursor_row(&m->c[1], err);
+		bool a, b;
 
-		if (b < 0)
-			return b;
+		ret = records_cursors_fill(m->c, err);
+		if (ret < 0)
+			return ret;
+		a = records_cursor_row(&m->c[0]);
+		b = records_cursor_row(&m->c[1]);
 		if (!a && !b)
 			return end_part(m, hi, true, err);
 		ret = one_row(m, a, b, err);
@@ -171,9 +173,9 @@ int records_merge(struct records_pass *p, const char *lo, const char *hi,
 	strbuf_init(&m.part_hi);
 	strbuf_init(&m.key);
 	strbuf_init(&m.text);
-	ret = records_cursor_open(&m.c[0], p, 0, lo, hi, true, err);
+	ret = records_cursor_open(&m.c[0], p, 0, lo, hi, err);
 	if (ret == 0)
-		ret = records_cursor_open(&m.c[1], p, 1, lo, hi, true, err);
+		ret = records_cursor_open(&m.c[1], p, 1, lo, hi, err);
 	else
 		strbuf_init(&m.c[1].last);
 	if (ret == 0)

@@ -3,9 +3,7 @@
 #include "records-verify.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -22,8 +20,9 @@
 /* how many are looked at before it is said that most differ */
 #define JUDGED 4u
 #define NAP_MS 100
-#define SKIP_BYTES (4u << 20)
 #define SPLIT_TRIES 6
+/* of a table whose digest is asked for in one piece */
+#define WHOLE_ROWS 4000000u
 
 const char *records_level_name(enum records_level level)
 {
@@ -51,6 +50,8 @@ uint64_t records_bad(const struct records_verdict *r)
 
 void records_progress(struct records_pass *p, uint64_t rows)
 {
+	if (!pthread_equal(pthread_self(), p->caller))
+		return;
 	p->done += rows;
 	if (p->spec->progress)
 		p->spec->progress(p->spec->ctx, MIN(p->done, p->total),
@@ -59,7 +60,9 @@ void records_progress(struct records_pass *p, uint64_t rows)
 
 int records_cancelled(struct records_pass *p, struct error *err)
 {
-	if (!p->spec->cancelled || !p->spec->cancelled(p->spec->ctx))
+	if (!p->spec->cancelled ||
+	    !pthread_equal(pthread_self(), p->caller) ||
+	    !p->spec->cancelled(p->spec->ctx))
 		return 0;
 	return error_set(err, ERR_CANCELLED, -ECANCELED,
 			 _("the comparison was stopped"));
@@ -167,8 +170,8 @@ static int cut_by_scan(struct records_pass *p, const char *lo, const char *hi,
 	return 0;
 }
 
-static int cut(struct records_pass *p, const char *lo, const char *hi,
-	       uint64_t every, struct store_batch *ret, struct error *err)
+int records_cut(struct records_pass *p, const char *lo, const char *hi,
+		uint64_t every, struct store_batch *ret, struct error *err)
 {
 	for (int i = 0;; i++) {
 		_cleanup_error_ struct error now = ERROR_INIT;
@@ -187,16 +190,31 @@ static int cut(struct records_pass *p, const char *lo, const char *hi,
 	}
 }
 
+struct digesting {
+	struct records_pass *p;
+	const char *lo, *hi;
+	struct store_digest *d;
+};
+
+static int digest_side(void *digesting, int side, struct error *err)
+{
+	struct digesting *g = digesting;
+	const struct records_side *s = &g->p->side[side];
+
+	return store_digest(s->store, s->shape, g->lo, g->hi, &g->d[side],
+			    err);
+}
+
 static int digest(struct records_pass *p, const char *lo, const char *hi,
 		  struct store_digest d[2], struct error *err)
 {
+	struct digesting g = { p, lo, hi, d };
 	int ret = records_cancelled(p, err);
 
-	for (int i = 0; ret >= 0 && i < 2; i++) {
-		ret = store_digest(p->side[i].store, p->side[i].shape, lo, hi,
-				   &d[i], err);
+	if (ret >= 0)
+		ret = records_both(p, digest_side, &g, err);
+	for (int i = 0; ret >= 0 && i < 2; i++)
 		p->out->read[i] += d[i].n;
-	}
 	p->out->digests++;
 	return ret;
 }
@@ -240,7 +258,7 @@ static int ends_make(struct ends *e, struct records_pass *p, const char *lo,
 	strbuf_init(&e->hi);
 	e->until = lo;
 	e->last = hi;
-	return cut(p, lo, hi, every, &e->b, err);
+	return records_cut(p, lo, hi, every, &e->b, err);
 }
 
 static bool ends_next(struct ends *e)
@@ -289,6 +307,22 @@ static int recut(struct records_pass *p, const char *lo, const char *hi,
 	return ret;
 }
 
+/* One digest of it all, if a statement can do that in good time: most tables
+   are as they should be. 1: they are. */
+static int same_whole(struct records_pass *p, struct error *err)
+{
+	struct store_digest d[2];
+	int ret;
+
+	if (MAX(p->out->rows[0], p->out->rows[1]) > WHOLE_ROWS)
+		return 0;
+	ret = digest(p, NULL, NULL, d, err);
+	if (ret < 0 || !equal(d))
+		return ret;
+	records_progress(p, d[0].n);
+	return 1;
+}
+
 static int by_ranges(struct records_pass *p, struct error *err)
 {
 	uint32_t every = p->spec->segment ? p->spec->segment : SEGMENT_ROWS;
@@ -299,6 +333,9 @@ static int by_ranges(struct records_pass *p, struct error *err)
 
 	if (p->all || !p->out->rows[0] || !p->out->rows[1])
 		return records_merge(p, NULL, NULL, err);
+	ret = same_whole(p, err);
+	if (ret)
+		return MIN(ret, 0);
 	ret = ends_make(&e, p, NULL, NULL, every, err);
 	while (ret >= 0 && ends_next(&e)) {
 		uint64_t done = p->done;
@@ -320,100 +357,46 @@ static int by_ranges(struct records_pass *p, struct error *err)
 	return ret;
 }
 
-/* --- rows at random --- */
-
-static uint64_t below(const struct records_pass *p, uint64_t n)
-{
-	uint64_t r = p->spec->seed;
-
-	if (!r && getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
-		r = clock_mono_ns();
-	return r % n;
-}
-
-/* the row behind the key on both sides */
-static int look_at(struct records_pass *p, const char *key, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch a = STORE_BATCH_INIT;
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	uint32_t n = 0;
-	int ret, kind;
-
-	ret = store_scan(p->side[0].store, p->side[0].shape, key, NULL, 1, &a,
-			 err);
-	if (ret > 0)
-		ret = store_scan(p->side[1].store, p->side[1].shape, key, NULL,
-				 1, &b, err);
-	p->out->read[0] += a.nrow;
-	p->out->read[1] += b.nrow;
-	/* rows that are not there on both sides were told by the digests */
-	if (ret <= 0 || records_key_cmp(&a, 0, &b, 0, p->nkey))
-		return MIN(ret, 0);
-	p->out->sampled++;
-	kind = records_row_cmp(&a, 0, &b, 0, p->ncol, p->cols, &n);
-	return kind < 0 || records_bad(p->out) ||
-	       p->out->n[RECORDS_EQUIVALENT] ? 0 :
-		records_tell(p, (enum records_kind)kind, &a, 0, n, err);
-}
-
-/*
- * One row in each of many parts of the same size, the first at random: each
- * row is as likely as any other.
- */
-static int sample(struct records_pass *p, struct error *err)
-{
-	uint64_t most_rows = p->spec->sample ? p->spec->sample : SAMPLE_ROWS;
-	uint64_t every = p->out->rows[0] / MIN(most_rows, STORE_EXEC_ROWS) + 1;
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	uint64_t skip = below(p, every);
-	int ret = 0;
-
-	while (skip && ret >= 0) {
-		bool more;
-
-		ret = store_scan_some(p->side[0].store, p->side[0].shape,
-				      key.len ? key.buf : NULL, NULL,
-				      (uint32_t)MIN(skip, 5000), SKIP_BYTES,
-				      &b, &more, err);
-		if (ret < 0 || !more)
-			return MIN(ret, 0);
-		store_key(&b, b.nrow - 1, p->nkey, &key);
-		skip -= b.nrow;
-	}
-	if (ret >= 0)
-		ret = look_at(p, key.len ? key.buf : NULL, err);
-	if (ret >= 0)
-		ret = cut(p, key.len ? key.buf : NULL, NULL, every, &b, err);
-	for (uint32_t i = 0; ret >= 0 && i < b.nrow; i++) {
-		ret = records_cancelled(p, err);
-		store_key(&b, i, p->nkey, &key);
-		if (ret >= 0)
-			ret = look_at(p, key.buf, err);
-	}
-	return ret;
-}
-
 /* --- the whole --- */
 
+static int count_side(void *pass, int side, struct error *err)
+{
+	struct records_pass *p = pass;
+
+	return store_count(p->side[side].store, p->side[side].shape,
+			   &p->out->rows[side], err);
+}
+
+/* To count a file is to read it, which the comparison does in any case. */
 static int count(struct records_pass *p, struct error *err)
 {
-	int ret = 0;
+	bool must = p->spec->level == RECORDS_BASIC || p->ranges;
+	int ret;
 
-	for (int i = 0; ret >= 0 && i < 2; i++)
-		ret = store_count(p->side[i].store, p->side[i].shape,
-				  &p->out->rows[i], err);
+	if (!must && !(store_can(p->side[0].store, STORE_CAP_SQL) &&
+		       store_can(p->side[1].store, STORE_CAP_SQL)))
+		return 0;
+	ret = records_both(p, count_side, p, err);
 	p->total = p->out->rows[0];
+	/* nothing to compare with: a reading for the rows is enough */
+	if (!p->disorder && (!p->out->rows[0] || !p->out->rows[1]))
+		p->ranges = true;
 	return ret;
 }
 
-static void forget(struct records_pass *p)
+int records_anew(struct records_pass *p, struct error *err)
 {
 	drop_held(p);
 	memset(p->out->n, 0, sizeof(p->out->n));
 	memset(p->part_rows, 0, sizeof(p->part_rows));
 	memset(p->part_digest, 0, sizeof(p->part_digest));
 	p->done = 0;
+	p->disorder = true;
+	p->hold = !p->second && p->spec->level >= RECORDS_RIGOROUS &&
+		p->spec->pause_s >= 0;
+	p->second = false;
+	p->out->sampled = 0;
+	return p->spec->again ? p->spec->again(p->spec->ctx, err) : 0;
 }
 
 static int spans_again(struct records_pass *p, struct error *err)
@@ -431,18 +414,13 @@ static int compare(struct records_pass *p, struct error *err)
 	bool some = p->spec->level == RECORDS_RIGOROUS;
 	int ret = 0;
 
-	if (!p->out->by_hash) {
+	if (p->second ? !p->out->by_hash : p->ranges) {
 		ret = p->second ? spans_again(p, err) : by_ranges(p, err);
 		if (ret >= 0 && some && !p->second && !p->all)
-			ret = sample(p, err);
+			ret = records_sample(p, sampled, err);
 		if (ret != RECORDS_DISORDER)
 			return ret;
-		forget(p);
-		p->hold = !p->second && p->spec->level >= RECORDS_RIGOROUS;
-		p->second = false;
-		p->out->by_hash = true;
-		p->out->sampled = 0;
-		ret = p->spec->again ? p->spec->again(p->spec->ctx, err) : 0;
+		ret = records_anew(p, err);
 		if (ret < 0)
 			return ret;
 	}
@@ -467,14 +445,18 @@ static int in_one_state(struct records_pass *p,
 
 static int first_look(struct records_pass *p, struct error *err)
 {
-	int ret = count(p, err);
+	uint64_t sampled = p->spec->sample ? p->spec->sample : SAMPLE_ROWS;
+	int ret;
 
+	p->all = p->spec->level == RECORDS_FORENSIC;
+	p->ranges = !p->disorder && (p->all || p->server);
+	ret = count(p, err);
 	if (ret < 0 || p->spec->level == RECORDS_BASIC)
 		return ret;
 	/* few rows are soon read; no sample is as good as all */
-	p->all = p->spec->level == RECORDS_FORENSIC ||
-		(p->spec->level == RECORDS_RIGOROUS && p->out->rows[0] <=
-		 (p->spec->sample ? p->spec->sample : SAMPLE_ROWS));
+	if (p->ranges && p->spec->level == RECORDS_RIGOROUS &&
+	    p->out->rows[0] <= sampled)
+		p->all = true;
 	if (p->all)
 		p->out->sampled = p->out->rows[0];
 	return compare(p, err);
@@ -526,6 +508,8 @@ static void release(struct records_pass *p)
 	}
 	free(p->span);
 	free(p->hot);
+	free(p->bucket[0]);
+	free(p->bucket[1]);
 	free(p->sort);
 	free(p->cols);
 }
@@ -544,7 +528,11 @@ int records_verify(const struct records_spec *spec,
 	if (spec->now.shape->ncol - spec->now.hidden != p.ncol ||
 	    p.nkey > p.ncol)
 		BUG("two shapes that are not the same");
-	ret->by_hash = spec->old.hidden || spec->now.hidden;
+	p.caller = pthread_self();
+	p.disorder = spec->old.hidden || spec->now.hidden;
+	/* a transaction would be too late to try */
+	p.server = store_can(spec->old.store, STORE_CAP_DIGEST) ||
+		store_can(spec->now.store, STORE_CAP_DIGEST);
 	p.cols = xcalloc(p.ncol, sizeof(*p.cols));
 	p.sort = xcalloc(p.nkey, 1);
 	p.hold = spec->level >= RECORDS_RIGOROUS && spec->pause_s >= 0;

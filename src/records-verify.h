@@ -9,29 +9,40 @@
  * key. It works over store.h alone, so any two stores will do.
  *
  *	basic		the rows are counted
- *	standard	a digest of each segment of about 20,000 rows from both
- *			sides; a segment that differs is cut again by 16, and
- *			what still differs is read and compared cell by cell
+ *	standard	digests from both sides, and where they differ the
+ *			rows, compared cell by cell
  *	rigorous	and 10,000 rows, chosen at random, are compared cell by
  *			cell; differences are looked at once more after a pause,
  *			for what is only on its way
  *	forensic	every row cell by cell; each part is told to audit()
  *
- * A digest only filters: the verdict is always a comparison of cells. Where
- * most segments differ, or one side has none of the rows, nothing is cut any
- * more: both sides are read to the end and merged. A table that has nothing in
- * common with the other is read less than three times.
+ * A digest only filters: the verdict is always a comparison of cells. Both
+ * sides work at the same time, each in a thread; callbacks come in the thread
+ * of the caller. What fails on one side stops the other.
  *
- * Order: segments are ranges of keys, and two databases may order texts
- * differently (collations). That needs no probe: equal digests over ranges
- * prove equal sets whatever the order, and rows are read anyway where they
- * differ. There keys must come in the order that C gives them (numbers by
- * value, all else by bytes) and lie between the bounds; if they do not, what
- * was found is dropped (again()) and the rows are compared in buckets by a
- * hash of their key, which needs no order: one reading for the digests of the
- * buckets, one for the rows of those that differ. The latter wait in a
- * temporary file without a name in the scratch directory if they are more than
- * a few MiB; memory does not grow with the table.
+ * By hash: where digests are made here (files, SQLite, a server that has none)
+ * rows are read in the order that costs the least, for a sum in each of many
+ * buckets by a hash of the key, and once more for the rows of buckets that
+ * differ. These wait in a temporary file without a name in the scratch
+ * directory if they are more than a few MiB; memory does not grow with the
+ * table. If they are most of it, both sides are read in the order of their keys
+ * and merged, which needs no room at all.
+ *
+ * By ranges of keys: where a server makes digests, and for forensic. One digest
+ * of it all; if it differs one of each segment of about 20,000 rows; one that
+ * differs is cut again by 16, and what still differs is read. Where most
+ * segments differ, or one side has none of the rows, nothing is cut any more:
+ * both sides are read to the end and merged.
+ *
+ * A table that has nothing in common with the other is read less than three
+ * times.
+ *
+ * Order: two databases may order texts differently (collations). That needs no
+ * probe: equal digests over ranges prove equal sets whatever the order, and
+ * rows are read anyway where they differ. There keys must come in the order
+ * that C gives them (numbers by value, all else by bytes) and lie between the
+ * bounds; if they do not, what was found is dropped (again()) and the rows are
+ * compared by hash.
  *
  * Each side is seen in one transaction, that is in one state; the second look
  * has one of its own.
@@ -41,7 +52,7 @@
  * (1.50 and 1.5, blanks in JSON, 1 for true).
  *
  * Errors are those of the stores, and -ECANCELED. Nothing is written to them.
- * One thread.
+ * The stores' tick() may be called in the other thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -114,10 +125,10 @@ struct records_verdict {
 	uint64_t rows[2];        /* as counted */
 	uint64_t n[RECORDS_KIND_COUNT];
 	uint64_t read[2];        /* rows that went by, digests included */
-	uint64_t digests;        /* pairs of them */
+	uint64_t digests;        /* pairs of them; by hash: of readings */
 	uint64_t sampled;        /* compared cell by cell, at random */
 	uint64_t settled;        /* differences that were gone after the pause */
-	bool by_hash;            /* the orders of the keys are not the same */
+	bool by_hash;            /* else by ranges of keys, or merged */
 };
 /* missing, different and extra */
 uint64_t records_bad(const struct records_verdict *r);

@@ -9,6 +9,8 @@
  * moving mark happen inside of a transaction that writes, the mark that makes
  * a range known outside; batches have as many columns as the shape.
  */
+#include <stdatomic.h>
+
 #include "store-dump.h"
 #include "store-sql.h"
 #include "store.h"
@@ -51,6 +53,10 @@ struct store_ops {
 	int (*digest)(struct store *s, const struct store_shape *shape,
 		      const char *lo, const char *hi,
 		      struct store_digest *ret, struct error *err);
+	/* may be NULL; rows in any order, for shapes whose keys cannot be there
+	   twice; NULL keys are refused */
+	int (*each)(struct store *s, const struct store_shape *shape,
+		    store_rows_fn *fn, void *ctx, struct error *err);
 	/* COPY ... TO STDOUT, a row at a time, and COPY ... FROM STDIN, for as
 	   long as it takes; NULL: the sets are in a file (store-dump.h) */
 	int (*copy_out)(struct store *s, const char *sql, store_sink_fn *sink,
@@ -70,6 +76,7 @@ struct store {
 	size_t row_bytes;        /* of the last one; 0: there was none */
 	int (*tick)(void *ctx);  /* of the options */
 	void *tick_ctx;
+	struct store_clock *clock; /* of the kind; NULL: it cannot be stopped */
 };
 
 extern const struct store_ops store_sqlite_ops;
@@ -93,10 +100,14 @@ struct store_clock {
 	uint64_t next_tick;      /* monotonic nanoseconds */
 	uint64_t deadline;       /* of what is going on; 0: none */
 	bool cancelled, late;
+	atomic_bool stop;        /* store_stop() */
 };
 void store_clock_init(struct store_clock *c, const struct store_options *o);
 void store_clock_start(struct store_clock *c, unsigned int ms);
 bool store_clock_stop(struct store_clock *c);
+
+/* a key there must be, or it is a bug */
+void store_check_shape(const struct store_shape *shape);
 
 /* -EINVAL and err filled where the last row of b does not fit behind the one
    before it in a scan: a key that is NULL, or the same again */

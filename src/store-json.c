@@ -457,6 +457,7 @@ static int open_kind(const char *rest, const struct store_options *o,
 	q->path = xstrndup(rest, n);
 	q->member = xstrdup(rest[n] == '#' ? rest + n + 1 : "");
 	store_clock_init(&q->clock, o);
+	q->s.clock = &q->clock;
 	why = path_check(q->path);
 	if (!why && *q->path == '/')
 		why = N_("a store lies below the root");

@@ -304,6 +304,7 @@ static int pg_open(const char *rest, const struct store_options *o,
 			  STORE_STATEMENT_MS;
 	p->read_only = o->read_only;
 	store_clock_init(&p->clock, o);
+	p->s.clock = &p->clock;
 	r = pg_connect(p, rest, o, err);
 	if (r == 0)
 		r = set_up(p, err);

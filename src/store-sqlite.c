@@ -26,6 +26,9 @@
 
 #define OPS_BETWEEN_TICKS 4000
 #define LONGEST_NAP_MS 50
+/* of all rows at a time: what stays in the cache of a processor */
+#define EACH_ROWS 1000
+#define EACH_BYTES (256u << 10)
 
 struct sqlite_store {
 	struct store s;
@@ -360,6 +363,37 @@ static int sqlite_scan(struct store *s, const struct store_shape *shape,
 	return ret < 0 ? ret : fetch(q, stmt, shape, limit, b, err);
 }
 
+static int sqlite_each(struct store *s, const struct store_shape *shape,
+		       store_rows_fn *fn, void *ctx, struct error *err)
+{
+	struct sqlite_store *q = (struct sqlite_store *)s;
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	int rc = SQLITE_ROW, ret;
+
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_reads(&sql, shape, 0, shape->ncol);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, shape->set);
+	store_sql_where(&sql, shape, NULL, NULL);
+	ret = prepare(q, sql.buf, &stmt, err);
+	while (ret >= 0 && rc == SQLITE_ROW) {
+		store_batch_clear(&b, shape->ncol);
+		while (ret >= 0 && b.nrow < EACH_ROWS && b.n < EACH_BYTES &&
+		       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+			for (uint32_t i = 0; i < shape->ncol; i++)
+				add_column(&b, stmt, (int)i);
+			ret = store_check_key(s, shape, &b, err);
+		}
+		if (ret >= 0 && b.nrow)
+			ret = fn(ctx, &b, err);
+		/* it may take as long as it likes, if only it goes on */
+		store_clock_start(&q->clock, q->statement_ms);
+	}
+	return ret < 0 ? ret : rc == SQLITE_DONE ? 0 : failed(q, err);
+}
+
 /* the statement once for each row, with its first n cells */
 static int run_rows(struct sqlite_store *q, const char *sql,
 		    const struct store_batch *b, uint32_t from, uint32_t to,
@@ -525,6 +559,7 @@ static int sqlite_open(const char *rest, const struct store_options *o,
 	q->statement_ms = o->statement_ms ? o->statement_ms :
 			  STORE_STATEMENT_MS;
 	store_clock_init(&q->clock, o);
+	q->s.clock = &q->clock;
 	r = sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOFOLLOW |
 			    SQLITE_OPEN_NOMUTEX, NULL);
 	r = r == SQLITE_OK ? configure(q, o, err) : failed(q, err);
@@ -556,4 +591,5 @@ const struct store_ops store_sqlite_ops = {
 	.columns = sqlite_columns,
 	.exec = sqlite_exec,
 	.split = store_sql_split,
+	.each = sqlite_each,
 };

@@ -12,8 +12,6 @@
 #include "store-internal.h"
 
 #define TICK_NS 100000000ull
-#define DIGEST_ROWS 5000
-#define DIGEST_BYTES (4u << 20)
 /* of a scan by bytes */
 #define SCAN_FIRST 500
 
@@ -114,6 +112,8 @@ int store_begin(struct store *s, bool write, struct error *err)
 	if (s->in_tx)
 		BUG("a transaction in a transaction");
 	s->sqlstate[0] = '\0';
+	if (s->clock)
+		atomic_store(&s->clock->stop, false);
 	ret = s->ops->begin(s, write, err);
 	if (ret == 0) {
 		s->in_tx = true;
@@ -142,7 +142,7 @@ void store_abort(struct store *s)
 	s->in_tx = s->writes = false;
 }
 
-static void check_shape(const struct store_shape *shape)
+void store_check_shape(const struct store_shape *shape)
 {
 	if (!shape->nkey || shape->nkey > shape->ncol)
 		BUG("a shape of %u columns with a key of %u", shape->ncol,
@@ -187,7 +187,7 @@ int store_scan(struct store *s, const struct store_shape *shape,
 {
 	int ret;
 
-	check_shape(shape);
+	store_check_shape(shape);
 	if (!limit || limit >= INT32_MAX)
 		BUG("a scan of %u rows", limit);
 	s->sqlstate[0] = '\0';
@@ -259,7 +259,7 @@ int store_scan_some(struct store *s, const struct store_shape *shape,
 {
 	int ret;
 
-	check_shape(shape);
+	store_check_shape(shape);
 	if (!limit || limit >= INT32_MAX || !bytes)
 		BUG("a scan of %u rows", limit);
 	s->sqlstate[0] = '\0';
@@ -274,12 +274,18 @@ int store_scan_some(struct store *s, const struct store_shape *shape,
 	return ret;
 }
 
+void store_stop(struct store *s)
+{
+	if (s->clock)
+		atomic_store(&s->clock->stop, true);
+}
+
 int store_get(struct store *s, const struct store_shape *shape,
 	      const char *key, struct store_batch *b, struct error *err)
 {
 	int ret;
 
-	check_shape(shape);
+	store_check_shape(shape);
 	s->sqlstate[0] = '\0';
 	store_batch_clear(b, shape->ncol);
 	/* two: one that is there twice is no key */
@@ -297,7 +303,7 @@ int store_put(struct store *s, const struct store_shape *shape,
 	      const struct store_batch *b, uint32_t from, uint32_t n,
 	      enum store_conflict how, struct error *err)
 {
-	check_shape(shape);
+	store_check_shape(shape);
 	need_write(s);
 	if (b->ncol != shape->ncol || from + n > b->nrow)
 		BUG("a put of rows that are not there");
@@ -308,7 +314,7 @@ int store_put(struct store *s, const struct store_shape *shape,
 int store_del(struct store *s, const struct store_shape *shape,
 	      const struct store_batch *b, struct error *err)
 {
-	check_shape(shape);
+	store_check_shape(shape);
 	need_write(s);
 	if (b->ncol < shape->nkey)
 		BUG("keys of %u columns", b->ncol);
@@ -364,7 +370,7 @@ int store_split(struct store *s, const struct store_shape *shape,
 		const char *lo, const char *hi, uint64_t every,
 		struct store_batch *b, struct error *err)
 {
-	check_shape(shape);
+	store_check_shape(shape);
 	if (!every)
 		BUG("parts of no rows");
 	s->sqlstate[0] = '\0';
@@ -374,66 +380,13 @@ int store_split(struct store *s, const struct store_shape *shape,
 	return s->ops->split(s, shape, lo, hi, every, b, err);
 }
 
-uint64_t store_row_digest(const struct store_batch *b, uint32_t row,
-			  struct strbuf *text)
-{
-	strbuf_clear(text);
-	for (uint32_t i = 0; i < b->ncol; i++) {
-		const struct store_cell *c = store_batch_cell(b, row, i);
-
-		if (i)
-			strbuf_addch(text, '\x1f');
-		if (c->len < 0)
-			strbuf_addch(text, '\x1e');
-		else
-			strbuf_add(text, b->buf + c->off, (size_t)c->len);
-	}
-	return store_md5_half(text->buf, text->len);
-}
-
-int store_digest_by_scan(struct store *s, const struct store_shape *shape,
-			 const char *lo, const char *hi,
-			 struct store_digest *ret, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	bool more;
-	int n;
-
-	do {
-		n = store_scan_some(s, shape, key.len ? key.buf : lo, hi,
-				    DIGEST_ROWS, DIGEST_BYTES, &b, &more, err);
-		if (n < 0)
-			return n;
-		for (uint32_t row = 0; row < b.nrow; row++)
-			ret->sum ^= store_row_digest(&b, row, &text);
-		ret->n += (uint64_t)n;
-		if (n)
-			store_key(&b, b.nrow - 1, shape->nkey, &key);
-	} while (more);
-	return 0;
-}
-
-int store_digest(struct store *s, const struct store_shape *shape,
-		 const char *lo, const char *hi, struct store_digest *ret,
-		 struct error *err)
-{
-	check_shape(shape);
-	s->sqlstate[0] = '\0';
-	memset(ret, 0, sizeof(*ret));
-	if (s->ops->digest)
-		return s->ops->digest(s, shape, lo, hi, ret, err);
-	return store_digest_by_scan(s, shape, lo, hi, ret, err);
-}
-
 int store_count(struct store *s, const struct store_shape *shape,
 		uint64_t *ret, struct error *err)
 {
 	struct store_digest d;
 	int r;
 
-	check_shape(shape);
+	store_check_shape(shape);
 	if (s->ops->exec) {
 		s->sqlstate[0] = '\0';
 		return store_sql_count(s, shape, ret, err);
@@ -462,6 +415,9 @@ bool store_clock_stop(struct store_clock *c)
 	uint64_t now = clock_mono_ns();
 
 	if (c->cancelled || c->late)
+		return true;
+	c->cancelled = atomic_load_explicit(&c->stop, memory_order_relaxed);
+	if (c->cancelled)
 		return true;
 	if (c->tick && now >= c->next_tick) {
 		c->next_tick = now + TICK_NS;

@@ -208,6 +208,9 @@ static inline void store_closep(struct store **s)
 	store_close(*s);
 }
 #define _cleanup_store_ _cleanup_(store_closep)
+/* From any thread: what goes on in it ends soon with STORE_CLASS_CANCELLED, and
+   so does what begins before the next store_begin(). */
+void store_stop(struct store *s);
 /* for messages: the URL without what is secret */
 const char *store_name(const struct store *s);
 /* "sqlite", "pg", "json" or "jsonl" */
@@ -278,6 +281,14 @@ int store_scan_some(struct store *s, const struct store_shape *shape,
 		    const char *after, const char *until, uint32_t limit,
 		    size_t bytes, struct store_batch *b, bool *more,
 		    struct error *err);
+/*
+ * Every row, some at a time, in whatever order costs the least. Returns 0, or
+ * what fn returned below it.
+ */
+typedef int store_rows_fn(void *ctx, const struct store_batch *b,
+			  struct error *err);
+int store_each(struct store *s, const struct store_shape *shape,
+	       store_rows_fn *fn, void *ctx, struct error *err);
 /* The row with this key, if the shape has it: 1 or 0. */
 int store_get(struct store *s, const struct store_shape *shape,
 	      const char *key, struct store_batch *b, struct error *err);
@@ -349,7 +360,10 @@ int store_split(struct store *s, const struct store_shape *shape,
 int store_digest(struct store *s, const struct store_shape *shape,
 		 const char *lo, const char *hi, struct store_digest *ret,
 		 struct error *err);
-/* of one row; text is room for it, and holds it then */
+/* the text of a row, in place of what text holds */
+void store_row_text(const struct store_batch *b, uint32_t row,
+		    struct strbuf *text);
+/* its digest; text is room for it, and holds it then */
 uint64_t store_row_digest(const struct store_batch *b, uint32_t row,
 			  struct strbuf *text);
 
