@@ -35,6 +35,44 @@ static void buttons(void **state)
 	(void)pty_end(&p);
 }
 
+/* the sign of the focus stands free where the buttons take several lines */
+static void buttons_narrow(void **state)
+{
+	struct pty p;
+
+	(void)state;
+	pty_start(&p, "K81", 60, 16, NULL);
+	pty_wait(&p, "> [ Go on to confirmation ]   [ Save this list ]");
+	pty_keys(&p, TAB);
+	pty_wait(&p, "  [ Go on to confirmation ] > [ Save this list ]");
+	pty_keys(&p, TAB TAB);
+	pty_wait(&p, "  [ Other point ] > [ Cancel ]");
+	(void)pty_end(&p);
+}
+
+/* each page begins where its focus is, wherever the one before was */
+static void scrolled_away(void **state)
+{
+	struct pty p;
+
+	(void)state;
+	pty_start(&p, "K81", 40, 12, NULL);
+	pty_wait(&p, "Preview of the rollback to CP2");
+	pty_keys(&p, PGDN PGDN);
+	pty_wait_gone(&p, "Preview of the rollback to CP2");
+	pty_keys(&p, "\r");
+	pty_wait(&p, "[K82]");
+	pty_wait(&p, "... 2 above, 6 below (PgUp/PgDn)");
+	pty_keys(&p, PGDN);
+	pty_wait(&p, "... 6 above, 2 below (PgUp/PgDn)");
+	escape(&p);
+	pty_wait(&p, "[K81]");
+	pty_wait(&p, "Preview of the rollback to CP2");
+	pty_keys(&p, "\r");
+	pty_wait(&p, "... 2 above, 6 below (PgUp/PgDn)");
+	(void)pty_end(&p);
+}
+
 static void rows(void **state)
 {
 	struct pty p;
@@ -340,6 +378,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buttons),
+		cmocka_unit_test(buttons_narrow),
+		cmocka_unit_test(scrolled_away),
 		cmocka_unit_test(rows),
 		cmocka_unit_test(digits),
 		cmocka_unit_test(typed_words),

@@ -195,16 +195,14 @@ static void to_the_cell(void **state)
 static void other_sizes(void **state)
 {
 	static const int sizes[][2] = { { 60, 16 }, { 40, 12 }, { 132, 43 } };
+	static const char *const pages[] = {
+		"W10", "C20", "S40", "P50", "F60", "K80", "K81", "K82", "D90",
+	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		golden("W10", sizes[i][0], sizes[i][1], NULL);
-		golden("C20", sizes[i][0], sizes[i][1], NULL);
-		golden("K80", sizes[i][0], sizes[i][1], NULL);
-		golden("P50", sizes[i][0], sizes[i][1], NULL);
-		golden("F60", sizes[i][0], sizes[i][1], NULL);
-		golden("K81", sizes[i][0], sizes[i][1], NULL);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(pages); k++)
+			golden(pages[k], sizes[i][0], sizes[i][1], NULL);
 }
 
 /* other terminals show the same text */

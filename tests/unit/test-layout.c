@@ -182,6 +182,54 @@ static void wide_right(void **state)
 	sheet_release(&s);
 }
 
+/* one letter for each line: what it says begins with, a dot for a blank one */
+static void assert_lines(struct look *in, int height, const char *want)
+{
+	struct strbuf sb = STRBUF_INIT;
+	struct layout l;
+
+	layout_init(&l);
+	in->height = height;
+	layout_make(&l, in);
+	check(&l, in, want);
+	for (size_t y = 0; y < l.n; y++)
+		strbuf_addch(&sb, l.v[y].n ? l.v[y].span[0].text[0] : '.');
+	assert_string_equal(sb.buf, want);
+	strbuf_release(&sb);
+	layout_release(&l);
+}
+
+/* they go one by one, the one that is missed least first */
+static void blank_lines(void **state)
+{
+	struct sheet s;
+	struct look in = { .sheet = &s, .width = 80 };
+
+	(void)state;
+	sheet_init(&s);
+	sheet_text(&s, ROLE_STRONG, "head");
+	sheet_blank(&s);
+	sheet_fact(&s, "a", "fact");
+	sheet_blank(&s);
+	sheet_fact(&s, "b", "fact");
+	sheet_blank(&s);
+	sheet_text(&s, ROLE_NORMAL, "text");
+	sheet_blank(&s);
+	sheet_blank(&s);
+	sheet_text(&s, ROLE_NORMAL, "more");
+	sheet_blank(&s);
+	s.flags |= SHEET_BUTTONS;
+	sheet_choice(&s, 0, "exit", "Exit", NULL);
+	assert_lines(&in, 12, "h.a.b.t..m.[");
+	assert_lines(&in, 11, "h.a.b.t.m.[");
+	assert_lines(&in, 10, "h.a.b.tm.[");
+	assert_lines(&in, 9, "h.ab.tm.[");
+	assert_lines(&in, 8, "h.abtm.[");
+	assert_lines(&in, 7, "habtm.[");
+	assert_lines(&in, 6, "habtm[");
+	sheet_release(&s);
+}
+
 static void empty(void **state)
 {
 	struct layout l;
@@ -204,6 +252,7 @@ int main(void)
 		cmocka_unit_test(every_size),
 		cmocka_unit_test(long_list),
 		cmocka_unit_test(wide_right),
+		cmocka_unit_test(blank_lines),
 		cmocka_unit_test(empty),
 	};
 

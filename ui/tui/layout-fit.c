@@ -120,20 +120,63 @@ static void cut_rows(struct build *b, int height, int rows_min)
 	(void)rows_fit(b, height, low);
 }
 
+/* what stands next to a blank line: by steps of 1 or -1; NONE at the ends */
+static enum sheet_type beside_blank(const struct sheet *s, size_t i, int by)
+{
+	for (i += (size_t)by; i < s->n; i += (size_t)by)
+		if (s->items[i].type != SHEET_BLANK)
+			return s->items[i].type == SHEET_HEAD ||
+				s->items[i].type == SHEET_BAR ? SHEET_ROW :
+				s->items[i].type;
+	return SHEET_BLANK;
+}
+
+/*
+ * How much a blank line is missed: least among things of one kind, more
+ * between two kinds, still more below the line that says it all, and most
+ * where something is to be chosen or typed.
+ */
+static int blank_weight(const struct sheet *s, size_t i)
+{
+	enum sheet_type above = beside_blank(s, i, -1);
+	enum sheet_type below = beside_blank(s, i, 1);
+
+	if (i && s->items[i - 1].type == SHEET_BLANK)
+		return 0;
+	if (below == SHEET_CHOICE || below == SHEET_FIELD ||
+	    above == SHEET_FIELD)
+		return 4;
+	if (i == 1)
+		return 3;
+	return above == below ? 1 : 2;
+}
+
+/* of equal ones the lower goes first */
+static void rank_blanks(struct build *b)
+{
+	const struct sheet *s = b->in->sheet;
+
+	b->blanks = 1;
+	b->blank_rank = xcalloc(s->n + 1, sizeof(*b->blank_rank));
+	for (int weight = 4; weight >= 0; weight--)
+		for (size_t i = 0; i < s->n; i++)
+			if (s->items[i].type == SHEET_BLANK &&
+			    blank_weight(s, i) == weight)
+				b->blank_rank[i] = b->blanks++;
+}
+
 static void make_fit(struct build *b, int height)
 {
 	int log = b->log_room ? LOG_MIN : 0;
 
 	b->log_room = log;
 	b->row_max = b->choice_max = INT_MAX;
-	b->blanks = true;
+	rank_blanks(b);
 	attempt(b);
 	cut_rows(b, height, ROWS_MIN);
-	if ((int)b->out->n > height) {
-		b->blanks = false;
+	while ((int)b->out->n > height && b->blanks) {
+		b->blanks--;
 		attempt(b);
-		/* more rows where blank lines were */
-		cut_rows(b, height, ROWS_MIN);
 	}
 	if ((int)b->out->n > height && log &&
 	    (b->in->sheet->flags & SHEET_COMPACT_LOG)) {

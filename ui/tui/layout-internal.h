@@ -4,8 +4,8 @@
 /*
  * layout-internal - what the parts of layout share
  *
- * A struct build is one try to lay a sheet out, with so many rows a list and
- * with or without blank lines and log.
+ * A struct build is one try to lay a sheet out, with so many rows a list, so
+ * many of its blank lines, and with or without the log.
  */
 #include "tui/layout.h"
 
@@ -21,7 +21,10 @@ struct build {
 	int field_cols;
 	int row_max;              /* rows a list may show */
 	int choice_max;           /* choices a page may show */
-	bool blanks;              /* blank lines are kept */
+	size_t blanks;            /* blank lines that are kept, of those ... */
+	size_t *blank_rank;       /* ... of the sheet, by item: 1 is the last
+				     to go; 0 are those that part the log and
+				     the sides */
 	bool beside;              /* left and right are side by side */
 	int log_room;             /* lines for the log; 0: none, < 0: beside */
 };

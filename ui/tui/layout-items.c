@@ -12,6 +12,7 @@
 #define BAR_MAX 48
 #define FACT_GAP 3
 #define CHOICE_GAP 4
+#define BUTTON_GAP 3          /* the sign of the focus stands free in it */
 
 /* at the right edge of the line, one column free; or below, if it is full */
 static void add_note(struct build *b, size_t line, const char *note,
@@ -167,7 +168,7 @@ void build_item(struct build *b, size_t item, bool after_row)
 {
 	switch (b->in->sheet->items[item].type) {
 	case SHEET_BLANK:
-		if (b->blanks)
+		if (b->blank_rank[item] < b->blanks)
 			(void)build_line(b, LINE_BLANK);
 		break;
 	case SHEET_FILL:
@@ -201,25 +202,19 @@ static void build_buttons(struct build *b, const size_t *at, size_t i,
 {
 	const struct sheet *s = b->in->sheet;
 	struct line *line = NULL;
-	int col = 0, total = INDENT, gap;
+	int col = 0;
 
-	for (size_t k = i; k < end; k++) {
-		_cleanup_free_ char *l = build_safe(b, s->items[at[k]].label, 0);
-
-		total += width_of(l) + 4 + (k > i ? 3 : 0);
-	}
-	gap = total <= b->width ? 3 : 2;
 	for (size_t k = i; k < end; k++) {
 		const struct sheet_item *it = &s->items[at[k]];
 		_cleanup_free_ char *l = build_safe(b, it->label, 0);
 		_cleanup_free_ char *text = xasprintf("[ %s ]", l);
 		bool focus = build_focused(b, it);
 
-		if (!line || col + gap + width_of(text) > b->width) {
+		if (!line || col + BUTTON_GAP + width_of(text) > b->width) {
 			line = build_line(b, LINE_CHOICE);
 			col = INDENT;
 		} else {
-			col += gap;
+			col += BUTTON_GAP;
 		}
 		if (focus) {
 			(void)build_span(b, line, col - 2, ">", ROLE_STRONG, 0,

@@ -346,6 +346,7 @@ void layout_make(struct layout *l, const struct look *in)
 	b.log_room = log && !beside;
 	label_cols(&b);
 	build_fit(&b, in->height);
+	free(b.blank_rank);
 	if (beside)
 		log_beside(&b, in->height);
 }

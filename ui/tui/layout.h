@@ -7,8 +7,8 @@
  * layout_make() turns the items of a sheet into lines of spans that draw.c
  * puts on the screen. It is pure: the same sheet, size and focus give the same
  * lines. What does not fit is taken away in this order: rows of a long list
- * (a window around the focus, with a line that counts the rest), blank lines,
- * the log where the sheet allows it; after that the page scrolls, with the
+ * (a window around the focus, with a line that counts the rest), blank lines
+ * one by one, the log where the sheet allows it; after that the page scrolls, with the
  * choices kept in sight. From 80 columns on, what stands on the right side
  * stands there; on narrower screens it comes first, and what is on the left
  * follows. From 120 columns on the log stands beside the page.
