@@ -235,6 +235,7 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 		set_obj(&p->steps, json_get(rec, "steps"));
 		p->touched = touched_json(r);
 		p->time = xstrdup(time_of(r, rec));
+		p->record_n = r->record_n;
 		p->state = r->state;
 		p->rollback_point = xstrdup_null(r->rollback_point);
 	}
@@ -414,6 +415,7 @@ static void fold_step(struct run *r, struct json_object *rec)
 	st->elapsed_s = json_get_double(rec, "elapsed_s", st->elapsed_s);
 	st->state = s;
 	set_str(&st->changed_at, time_of(r, rec));
+	st->changed_n = r->record_n;
 }
 
 /* --- the rest --- */
@@ -473,6 +475,7 @@ int run_fold(struct run *r, struct json_object *rec, struct error *err)
 				   "sense: %s"),
 				 (long long)json_get_int(rec, "seq", 0),
 				 _(why));
+	r->record_n++;
 	if (!strcmp(what, "run"))
 		fold_run(r, rec);
 	else if (!strcmp(what, "process"))

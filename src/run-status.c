@@ -357,13 +357,26 @@ static const char *step_in_the_way(const struct run *r,
 }
 
 static void add_goal(struct run_goal *g, const char *name, int step,
-		     const char *time, const char *why)
+		     const char *time, uint64_t record_n, const char *why)
 {
 	(void)snprintf(g->name, sizeof(g->name), "%s", name);
 	g->step = step;
 	g->time = time;
+	g->record_n = record_n;
 	g->available = !why;
 	g->why = xstrdup_null(why);
+}
+
+/* above the first that is older; the room is there */
+static void insert_point(struct run_goal *g, size_t n,
+			 const struct run_point *p, const char *why)
+{
+	size_t at = 0;
+
+	while (at < n && g[at].record_n > p->record_n)
+		at++;
+	memmove(g + at + 1, g + at, (n - at) * sizeof(*g));
+	add_goal(&g[at], p->name, 0, p->time, p->record_n, why);
 }
 
 /* going back to an R point while a newer run stands would undo its ground */
@@ -394,18 +407,15 @@ size_t run_goals(const struct run *r, const struct plan *plan,
 		(void)snprintf(name, sizeof(name), "CP%zu", i + 1);
 		why = gone ? gone : step_in_the_way(r, plan, (int)i + 1);
 		add_goal(&g[n++], name, (int)i + 1, r->steps[i].changed_at,
-			 why);
+			 r->steps[i].changed_n, why);
 	}
 	why = gone ? gone : step_in_the_way(r, plan, 0);
 	add_goal(&g[n++], "start", 0, json_get_str(r->begun, "started", NULL),
-		 why);
-	for (i = r->point_n; i-- > 0;) {
-		if (r->points[i].used)
-			continue;
-		why = gone ? gone : newer;
-		add_goal(&g[n++], r->points[i].name, 0, r->points[i].time,
-			 why);
-	}
+		 0, why);
+	for (i = 0; i < r->point_n; i++)
+		if (!r->points[i].used)
+			insert_point(g, n++, &r->points[i], gone ? gone :
+				     newer);
 	*ret = g;
 	return n;
 }

@@ -122,7 +122,8 @@ struct run_step {
 	enum step_state state;
 	int attempt;                 /* of the last applying; 0: never */
 	char *started;               /* time of the first applying */
-	char *changed_at;            /* time of the last record */
+	char *changed_at;            /* time of the last record, */
+	uint64_t changed_n;          /* and how many records there were */
 	struct json_object *effects; /* of the last applying record; owned */
 	char *pre_digest;            /* of the last attempt's manifest, or NULL */
 	char *post_digest;
@@ -161,6 +162,7 @@ struct run_point {               /* R1, R2, ... */
 	struct json_object *steps;   /* states before the rollback */
 	struct json_object *touched; /* and which had something to undo */
 	char *time;
+	uint64_t record_n;           /* records up to the one that names it */
 	bool used;                   /* gone back to already */
 	enum run_state state;        /* of the run before that rollback, and */
 	char *rollback_point;        /* the point it was at, NULL: none */
@@ -173,6 +175,7 @@ struct run {
 	int backup_fd;               /* -1 until it is made or found */
 	struct journal *journal;
 	struct json_object *begun;   /* record 1, owned */
+	uint64_t record_n;           /* records that made this */
 	enum run_state state;
 	struct run_step *steps;      /* as in the plan */
 	size_t step_n;
@@ -281,7 +284,8 @@ struct json_object *run_status_json(const struct run *r, bool live);
 char *run_data_text(const struct run *r, bool live);
 /* commands that make sense now, as typed, with --root */
 void run_next(const struct run *r, bool live, struct strvec *ret);
-/* points one can go back to, newest first: CPn ... start, R1; and why not */
+/* points one can go back to, and why not: newest first (by number of the record,
+   the clock may have been set), "start" last */
 struct run_goal {
 	char name[24];
 	int step;               /* last step that stays applied; 0: start */
@@ -289,6 +293,7 @@ struct run_goal {
 	char *why;              /* not available: id of the step in the way, or
 				   "pruned", or of the newer run (R points) */
 	const char *time;
+	uint64_t record_n;      /* that made it the newest */
 };
 size_t run_goals(const struct run *r, const struct plan *plan,
 		 struct run_goal **ret);

@@ -76,6 +76,50 @@ static void t_goal_past_a_step_that_was_there(void **state)
 	state_dir_release(&sd);
 }
 
+static void assert_names(struct run *r, const struct plan *plan,
+			 const char *want)
+{
+	struct strbuf sb = STRBUF_INIT;
+	struct run_goal *g;
+	size_t n = run_goals(r, plan, &g);
+
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&sb, "%s%s", i ? " " : "", g[i].name);
+	assert_string_equal(sb.buf, want);
+	run_goals_free(g, n);
+	strbuf_release(&sb);
+}
+
+/* what a rollback set aside stands where it was made, "start" last */
+static void t_order_of_points(void **state)
+{
+	struct fixture *f = *state;
+	struct test_plan t;
+	struct state_dir sd;
+	struct run *r;
+
+	test_plan_init(&t, false);
+	open_sd(f, &sd, true);
+	/* by record: the clock may say what it likes */
+	setenv("UPSHIFT_TEST_CLOCK", "1800000000", 1);
+	r = new_run(&sd, &t);
+	back_up(r);
+	apply(r, "one");
+	apply(r, "two");
+	assert_names(r, &t.plan, "CP2 CP1 start");
+	setenv("UPSHIFT_TEST_CLOCK", "1700000000", 1);
+	to_state(r, RUN_ROLLING_BACK, "{\"point\":\"CP1\",\"r\":\"R1\"}");
+	step(r, "two", STEP_UNDOING, NULL);
+	step(r, "two", STEP_UNDONE, NULL);
+	to_state(r, RUN_ROLLED_BACK, NULL);
+	assert_names(r, &t.plan, "R1 CP1 start");
+	apply(r, "two");
+	assert_names(r, &t.plan, "CP2 R1 CP1 start");
+	unsetenv("UPSHIFT_TEST_CLOCK");
+	run_free(r);
+	state_dir_release(&sd);
+}
+
 static void t_points_before_a_newer_run(void **state)
 {
 	struct fixture *f = *state;
@@ -262,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(t_goals),
 		T(t_goal_past_a_step_that_was_there),
+		T(t_order_of_points),
 		T(t_points_before_a_newer_run),
 		T(t_prune),
 		T(t_forget),
