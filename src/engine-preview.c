@@ -54,10 +54,12 @@ static void add_rows(struct strvec *names, uint64_t *total, const char *name,
 }
 
 /* Tables on servers, ahead of what there is of files. */
-static int preview_tables(struct engine *e, int goal,
+static int preview_tables(struct engine *e, const char *point, int goal,
 			  struct rollback_preview *ret, struct error *err)
 {
-	int r = rollback_count_rows(e, goal, ret, err);
+	int r = rollback_is_r_point(point) ?
+		rollback_preview_rows(e, point, ret, err) :
+		rollback_count_rows(e, goal, ret, err);
 
 	for (size_t i = 0; r >= 0 && i < ret->table_n; i++) {
 		const struct rollback_rows *t = &ret->tables[i];
@@ -83,12 +85,14 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 
 	memset(ret, 0, sizeof(*ret));
 	e->run = run;
-	if (rollback_is_r_point(point))
-		return 0;
+	if (rollback_is_r_point(point)) {
+		r = preview_tables(e, point, 0, ret, err);
+		return r < 0 ? r : rollback_preview_files(e, point, ret, err);
+	}
 	goal = rollback_goal(e, point, err);
 	if (goal < 0)
 		return -ENOENT;
-	r = preview_tables(e, goal, ret, err);
+	r = preview_tables(e, point, goal, ret, err);
 	for (int i = (int)e->plan->step_n - 1; r >= 0 && i >= goal; i--) {
 		struct undo_counts n = {
 			.lost_names = &ret->lost_names,

@@ -2,6 +2,11 @@
 /*
  * Going back to where a rollback began (R1, R2, ...): what it put aside takes
  * the place of what it restored, and that becomes the next R point.
+ *
+ * What others wrote since the rollback is told by what it left, the backup. A
+ * rollback to a checkpoint left what the steps below it had made of that: paths
+ * are not told then, and of rows those that neither the backup nor the point
+ * has.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +19,7 @@
 #include "engine-rollback.h"
 #include "engine-stores.h"
 #include "manifest.h"
+#include "store.h"
 
 bool rollback_is_r_point(const char *point)
 {
@@ -132,6 +138,167 @@ static int redo_steps(struct engine *e, const struct run_point *p)
 	return ret;
 }
 
+/* --- what it would do --- */
+
+static int count_files(struct engine *e, const struct run_point *p,
+		       struct rollback_preview *ret, struct error *err)
+{
+	struct undo_counts n = {
+		.lost_names = &ret->lost_names,
+		/* no return keeps what came in since */
+		.kept_names = &ret->lost_names,
+		.restored_names = &ret->restored_names,
+	};
+	struct effects eff = EFFECTS_INIT;
+	struct undo *u = NULL;
+	struct undo_spec spec;
+	int r = point_effects(e, p, &eff, err);
+
+	rollback_spec(e, &spec);
+	spec.effects = &eff;
+	spec.source = UNDO_FROM_TREE;
+	spec.pre_name = spec.tree_name = p->name;
+	spec.pre_digest = p->digest;
+	spec.aside_name = "preview";
+	if (!strcasecmp(e->run->rollback_point, "start") &&
+	    !e->run->rollback_only.n) {
+		spec.post_name = "start";
+		spec.post_digest = e->run->backup.manifest_digest;
+	}
+	if (r >= 0 && eff.n) {
+		r = undo_open(&u, &spec, err);
+		if (r >= 0)
+			r = undo_preview(u, &n, err);
+		undo_free(u);
+	}
+	effects_release(&eff);
+	ret->restored += n.restored;
+	ret->lost += n.lost + n.kept;
+	ret->bytes += n.bytes;
+	return r;
+}
+
+static void add_rows(struct rollback_preview *p, const char *store,
+		     const char *set, const struct store_beside *b,
+		     uint64_t lost)
+{
+	uint64_t goes = b->now - MIN(lost, b->now);
+
+	if (!b->then && !b->now)
+		return;
+	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
+	/* one that comes back and one that goes may be the same row */
+	p->tables[p->table_n++] = (struct rollback_rows){
+		.name = xasprintf("%s:%s", store, set), .known = true,
+		.restored = MAX(b->then, goes), .lost = lost,
+	};
+}
+
+struct beside {
+	struct store_dump dump[2];       /* the point, and the backup */
+	struct store_load load[2];
+	struct stores_reader *reader[2];
+};
+
+static int count_set(struct store *s, const char *store, struct beside *d,
+		     struct store_dump_set *now, struct rollback_preview *ret,
+		     struct error *err)
+{
+	const struct store_load *const l[] = { &d->load[0], &d->load[1] };
+	const struct store_dump_set *const then[] = {
+		store_dump_find(&d->dump[0], now->set),
+		store_dump_find(&d->dump[1], now->set),
+	};
+	struct store_beside b = { 0 };
+	uint64_t lost = 0;
+	int r = 0;
+
+	/* views have none of their own */
+	if (now->full && !store_dump_has_rows(now))
+		return 0;
+	if (now->full)
+		r = store_dump_neither(s, l, then, now, &lost, err);
+	if (r >= 0)
+		r = store_dump_beside(s, l[0], then[0], now, &b, err);
+	if (r >= 0)
+		add_rows(ret, store, now->set, &b, lost);
+	return r;
+}
+
+static int count_store(struct engine *e, const struct run_point *p,
+		       const struct store_sets_one *o,
+		       struct rollback_preview *ret, struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump now = STORE_DUMP_INIT;
+	_cleanup_free_ char *file = xasprintf("%s.stores", p->name);
+	const char *const names[] = { file, "start" };
+	const char *const digest[] = { p->stores_digest,
+				       e->run->backup.manifest_digest };
+	_cleanup_store_ struct store *s = NULL;
+	struct beside d = { .reader = { NULL } };
+	struct step_ctx c;
+	int r = 0;
+
+	for (int i = 0; r >= 0 && i < 2; i++) {
+		d.load[i].dump = &d.dump[i];
+		r = engine_stores_index(e, names[i], digest[i], o->store,
+					&d.dump[i], err);
+		d.reader[i] = engine_stores_reader(e, names[i], digest[i],
+						   o->store, &d.load[i]);
+	}
+	step_ctx_init(&c, e, NULL, PHASE_BACKUP);
+	if (r >= 0)
+		r = step_store(&c, o->store, true, &s, err);
+	if (r >= 0)
+		r = store_dump_begin(s, &o->sets, &now, err);
+	for (size_t i = 0; r >= 0 && i < now.n; i++)
+		if (!now.sets[i].beside)
+			r = count_set(s, o->store, &d, &now.sets[i], ret, err);
+	store_close(TAKE_PTR(s));
+	step_ctx_release(&c);
+	for (int i = 0; i < 2; i++) {
+		if (d.reader[i])
+			engine_stores_reader_free(d.reader[i]);
+		store_dump_release(&d.dump[i]);
+	}
+	return r;
+}
+
+static bool may_return(struct engine *e, const struct run_point *p,
+		       const char *name, struct error *err)
+{
+	if (p && e->run->state == RUN_ROLLED_BACK && e->run->rollback_r &&
+	    !strcasecmp(e->run->rollback_r, name))
+		return true;
+	(void)error_set(err, ERR_NO_POINT, -ENOENT,
+		_("point %s cannot be gone back to: it is not the "
+		  "state before the last rollback"), name);
+	return false;
+}
+
+int rollback_preview_rows(struct engine *e, const char *name,
+			  struct rollback_preview *ret, struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	const struct run_point *p = find_point(e->run, name);
+	int r;
+
+	if (!may_return(e, p, name, err))
+		return -ENOENT;
+	r = rollback_point_sets(e, &sets, err);
+	for (size_t i = 0; r >= 0 && i < sets.n; i++)
+		r = count_store(e, p, &sets.v[i], ret, err);
+	return r;
+}
+
+int rollback_preview_files(struct engine *e, const char *name,
+			   struct rollback_preview *ret, struct error *err)
+{
+	return count_files(e, find_point(e->run, name), ret, err);
+}
+
+/* --- it does --- */
+
 int rollback_return(struct engine *e, const char *name)
 {
 	struct run_point *p = find_point(e->run, name);
@@ -145,14 +312,8 @@ int rollback_return(struct engine *e, const char *name)
 	struct undo_spec u;
 	int ret;
 
-	if (!p || (!going_on && (e->run->state != RUN_ROLLED_BACK ||
-				 !e->run->rollback_r ||
-				 strcasecmp(e->run->rollback_r, name) != 0))) {
-		(void)error_set(&e->err, ERR_NO_POINT, -ENOENT,
-			_("point %s cannot be gone back to: it is not the "
-			  "state before the last rollback"), name);
+	if (!(p && going_on) && !may_return(e, p, name, &e->err))
 		return error_code_exit(ERR_NO_POINT);
-	}
 	tree = xstrdup(p->name);
 	digest = xstrdup_null(p->digest);
 	stores = xstrdup_null(p->stores_digest);

@@ -60,6 +60,10 @@ int rollback_sets(struct engine *e, int goal, struct store_sets *ret);
 /* can it be done like that? nothing was changed yet */
 int rollback_may(struct engine *e, const char *point, int goal,
 		 struct error *err);
+/* adds what was saved with the R point of the last rollback, but for what we
+   keep there */
+int rollback_point_sets(struct engine *e, struct store_sets *ret,
+			struct error *err);
 /* strategy backup: the sets from the backup, when the steps are undone; done
    again when it goes on */
 int rollback_load(struct engine *e, int goal, struct error *err);
@@ -104,5 +108,11 @@ int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 bool rollback_is_r_point(const char *point);
 /* back to that R point, or on with it; an exit status */
 int rollback_return(struct engine *e, const char *name);
+/* what that would do; the rows are added to ret->tables. -ENOENT: it is none
+   that can be gone back to, and nothing is counted */
+int rollback_preview_rows(struct engine *e, const char *name,
+			  struct rollback_preview *ret, struct error *err);
+int rollback_preview_files(struct engine *e, const char *name,
+			   struct rollback_preview *ret, struct error *err);
 
 #endif

@@ -179,8 +179,8 @@ static bool is_ours(const char *set)
 }
 
 /* the sets that were saved with the R point are those that are to come back */
-static int sets_of_point(struct engine *e, struct store_sets *ret,
-			 struct error *err)
+int rollback_point_sets(struct engine *e, struct store_sets *ret,
+			struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets all = STORE_SETS_INIT;
 	const struct run_point *p = point_of(e->run);
@@ -207,7 +207,7 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 
 	if (rollback_strategy(e) != PLAN_BY_BACKUP)
 		return 0;
-	ret = sets_of_point(e, &sets, err);
+	ret = rollback_point_sets(e, &sets, err);
 	if (ret < 0 || !sets.n)
 		return ret;
 	for (int i = goal; i < (int)e->plan->step_n; i++)

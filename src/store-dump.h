@@ -171,6 +171,12 @@ int store_dump_beside(struct store *s, const struct store_load *l,
 		      const struct store_dump_set *then,
 		      struct store_dump_set *now, struct store_beside *ret,
 		      struct error *err);
+/* How many of its rows now are in neither of two dumps, by the columns that
+   all have. Its rows are counted. */
+int store_dump_neither(struct store *s, const struct store_load *const l[2],
+		       const struct store_dump_set *const then[2],
+		       struct store_dump_set *now, uint64_t *ret,
+		       struct error *err);
 /* adds the statements that take away what we keep there of these steps of a
    run: positions, markers, refused rows, undo tables; to be used as `also` */
 int store_dump_forget(struct store *s, const char *run,

@@ -70,11 +70,15 @@ static void show_names(const char *label, uint64_t n,
 
 void rollback_preview_show(const struct rollback_preview *p, const char *point)
 {
-	_cleanup_free_ char *head = xasprintf(
-		ngettext("rollback to %s undoes %d step",
-			 "rollback to %s undoes %d steps",
-			 (unsigned long)p->undone_steps), point,
-		p->undone_steps);
+	/* an R point: where the last rollback began */
+	bool takes_back = (*point == 'R' || *point == 'r') &&
+			  point[1] >= '0' && point[1] <= '9';
+	_cleanup_free_ char *head = takes_back ? xasprintf(
+		_("rollback to %s takes the last rollback back"), point) :
+		xasprintf(ngettext("rollback to %s undoes %d step",
+				   "rollback to %s undoes %d steps",
+				   (unsigned long)p->undone_steps), point,
+			  p->undone_steps);
 
 	(void)out_line(head);
 	show_names(_("RESTORED"), p->restored, &p->restored_names);

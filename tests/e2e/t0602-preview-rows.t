@@ -102,6 +102,35 @@ is "$(pg_sql db -c "SELECT (SELECT count(*) FROM mixed WHERE body = 'mine'),
 	(SELECT count(*) FROM mixed), (SELECT count(*) FROM filled WHERE size
 	IS NULL), to_regclass('fresh')")" "10|10|50|" "as it was told"
 
+# --- and back again ---
+run_is 66 "a point that is none" "$UPSHIFT" rollback R2 --root "$root" --preview
+like "$err" "point R2 cannot be gone back to" "is refused, not told"
+preview R1
+is "$(printf '%s\n' "$out" | head -n 8)" "rollback to R1 takes the last rollback back
+RESTORED 4,054
+  db:filled: 50 rows
+  db:fresh: 2001 rows
+  db:mixed: 2002 rows
+  f
+LOST 0
+KEPT 0" "the rollback taken back: what it took"
+pg_sql db <<-'END'
+	UPDATE mixed SET body = 'since' WHERE id = 5003;
+	INSERT INTO mixed VALUES (9003, 'since');
+END
+echo since >"$root/f"
+preview R1
+is "$(printf '%s\n' "$out" | sed -n '/^LOST/,$p' | head -n 4)" "LOST 3
+  db:mixed: 2 rows
+  f
+KEPT 0" "and what others wrote since is told"
+run_is 0 "it is done" "$UPSHIFT" rollback R1 --root "$root" --batch \
+	--confirm "roll back to R1"
+is "$(pg_sql db -c "SELECT (SELECT count(*) FROM mixed WHERE body = 'theirs'),
+	(SELECT count(*) FROM mixed WHERE body = 'since'),
+	(SELECT count(*) FROM fresh), (SELECT count(size) FROM filled)")" \
+	"2|0|2001|50" "as it was told"
+
 # --- and what room it takes ---
 pg_sql db -c "CREATE TABLE big AS SELECT repeat('x', 1000) AS t FROM
 	generate_series(1, 8000)"
