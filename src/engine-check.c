@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "store.h"
 
 const char *engine_check_hint(const struct engine *e, const struct step *s,
 			      const struct check_result *r)
@@ -216,9 +217,19 @@ static int look_first(struct engine *e)
 	return failed;
 }
 
+/* a library that was left out is no state of the world that can change */
+static int check_built(struct engine *e)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < e->plan->store_n; i++)
+		ret = store_check_built(e->plan->stores[i].url, &e->err);
+	return ret < 0;
+}
+
 int engine_look(struct engine *e)
 {
-	int failed = all_checks(e);
+	int failed = check_built(e) || all_checks(e);
 
 	if (!failed && !engine_cancelled(e))
 		failed = look_first(e);

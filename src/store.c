@@ -20,7 +20,11 @@ static const struct {
 	const char *scheme;
 	const struct store_ops *ops;
 } kinds[] = {
+#ifdef HAVE_SQLITE
 	{ "sqlite", &store_sqlite_ops },
+#else
+	{ "sqlite", NULL },
+#endif
 #ifdef HAVE_PG
 	{ "pg", &store_pg_ops },
 #else
@@ -43,11 +47,22 @@ enum store_class store_class(int ret)
 	}
 }
 
-int store_open(const char *url, const struct store_options *o,
-	       struct store **ret, struct error *err)
+const char *store_built(void)
+{
+	return "json jsonl"
+#ifdef HAVE_SQLITE
+		" sqlite"
+#endif
+#ifdef HAVE_PG
+		" pg"
+#endif
+		;
+}
+
+/* number of its kind, or an error as of store_open() */
+static int find_kind(const char *url, struct error *err)
 {
 	size_t n = strcspn(url, ":");
-	int r;
 
 	for (size_t i = 0; url[n] && i < ARRAY_SIZE(kinds); i++) {
 		if (strlen(kinds[i].scheme) != n ||
@@ -57,18 +72,35 @@ int store_open(const char *url, const struct store_options *o,
 			return error_set(err, ERR_TOOL, -EOPNOTSUPP,
 				_("this upshift was built without stores of "
 				  "the kind '%s'"), kinds[i].scheme);
-		r = kinds[i].ops->open(url + n + 1, o, ret, err);
-		if (r == 0) {
-			(*ret)->tick = o->tick;
-			(*ret)->tick_ctx = o->ctx;
-			(*ret)->taken = store_caps_taken();
-		}
-		return r;
+		return (int)i;
 	}
 	/* what it is instead may be a whole URL with a password */
 	return error_set(err, ERR_PLAN_VALUE, -EINVAL,
 			 _("a store begins with 'sqlite:', 'pg:', 'json:' or "
 			   "'jsonl:'"));
+}
+
+int store_check_built(const char *url, struct error *err)
+{
+	int i = find_kind(url, err);
+
+	return MIN(i, 0);
+}
+
+int store_open(const char *url, const struct store_options *o,
+	       struct store **ret, struct error *err)
+{
+	int i = find_kind(url, err), r;
+
+	if (i < 0)
+		return i;
+	r = kinds[i].ops->open(strchr(url, ':') + 1, o, ret, err);
+	if (r == 0) {
+		(*ret)->tick = o->tick;
+		(*ret)->tick_ctx = o->ctx;
+		(*ret)->taken = store_caps_taken();
+	}
+	return r;
 }
 
 void store_close(struct store *s)

@@ -196,9 +196,13 @@ enum store_class {
 };
 enum store_class store_class(int ret);
 
+/* the kinds that this upshift was built with, in a line */
+const char *store_built(void);
+/* ERR_TOOL (status 69): it was built without the kind of this URL */
+int store_check_built(const char *url, struct error *err);
 /*
- * ERR_PLAN_VALUE: no such kind, or a path that is none; ERR_TOOL (status 69):
- * upshift was built without this kind. The store is the caller's.
+ * ERR_PLAN_VALUE: no such kind, or a path that is none; ERR_TOOL as above. The
+ * store is the caller's.
  */
 int store_open(const char *url, const struct store_options *o,
 	       struct store **ret, struct error *err);

@@ -10,6 +10,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "command.h"
+#include "store.h"
 #include "text.h"
 
 enum opt {
@@ -367,6 +368,15 @@ static int take_command(struct options *o, int argc, char **argv)
 	return 0;
 }
 
+/* for scripts and support, so in one language */
+static void say_version(void)
+{
+	_cleanup_free_ char *stores = xasprintf("stores: %s", store_built());
+
+	(void)out_line("upshift " PACKAGE_VERSION);
+	(void)out_line(stores);
+}
+
 int options_parse(struct options *o, int argc, char **argv, bool *done)
 {
 	int c, ret;
@@ -379,7 +389,7 @@ int options_parse(struct options *o, int argc, char **argv, bool *done)
 		if (c == '?')
 			return unknown(argv);
 		if (c == 'V') {
-			(void)out_line("upshift " PACKAGE_VERSION);
+			say_version();
 			*done = true;
 			return 0;
 		}

@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
 pg_need
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 root=$tmp/data
 plan=$tmp/a.plan
 pg_start db

@@ -4,7 +4,7 @@
 # for a figure that is too great or that nobody can tell; stopped meanwhile.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 root=$tmp/data
 plan=$tmp/a.plan
 

@@ -4,6 +4,7 @@
 # limit that breaks stops the run or takes it back, and somebody is told.
 # shellcheck source=tests/lib/tap.sh
 . "${top_srcdir:-.}/tests/lib/tap.sh"
+stores_need sqlite
 
 root=$tmp/root
 cat >"$tmp/acme.plan" <<TXT

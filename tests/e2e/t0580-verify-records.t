@@ -6,6 +6,7 @@
 . "${top_srcdir:-.}/tests/lib/tap.sh"
 command -v sqlite3 >/dev/null || command -v python3 >/dev/null ||
 	skip_all 'neither sqlite3 nor python3'
+stores_need sqlite
 
 root=$tmp/root
 # sql FILE: statements from standard input

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2119,SC2120
 # Statements on SQLite: applied, tried on a copy, killed, resumed, undone.
 . "$(dirname "$0")/../lib/tap.sh"
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 tree="python3 $top_srcdir/tests/lib/tree.py"
 root=$tmp/data
 db=$root/app.db

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Stores in files: checks of them, and a database that comes back as a file.
 . "$(dirname "$0")/../lib/tap.sh"
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 
 root=$tmp/app
 mkdir -p "$root/data"

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/pg.sh"
 pg_need
+stores_need sqlite
 pg_start a
 pg_sql a -c 'CREATE DATABASE old' -c 'CREATE DATABASE new'
 root=$tmp/data

@@ -4,7 +4,7 @@
 # way and gone on with, rolled back to files as they were.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 command -v python3 >/dev/null || skip_all 'no python3'
 # the maker would fill a server
 unset OLD_DATABASE_URL NEW_DATABASE_URL DATABASE_URL

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 unset OLD_DATABASE_URL NEW_DATABASE_URL DATABASE_URL
 samples=$top_srcdir/data/plans
 root=$tmp/data

@@ -33,6 +33,7 @@ pg_need()
 {
 	[ -n "$pg_bin" ] || skip_all "no PostgreSQL server is installed"
 	command -v setpriv >/dev/null || skip_all "no setpriv"
+	stores_need pg
 	# short: the name of a socket has 107 bytes
 	pg_base=$(mktemp -d /tmp/upshift-pg.XXXXXX) || exit 99
 	[ "$(id -u)" != 0 ] || chown nobody "$pg_base" || exit 99

@@ -7,6 +7,8 @@
 #   like TEXT PATTERN NAME  extended regular expression
 #   file_is FILE WANTED-FILE NAME
 #   skip REASON NAME        counted as skipped
+#   stores_need KIND...     skips the test where upshift has them not;
+#   sqlite_need             the same, and where there is no sqlite3
 #   run CMD...              stdout in $out, stderr in $err, status in $status
 #
 # $tmp is a private directory, removed at the end; HOME and XDG_STATE_HOME
@@ -121,6 +123,21 @@ skip_all()
 {
 	printf '1..0 # SKIP %s\n' "$1"
 	exit 0
+}
+
+# skips the whole test where upshift was built without one of these stores
+stores_need()
+{
+	for tap_store; do
+		"$UPSHIFT" --version | grep -qw "$tap_store" ||
+			skip_all "built without stores in $tap_store"
+	done
+}
+
+sqlite_need()
+{
+	stores_need sqlite
+	command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
 }
 
 # shellcheck disable=SC2034 # for the caller

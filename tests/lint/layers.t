@@ -44,8 +44,8 @@ only()
 	none 'archive\.h|archive_entry\.h' \
 		'libarchive only in backup*.c and restore*.c' \
 		$(only '^src/(backup|restore)[a-z-]*\.[ch]$')
-	none 'sqlite3\.h' 'SQLite only in sqlite-copy.c and the stores' \
-		$(only '^src/(sqlite-copy|store-sqlite[a-z-]*)\.c$')
+	none 'sqlite3\.h' 'SQLite only in sqlite-copy-api.c and the stores' \
+		$(only '^src/(sqlite-copy-api|store-sqlite[a-z-]*)\.c$')
 	none 'libpq-fe\.h|libpq/|pg_config' 'libpq only in store-pg' \
 		$(only '^src/store-pg[a-z-]*\.[ch]$')
 	none 'store-internal\.h' 'only stores look into stores' \
