@@ -440,3 +440,14 @@ void plan_set_release(struct plan_set *set)
 	free(set->set);
 	memset(set, 0, sizeof(*set));
 }
+
+const char *plan_set_name(const struct plan_set *set)
+{
+	return *set->set ? set->set : set->store->name;
+}
+
+bool plan_set_is_file(const struct plan_set *set)
+{
+	return set->store && (set->store->kind == PLAN_STORE_JSON ||
+			      set->store->kind == PLAN_STORE_JSONL);
+}

@@ -108,6 +108,10 @@ enum plan_set_flags {
 	PLAN_SET_WHOLE = 1u << 1,   /* a database without a table is fine */
 };
 void plan_set_release(struct plan_set *set);
+/* for messages: the set, or the store that is one */
+const char *plan_set_name(const struct plan_set *set);
+/* a file of records: json or jsonl */
+bool plan_set_is_file(const struct plan_set *set);
 
 /* What steps on stores do where they say nothing themselves; 0: not given. */
 enum plan_level {

@@ -232,7 +232,7 @@ static int finish(struct records_run *run, _unused_ struct store *from,
 		  struct store *to, struct error *err)
 {
 	_cleanup_free_ char *end = records_end_mark(run->job->marks);
-	struct store_mark m = { .step = end, .pos = "" };
+	struct store_mark m = { .step = end, .pos = "", .done = true };
 	int ret = records_finish_set(to, run->job->to.set, err);
 
 	return ret < 0 ? ret : store_mark(to, &m, NULL, err);

@@ -23,12 +23,6 @@ static void take_number(struct plan_node *n, const char *key, int64_t *ret)
 	(void)plan_node_int(n, key, false, 0, INT64_MAX, ret);
 }
 
-static bool has_key(const struct plan_set *set)
-{
-	return set->store && (set->store->kind == PLAN_STORE_JSON ||
-			      set->store->kind == PLAN_STORE_JSONL);
-}
-
 struct step_count *step_count_parse(struct plan_node *n)
 {
 	struct step_count *m = xcalloc(1, sizeof(*m));
@@ -42,7 +36,8 @@ struct step_count *step_count_parse(struct plan_node *n)
 	take_number(n, "min", &m->min);
 	take_number(n, "max", &m->max);
 	take_number(n, "equal", &m->equal);
-	if (!m->key && (has_key(&m->set) || has_key(&m->same_as)))
+	if (!m->key && (plan_set_is_file(&m->set) ||
+			plan_set_is_file(&m->same_as)))
 		plan_node_problem(n, "set", _("'key' is needed to count in a "
 					      "file of records"));
 	if (!plan_node_has(n, "min") && !plan_node_has(n, "max") &&
@@ -95,7 +90,8 @@ static int count(struct step_ctx *ctx, const struct step_count *m,
 
 	if (r < 0)
 		return r;
-	return has_key(set) ? by_key(st, set, m->key, where, ret, err) :
+	return plan_set_is_file(set) ?
+	       by_key(st, set, m->key, where, ret, err) :
 	       by_sql(st, set, where, ret, err);
 }
 

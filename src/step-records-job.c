@@ -31,18 +31,20 @@ void step_records_job_release(struct step_records_job *j)
 	memset(j, 0, sizeof(*j));
 }
 
-/* SQLite has one writer at a time; another one helps to read meanwhile */
+/* SQLite has one writer at a time; another one helps to read meanwhile. A file
+   of records has one writer, and each reader has all of its keys in memory. */
 static unsigned int workers(const struct plan *p, const struct records_step *m)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int n = m->workers ? m->workers : p->defaults.workers;
 
+	if (plan_set_is_file(&m->to) ||
+	    (plan_set_is_file(&m->from) && m->workers <= 0))
+		return 1;
 	if (n > 0)
 		return (unsigned int)n;
 	if (m->to.store->kind == PLAN_STORE_SQLITE)
 		return 2;
-	if (m->to.store->kind != PLAN_STORE_PG)
-		return 1;
 	return cpus < 2 ? 2 : cpus > WORKERS_AUTO ? WORKERS_AUTO :
 		(unsigned int)cpus;
 }
@@ -103,9 +105,10 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 		 xstrdup(m->from.set);
 }
 
-/* what a store says of a set */
+/* what a store says of a set; the elements of a file have what they have */
 struct columns {
 	struct store_batch b;
+	bool any;
 };
 
 static int columns_of(struct store *s, const char *set, struct columns *c,
@@ -113,7 +116,8 @@ static int columns_of(struct store *s, const char *set, struct columns *c,
 {
 	int n = store_columns(s, set, &c->b, err);
 
-	if (n == 0)
+	c->any = !store_can(s, STORE_CAP_SQL);
+	if (n == 0 && !c->any)
 		return error_set(err, ERR_STORE, -ENOENT,
 				 _("%s: there is no '%s'"), store_name(s), set);
 	return MIN(n, 0);
@@ -121,13 +125,14 @@ static int columns_of(struct store *s, const char *set, struct columns *c,
 
 static bool has_column(const struct columns *c, const char *name)
 {
-	for (uint32_t i = 0; i < c->b.nrow; i++) {
+	bool found = c->any;
+
+	for (uint32_t i = 0; !found && i < c->b.nrow; i++) {
 		_cleanup_free_ char *text = records_cell_text(&c->b, i, 0);
 
-		if (!strcmp(text, name))
-			return true;
+		found = !strcmp(text, name);
 	}
-	return false;
+	return found;
 }
 
 static void primary_key(const struct columns *c, struct strvec *ret)

@@ -74,6 +74,12 @@ static void parse_copy(struct plan_node *n, struct records_step *m)
 			plan_node_problem(n, "key", _("'%s' is not among the "
 					  "columns"), m->key.v[k]);
 	}
+	if (plan_set_is_file(&m->to) && !m->key.n)
+		plan_node_problem(n, "to", _("records of a file have a "
+				  "'key'"));
+	if (plan_set_is_file(&m->to) && m->quarantine)
+		plan_node_problem(n, "bad_records", _("a file of records has "
+				  "no place for those that are refused"));
 	if (m->from.query && !m->key.n)
 		plan_node_problem(n, "from", _("a query takes a 'key'"));
 	if (m->from.query && m->where)

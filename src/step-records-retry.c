@@ -266,7 +266,7 @@ int step_records_retry(const struct step *s, struct step_ctx *ctx,
 	if (r->text && m->backfill)
 		return error_set(err, ERR_USAGE, -EINVAL,
 			_("the rows of '%s' are mended where they are"),
-			m->to.set);
+			plan_set_name(&m->to));
 	ret = step_records_ready(s, ctx, &j, err);
 	j.job.errors = &errors;
 	if (ret == 0)

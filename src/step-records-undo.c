@@ -15,8 +15,9 @@ static void tell_undone(struct step_ctx *ctx, const struct records_step *m,
 			const struct records_undone *u)
 {
 	_cleanup_free_ char *text = xasprintf(_("'%s': %ju rows deleted, %ju "
-		"put back, %ju kept"), m->to.set, (uintmax_t)u->deleted,
-		(uintmax_t)u->restored, (uintmax_t)u->kept);
+		"put back, %ju kept"), plan_set_name(&m->to),
+		(uintmax_t)u->deleted, (uintmax_t)u->restored,
+		(uintmax_t)u->kept);
 
 	step_log(ctx, "note", text, strlen(text));
 	if (u->kept)
@@ -24,7 +25,7 @@ static void tell_undone(struct step_ctx *ctx, const struct records_step *m,
 					"others and stays",
 					"'%s': %ju rows were changed since by "
 					"others and stay", u->kept),
-			  m->to.set, (uintmax_t)u->kept);
+			  plan_set_name(&m->to), (uintmax_t)u->kept);
 	for (size_t i = 0; i < u->keys.n; i++)
 		step_log(ctx, "note", u->keys.v[i], strlen(u->keys.v[i]));
 }

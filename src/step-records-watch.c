@@ -93,7 +93,7 @@ static void look_at_queue(struct records_watch *w)
 	} else if (n > (uint64_t)m->max_delta) {
 		(void)error_set(&w->failed, ERR_STORE, -EDQUOT,
 			_("%ju changes of '%s' wait, more than 'max_delta'"),
-			(uintmax_t)n, m->from.set);
+			(uintmax_t)n, plan_set_name(&m->from));
 		error_hint(&w->failed, _("Try it again when less is written, "
 					 "or go back."));
 	}

@@ -104,7 +104,8 @@ int step_records_check(const struct step *s, struct step_ctx *ctx,
 	struct step_records_job j;
 	int ret;
 
-	check_result_set(r, CHECK_OK, _("'%s' can be read"), m->from.set);
+	check_result_set(r, CHECK_OK, _("'%s' can be read"),
+			 plan_set_name(&m->from));
 	if (m->from.query)
 		return 0;
 	step_records_job_init(s, ctx, &j);
@@ -146,12 +147,13 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 		p->unknown = true;
 	if (ret >= 0 && m->backfill) {
 		strvec_pushf(&p->lines, _("go through '%s' (%ju rows)"),
-			     m->from.set, (uintmax_t)n);
+			     plan_set_name(&m->from), (uintmax_t)n);
 		for (size_t i = 0; i < m->up.n; i++)
 			strvec_pushf(&p->lines, "  %s", m->up.v[i]);
 	} else if (ret >= 0) {
 		strvec_pushf(&p->lines, _("copy '%s' to '%s' (%ju rows)"),
-			     m->from.set, m->to.set, (uintmax_t)n);
+			     plan_set_name(&m->from), plan_set_name(&m->to),
+			     (uintmax_t)n);
 		if (j.cols)
 			preview_columns(&j, p);
 	}
@@ -350,7 +352,8 @@ static int keep_errors(const struct step *s, struct step_ctx *ctx,
 	if (ret < 0 || (!errors->n && !was))
 		return ret;
 	return step_set_fact(ctx, "errors",
-			     records_errors_json(errors, m->to.set), err);
+			     records_errors_json(errors,
+						 plan_set_name(&m->to)), err);
 }
 
 int step_records_count(const struct step *s, struct step_ctx *ctx,
@@ -366,7 +369,7 @@ int step_records_count(const struct step *s, struct step_ctx *ctx,
 
 	if (ret == 0)
 		ret = records_copy_state(&j->job, to, &st, err);
-	json_set_str(o, "count", m->to.set);
+	json_set_str(o, "count", plan_set_name(&m->to));
 	json_set_int(o, "before", (int64_t)st.rows);
 	gone += was ? (uint64_t)json_get_int(was, "gone", 0) : 0;
 	json_set_int(o, "after", (int64_t)(st.rows - st.rejected - gone));
@@ -450,14 +453,14 @@ static int verify(const struct step *s, struct step_ctx *ctx,
 	ret = open_both(s, ctx, &j, &from, &to, err);
 	if (ret == 0)
 		ret = error_set(err, ERR_STEP_VERIFY, -ENOENT,
-				_("'%s' or '%s' is not there"), m->from.set,
-				m->to.set);
+				_("'%s' or '%s' is not there"),
+				plan_set_name(&m->from), plan_set_name(&m->to));
 	if (ret > 0)
 		ret = records_copy_state(&j.job, to, &st, err);
 	if (ret == 0 && !st.complete)
 		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
 				_("not all rows of '%s' went through"),
-				m->from.set);
+				plan_set_name(&m->from));
 	if (ret == 0 && m->live)
 		ret = verify_live(s, &j, from, err);
 	else if (ret == 0 && !m->backfill)
@@ -465,7 +468,7 @@ static int verify(const struct step *s, struct step_ctx *ctx,
 	if (ret == 0 && !m->backfill && !m->live && n != st.rows)
 		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
 				_("'%s' has %ju rows, but %ju went through"),
-				m->from.set, (uintmax_t)n,
+				plan_set_name(&m->from), (uintmax_t)n,
 				(uintmax_t)st.rows);
 	step_records_job_release(&j);
 	return ret;

@@ -251,6 +251,8 @@ int json_files_open(struct json_store *q, struct error *err)
 	ret = finish_rename(q, &end, err);
 	if (ret < 0)
 		return ret;
+	if (!q->read_only)
+		q->new_ino = 0;
 	name = beside(q, end);
 	ret = open_file(q, name, SRC_FILE, &st, err);
 	if (ret == -ENOENT && (q->read_only || !q->create))
@@ -302,14 +304,20 @@ int json_files_close(struct json_store *q, struct error *err)
 static int make_file(struct json_store *q, enum json_src src, const char *name,
 		     struct error *err)
 {
-	int fd;
+	int fd, ret = 0;
 
 	if (q->fd[src] >= 0)
 		return 0;
-	fd = fs_open(q->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW,
-		     src == SRC_PART ? 0600 : 0644);
+	fd = fs_open(q->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return failed(q, fd, name, err);
+	/* a umask is for what people make */
+	if (src == SRC_FILE)
+		ret = fs_chmod(fd, 0644);
+	if (ret < 0) {
+		(void)fs_close(fd);
+		return failed(q, ret, name, err);
+	}
 	q->fd[src] = fd;
 	q->len[src] = 0;
 	return 0;
@@ -360,10 +368,11 @@ static int append(struct json_store *q, struct error *err)
 	return write_record(q, true, err);
 }
 
+/* of the step that is at work; those of others may never come to an end */
 static bool all_done(const struct json_store *q)
 {
-	for (size_t i = 0; i < q->marks.n; i++)
-		if (!q->marks.v[i].done)
+	for (size_t i = 0; q->step && i < q->marks.n; i++)
+		if (!q->marks.v[i].done && !strcmp(q->marks.v[i].step, q->step))
 			return false;
 	return true;
 }
@@ -450,6 +459,7 @@ static int replace(struct json_store *q, struct error *err)
 		ret = fs_sync_dir(q->dir_fd, ".");
 	if (ret < 0)
 		return failed(q, ret, q->base, err);
+	q->new_ino = 0; /* another file may get this number */
 	(void)fs_unlink(q->dir_fd, part, 0); /* it does not count any more */
 	return open_file(q, q->base, SRC_FILE, &st, err);
 }

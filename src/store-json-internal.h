@@ -8,10 +8,11 @@
  * file, in what was written since (FILE.upshift-part, of a document), or in
  * the transaction. Where a line has the key of an earlier one it counts.
  *
- * A document is rendered as a whole when the last range is done (or at once
- * where there are no ranges); until then its new records are lines of the part,
- * {"@key": NAME, "@value": ELEMENT} or {"@gone": KEY}. New lines of JSONL are
- * appended; where one is to be replaced or removed the file is written anew.
+ * A document is rendered as a whole when the last range of a step is done (or
+ * at once where there are no ranges); until then its new records are lines of
+ * the part, {"@key": NAME, "@value": ELEMENT} or {"@gone": KEY}. New lines of
+ * JSONL are appended; where one is to be replaced or removed the file is
+ * written anew.
  *
  * On disk: what is appended is flushed, and then FILE.upshift replaced, which
  * holds the lengths that count and the marks. What stands behind these lengths
@@ -83,6 +84,7 @@ struct json_store {
 	struct strbuf tx;
 	size_t keys_before;
 	bool rewrite, moved;     /* in this transaction */
+	char *step;              /* the last one whose range moved in it */
 	/* of a document: first byte in the container, its closing bracket */
 	bool object, found, named; /* named: new elements have names */
 	uint64_t open_at, close_at;

@@ -47,6 +47,7 @@ static int new_mark(struct json_store *q, const struct store_mark *m,
 	n->lo = xstrdup_null(m->lo);
 	n->hi = xstrdup_null(m->hi);
 	n->pos = xstrdup("");
+	n->done = m->done;
 	return json_files_marks(q, err);
 }
 
@@ -69,6 +70,8 @@ int json_store_mark(struct store *s, const struct store_mark *m,
 	have->batches++;
 	have->done = m->done;
 	q->moved = true;
+	free(q->step);
+	q->step = xstrdup(m->step);
 	return 0;
 }
 

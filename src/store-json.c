@@ -30,6 +30,8 @@ static void forget(struct json_store *q)
 	if (q->keys.len > q->keys_before)
 		strbuf_set_len(&q->keys, q->keys_before);
 	q->rewrite = q->moved = false;
+	free(q->step);
+	q->step = NULL;
 	json_marks_release(&q->marks_before);
 }
 
@@ -427,6 +429,7 @@ static void json_close(struct store *s)
 	json_marks_release(&q->marks_before);
 	strbuf_release(&q->keys);
 	strbuf_release(&q->tx);
+	free(q->step);
 	free(q->index.v);
 	free(q->pending.v);
 	strvec_release(&q->key);

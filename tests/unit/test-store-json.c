@@ -256,6 +256,29 @@ static void test_put_document(void **state)
 }
 
 /* a document that was not there, by name */
+/* Numbers of files come back: what a later rewrite left, unfinished, is not
+   what the one before has finished. */
+static void test_number_again(void **state)
+{
+	struct scratch *t = *state;
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store *s;
+
+	file(t, "f", "{\"a\": 1, \"b\": 1, \"v\": \"x\"}\n");
+	s = open_as(t, "jsonl:f", false);
+	rows(&b, 1, 1, "y");
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_put(s, &one, &b, 0, b.nrow, STORE_REPLACE,
+				   NULL), 1);
+	assert_int_equal(store_commit(s, NULL), 0);
+	store_close(s);
+	assert_int_equal(renameat(t->fd, "f", t->fd, "f.upshift-new"), 0);
+	file(t, "f", "{\"a\": 2}\n");
+	store_close(open_as(t, "jsonl:f", false));
+	assert_text(t, "f", "{\"a\": 2}\n");
+	assert_int_equal(faccessat(t->fd, "f.upshift-new", F_OK, 0), -1);
+}
+
 static void test_new_document(void **state)
 {
 	struct scratch *t = *state;
@@ -432,6 +455,7 @@ int main(void)
 		with_scratch(test_refused),
 		with_scratch(test_put_lines),
 		with_scratch(test_put_document),
+		with_scratch(test_number_again),
 		with_scratch(test_new_document),
 		with_scratch(test_tails),
 	};
