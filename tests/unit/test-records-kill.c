@@ -2,7 +2,8 @@
 /*
  * Copies and backfills that are killed, that have rivals, whose server dies,
  * with rows that nobody takes: every row is there once. Going back, killed.
- * UPSHIFT_TEST_ROWS and UPSHIFT_TEST_KILLS ask for more of it.
+ * UPSHIFT_TEST_ROWS and UPSHIFT_TEST_KILLS ask for more of it, ONLY for one of
+ * them (a pattern).
  */
 #include "records-world.h"
 
@@ -80,20 +81,30 @@ static long long went_through(struct world *w)
 	return atoll(text);
 }
 
-/* killed when so many rows are seen, which are not all */
-static void kill_behind(struct world *w, pid_t pid, long long rows,
-			long long (*seen)(struct world *w))
+/* killed when so many rows are seen; false: it had come to its end */
+static bool kill_at(struct world *w, pid_t pid, long long rows,
+		    long long (*seen)(struct world *w))
 {
 	const struct timespec ms = { .tv_nsec = 1000000 };
 	int st;
 
 	while (seen(w) < rows) {
-		assert_int_equal(waitpid(pid, &st, WNOHANG), 0);
+		if (waitpid(pid, &st, WNOHANG) == pid) {
+			assert_int_equal(st, 0);
+			return false;
+		}
 		(void)nanosleep(&ms, NULL);
 	}
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &st, 0), pid);
-	assert_true(WIFSIGNALED(st));
+	return WIFSIGNALED(st);
+}
+
+/* the same where these are not all */
+static void kill_behind(struct world *w, pid_t pid, long long rows,
+			long long (*seen)(struct world *w))
+{
+	assert_true(kill_at(w, pid, rows, seen));
 }
 
 static void await_copy(pid_t pid)
@@ -171,8 +182,10 @@ static void test_killed(void **state)
 	}
 }
 
+/* one of them is killed, and begins again */
 static void rivals(void **state, const char *from, const char *to, int n)
 {
+	int kills = asked("UPSHIFT_TEST_KILLS", 4);
 	struct world w;
 	pid_t pid[2];
 
@@ -180,6 +193,18 @@ static void rivals(void **state, const char *from, const char *to, int n)
 	for (int i = 0; i < 2; i++) {
 		w.job.workers = 1 + (unsigned int)i; /* and other cuts */
 		pid[i] = start_copy(&w);
+	}
+	srandom(13);
+	for (int i = 0; i < kills; i++) {
+		int which = (int)(random() % 2);
+		bool killed = kill_at(&w, pid[which], went_through(&w) + 1 +
+				      random() % (n / kills / 4 + 1),
+				      went_through);
+
+		w.job.workers = 1 + (unsigned int)which;
+		pid[which] = start_copy(&w);
+		if (!killed)
+			break;
 	}
 	await_copy(pid[0]);
 	await_copy(pid[1]);
@@ -189,20 +214,31 @@ static void rivals(void **state, const char *from, const char *to, int n)
 
 static void test_rivals(void **state)
 {
-	rivals(state, A, B, 5000);
+	rivals(state, A, B, asked("UPSHIFT_TEST_ROWS", 5000));
 	if (has_server)
-		rivals(state, server.url, server.url, 20000);
+		rivals(state, server.url, server.url,
+		       asked("UPSHIFT_TEST_ROWS", 20000));
+}
+
+/* a number, from a server that may be coming back */
+static int number_at(struct world *w, const char *sql)
+{
+	struct store_options o = { .root_fd = w->scratch->fd };
+
+	for (;;) {
+		_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+		_cleanup_store_ struct store *s = NULL;
+
+		if (store_open(w->job.to_url, &o, &s, NULL) == 0 &&
+		    store_exec(s, sql, NULL, &b, NULL) == 1)
+			return (int)store_batch_int(&b, 0, 0);
+	}
 }
 
 /* rows that are there by now */
 static int copied(struct world *w)
 {
-	_cleanup_store_ struct store *s = open_url(w->job.to_url, 0);
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-
-	assert_int_equal(store_exec(s, "SELECT count(*) FROM dst", NULL, &b,
-				    NULL), 1);
-	return atoi(b.buf);
+	return number_at(w, "SELECT count(*) FROM dst");
 }
 
 /* rows that are as the copy left them */
@@ -349,11 +385,16 @@ static void test_retried(void **state)
 	}
 }
 
+static const char a_backend[] =
+	"SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE "
+	"query LIKE '%dst%' AND pid <> pg_backend_pid()";
+
 /* the server goes, at once and in order, and comes back */
 static void test_server(void **state)
 {
-	static const int how[] = { SIGQUIT, SIGINT, SIGKILL };
-	const int n = 30000;
+	static const int how[] = { SIGQUIT, SIGINT, SIGKILL, 0 };
+	int n = asked("UPSHIFT_TEST_ROWS", 30000);
+	int times = asked("UPSHIFT_TEST_KILLS", 4);
 	struct world w;
 	pid_t pid;
 
@@ -362,12 +403,23 @@ static void test_server(void **state)
 	world_init(&w, *state, &server, server.url, server.url, n);
 	w.job.pause_ms = 1;
 	pid = start_copy(&w);
-	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+	for (int i = 0; i < times; i++) {
+		int sig = how[(size_t)i % ARRAY_SIZE(how)];
 		int before = copied(&w);
 
 		while (copied(&w) == before && before < n)
 			;
-		pg_stop(&server, how[i]);
+		if (before == n)
+			break;
+		/* one of its processes, and it starts the others anew */
+		if (!sig) {
+			pid_t victim = number_at(&w, a_backend);
+
+			if (victim > 1)
+				(void)kill(victim, SIGKILL);
+			continue;
+		}
+		pg_stop(&server, sig);
 		pg_start(&server);
 	}
 	await_copy(pid);
@@ -415,6 +467,7 @@ int main(void)
 	};
 	int ret;
 
+	cmocka_set_test_filter(getenv("ONLY"));
 #ifdef HAVE_PG
 	has_server = pg_setup(&server);
 #endif
