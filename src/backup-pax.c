@@ -35,26 +35,13 @@ static void octal(char *field, int digits, uint64_t v)
 		field[i] = (char)('0' + (v & 7));
 }
 
-static size_t decimal(char out[20], uint64_t v)
-{
-	char text[20];
-	size_t i = sizeof(text);
-
-	do {
-		text[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	memcpy(out, text + i, sizeof(text) - i);
-	return sizeof(text) - i;
-}
-
 /* the length counts its own digits */
 void pax_add(struct strbuf *sb, const char *key, const void *v, size_t n)
 {
 	size_t k = strlen(key), rest = k + n + 3, len = rest + 1, digits;
 	char text[20];
 
-	while ((digits = decimal(text, len)) + rest != len)
+	while ((digits = format_u64(text, len)) + rest != len)
 		len = digits + rest;
 	strbuf_add(sb, text, digits);
 	strbuf_addch(sb, ' ');
@@ -68,7 +55,7 @@ void pax_add_u64(struct strbuf *sb, const char *key, uint64_t v)
 {
 	char text[20];
 
-	pax_add(sb, key, text, decimal(text, v));
+	pax_add(sb, key, text, format_u64(text, v));
 }
 
 /* -1.5 is half a second before -1; timespec counts its fraction upwards */
@@ -87,7 +74,7 @@ static void add_time(struct strbuf *sb, const struct timespec *ts)
 	}
 	if (before)
 		text[n++] = '-';
-	n += decimal(text + n, sec);
+	n += format_u64(text + n, sec);
 	text[n] = '.';
 	for (size_t i = 9; i > 0; i--, ns /= 10)
 		text[n + i] = (char)('0' + ns % 10);

@@ -41,18 +41,6 @@ static void put(struct strbuf *sb, const char *s)
 	strbuf_add(sb, s, strlen(s));
 }
 
-static void put_u64(struct strbuf *sb, uint64_t v)
-{
-	char text[20];
-	size_t i = sizeof(text);
-
-	do {
-		text[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	strbuf_add(sb, text + i, sizeof(text) - i);
-}
-
 static void put_string(struct strbuf *sb, const char *s, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -117,7 +105,7 @@ static void put_number(struct strbuf *sb, const char *key, uint64_t v)
 {
 	put(sb, key);
 	put(sb, "\":");
-	put_u64(sb, v);
+	strbuf_add_u64(sb, v);
 }
 
 static void put_meta(struct strbuf *sb, const struct meta *m)
@@ -138,7 +126,7 @@ static void put_meta(struct strbuf *sb, const struct meta *m)
 	put(sb, ",\"mtime\":\"");
 	if (sec < 0)
 		strbuf_addch(sb, '-');
-	put_u64(sb, sec < 0 ? 0 - (uint64_t)sec : (uint64_t)sec);
+	strbuf_add_u64(sb, sec < 0 ? 0 - (uint64_t)sec : (uint64_t)sec);
 	for (int i = 9; i > 0; i--, ns /= 10)
 		nsec[i] = (char)('0' + ns % 10);
 	strbuf_add(sb, nsec, sizeof(nsec));
@@ -212,9 +200,9 @@ static void put_content(struct strbuf *sb, const struct item *it)
 		put_bytes(sb, ",\"link", it->link);
 	if (it->at_frame || it->at_offset) {
 		put(sb, ",\"at\":[");
-		put_u64(sb, it->at_frame);
+		strbuf_add_u64(sb, it->at_frame);
 		strbuf_addch(sb, ',');
-		put_u64(sb, it->at_offset);
+		strbuf_add_u64(sb, it->at_offset);
 		strbuf_addch(sb, ']');
 	}
 }

@@ -172,7 +172,9 @@ typedef void list_fn(struct plan_node *n, const char *key,
 		     const struct plan_value *v, const char *text, void *ctx);
 bool node_each(struct plan_node *n, const char *key, bool required,
 	       enum expand_use use, list_fn *fn, void *ctx);
-/* a number, a truth or a string as text; NULL and a problem for the rest */
+/* a number, a truth or a string as text as it stands; NULL for the rest */
+char *plan_value_text(const struct plan_value *v);
+/* the same, filled in; NULL and a problem for the rest */
 char *node_scalar(struct plan_node *n, const struct plan_value *v,
 		  enum expand_use use);
 

@@ -261,27 +261,41 @@ bool plan_node_argv(struct plan_node *n, const char *key, bool required,
 
 /* --- groups of strings --- */
 
-char *node_scalar(struct plan_node *n, const struct plan_value *v,
-		  enum expand_use use)
+char *plan_value_text(const struct plan_value *v)
 {
-	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
-
 	switch (v->type) {
 	case VALUE_STRING:
-		if (!node_expand(n, v->key, v->line, v->str, use, NULL, &out))
-			return NULL;
-		return strbuf_detach(&out);
+		return xstrdup(v->str);
 	case VALUE_INT:
 		return xasprintf("%lld", (long long)v->num);
 	case VALUE_FLOAT:
 		return format_real(v->real);
 	case VALUE_BOOL:
 		return xstrdup(v->flag ? "true" : "false");
-	default:
+	case VALUE_GROUP:
+	case VALUE_ARRAY:
+	case VALUE_LIST:
+		break;
+	}
+	return NULL;
+}
+
+char *node_scalar(struct plan_node *n, const struct plan_value *v,
+		  enum expand_use use)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	char *text;
+
+	if (v->type == VALUE_STRING) {
+		if (!node_expand(n, v->key, v->line, v->str, use, NULL, &out))
+			return NULL;
+		return strbuf_detach(&out);
+	}
+	text = plan_value_text(v);
+	if (!text)
 		node_problem_at(n, v->line,
 				_("'%s' must be a string or a number"), v->key);
-		return NULL;
-	}
+	return text;
 }
 
 static const struct plan_value *get_group(struct plan_node *n, const char *key)

@@ -9,25 +9,6 @@
 #include "base/xalloc.h"
 #include "plan-internal.h"
 
-static char *scalar(const struct plan_value *v)
-{
-	switch (v->type) {
-	case VALUE_STRING:
-		return xstrdup(v->str);
-	case VALUE_INT:
-		return xasprintf("%lld", (long long)v->num);
-	case VALUE_FLOAT:
-		return format_real(v->real);
-	case VALUE_BOOL:
-		return xstrdup(v->flag ? "true" : "false");
-	case VALUE_GROUP:
-	case VALUE_ARRAY:
-	case VALUE_LIST:
-		break;
-	}
-	return NULL;
-}
-
 static int first_problem(const char *path, struct plan_problems *p,
 			 struct error *err)
 {
@@ -58,7 +39,7 @@ int plan_pairs_load(const char *path, struct json_object *ret,
 	if (!top || problems.n)
 		r = first_problem(path, &problems, err);
 	for (size_t i = 0; r >= 0 && i < top->n; i++) {
-		_cleanup_free_ char *v = scalar(&top->items[i]);
+		_cleanup_free_ char *v = plan_value_text(&top->items[i]);
 
 		if (v)
 			json_set_str(ret, top->items[i].key, v);

@@ -17,8 +17,6 @@
 #include "manifest.h"
 #include "step.h"
 
-#define READ_STEP 65536
-
 int step_files_fail(struct error *err, int ret, const char *what,
 		    const char *path)
 {
@@ -45,38 +43,13 @@ int step_files_stat(struct step_ctx *c, const char *path, struct stat *st,
 		ret;
 }
 
-static int read_all(int fd, uint64_t limit, struct strbuf *out)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if ((uint64_t)st.st_size > limit)
-		return -EFBIG;
-	for (;;) {
-		ssize_t n;
-
-		strbuf_grow(out, READ_STEP);
-		n = fs_read_full(fd, out->buf + out->len, READ_STEP);
-		if (n < 0)
-			return (int)n;
-		strbuf_set_len(out, out->len + (size_t)n);
-		if (out->len > limit)
-			return -EFBIG;
-		if (n < READ_STEP)
-			return 0;
-	}
-}
-
 int step_files_read(struct step_ctx *c, const char *path, uint64_t limit,
 		    struct strbuf *out, struct error *err)
 {
 	/* a FIFO would hang without O_NONBLOCK */
 	_cleanup_close_ int fd = fs_open_beneath(step_root_fd(c), path,
 				O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	int ret = fd < 0 ? fd : read_all(fd, limit, out);
+	int ret = fd < 0 ? fd : fs_read_regular(fd, limit, out);
 
 	if (ret < 0 && ret != -EFBIG)
 		return step_files_fail(err, ret, _("cannot read"), path);

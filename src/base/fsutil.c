@@ -136,16 +136,11 @@ ssize_t fs_pread_full(int fd, void *p, size_t n, off_t off)
 	return (ssize_t)got;
 }
 
-int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out)
+int fs_read_regular(int fd, uint64_t limit, struct strbuf *out)
 {
-	/* a FIFO would hang without O_NONBLOCK */
-	_cleanup_close_ int fd = fs_open(dirfd, path, O_RDONLY | O_NONBLOCK |
-					 O_NOCTTY, 0);
 	size_t begin = out->len;
 	struct stat st;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -165,6 +160,15 @@ int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out)
 		if (n < 65536)
 			return 0;
 	}
+}
+
+int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out)
+{
+	/* a FIFO would hang without O_NONBLOCK */
+	_cleanup_close_ int fd = fs_open(dirfd, path, O_RDONLY | O_NONBLOCK |
+					 O_NOCTTY, 0);
+
+	return fd < 0 ? fd : fs_read_regular(fd, limit, out);
 }
 
 int fs_sync(int fd)

@@ -64,6 +64,8 @@ ssize_t fs_pread_full(int fd, void *p, size_t n, off_t off);
 /* appends the whole file, limit bytes at most, else -EFBIG; -EINVAL if it is
    not a regular file */
 int fs_read_file(int dirfd, const char *path, size_t limit, struct strbuf *out);
+/* the same of what is open */
+int fs_read_regular(int fd, uint64_t limit, struct strbuf *out);
 
 int fs_sync(int fd);
 int fs_datasync(int fd);

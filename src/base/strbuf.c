@@ -118,6 +118,26 @@ void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
 	strbuf_set_len(sb, sb->len + (size_t)n);
 }
 
+size_t format_u64(char out[20], uint64_t v)
+{
+	char text[20];
+	size_t i = sizeof(text);
+
+	do {
+		text[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	memcpy(out, text + i, sizeof(text) - i);
+	return sizeof(text) - i;
+}
+
+void strbuf_add_u64(struct strbuf *sb, uint64_t v)
+{
+	char text[20];
+
+	strbuf_add(sb, text, format_u64(text, v));
+}
+
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...)
 {
 	va_list ap;
