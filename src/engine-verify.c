@@ -314,6 +314,7 @@ static int record_verify(struct engine *e, const struct step *s,
 	json_set_str(rec, "id", s->id);
 	json_set_str(rec, "state", check_state_names[r->state]);
 	json_set_bytes(rec, "message", r->message.buf);
+	json_set_str(rec, "audit", r->audit);
 	return run_record(e->run, rec, &e->err);
 }
 

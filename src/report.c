@@ -307,6 +307,13 @@ static void add_verify(const struct run *r, struct strbuf *out)
 		cell(out, json_get_str(v, "message", ""));
 		strbuf_addstr(out, "\n");
 	}
+	json_object_object_foreach(r->verify, audited, w) {
+		const char *sum = json_get_str(w, "audit", NULL);
+
+		if (sum)
+			strbuf_addf(out, "\n`%s.audit.jsonl`: `%s`\n",
+				    audited, sum);
+	}
 }
 
 /* what steps met on their way, by class, SQLSTATE, table and hour */

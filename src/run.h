@@ -191,7 +191,8 @@ struct run {
 	struct json_object *facts;   /* of the run; owned */
 	struct json_object *decisions;  /* array; owned */
 	struct json_object *warnings;   /* array of texts; owned */
-	struct json_object *verify;     /* id -> {state, message}; owned */
+	struct json_object *verify;     /* id -> {state, message, audit};
+					   owned */
 	char *app_state;             /* "stopped", "running", NULL: unmanaged */
 	char *app_since;
 	char *finished;              /* time of complete, rolled-back, ... */

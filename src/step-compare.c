@@ -483,12 +483,30 @@ static int files(struct comparing *c, struct error *err)
 {
 	_cleanup_free_ char *found = xasprintf("%s.differences.jsonl",
 					       c->s->id);
-	_cleanup_free_ char *audit = xasprintf("%s.audit.jsonl", c->s->id);
+	/* what the journal speaks of is not replaced by a later look */
+	_cleanup_free_ char *audit = xasprintf("%s.%s.jsonl", c->s->id,
+		step_has_audit(c->ctx) ? "audit-later" : "audit");
 	int dir = step_run_dir(c->ctx);
 	int ret = records_file_begin(&c->found, dir, found, err);
 
 	return ret < 0 ? ret : records_file_begin(&c->audit,
 		c->level == RECORDS_FORENSIC ? dir : -1, audit, err);
+}
+
+/* the last line says that it is the last */
+static int close_audit(struct comparing *c, struct error *err)
+{
+	struct json_object *o;
+	int ret;
+
+	if (!c->audit.open)
+		return 0;
+	o = json_object_new_object();
+	json_set_str(o, "what", "close");
+	json_set_int(o, "rows", (int64_t)c->rows);
+	ret = records_file_chain(&c->audit, o, err);
+	c->r->audit = xstrdup(c->audit.sum);
+	return ret < 0 ? ret : records_file_end(&c->audit, err);
 }
 
 static int end_files(struct comparing *c, struct error *err)
@@ -497,7 +515,10 @@ static int end_files(struct comparing *c, struct error *err)
 	int ret = records_file_end(&c->found, err);
 
 	if (ret >= 0)
-		ret = records_file_end(&c->audit, err);
+		ret = close_audit(c, err);
+	if (ret >= 0 && c->r->audit)
+		strvec_pushf(&c->r->details, _("last sum of the audit: %s"),
+			     c->r->audit);
 	if (ret >= 0 && lines && step_run_dir(c->ctx) >= 0) {
 		struct step_run_info info;
 

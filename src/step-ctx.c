@@ -175,6 +175,15 @@ enum plan_level step_level(struct step_ctx *c)
 	return c->e->level;
 }
 
+bool step_has_audit(struct step_ctx *c)
+{
+	const struct run *r = c->e->run;
+	struct json_object *v = r && !r->writable ?
+		json_get(r->verify, step_ctx_id(c)) : NULL;
+
+	return v && json_get_str(v, "audit", NULL);
+}
+
 void step_notify(struct step_ctx *c, enum plan_notify_event event,
 		 const char *message)
 {

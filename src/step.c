@@ -85,6 +85,8 @@ void check_result_release(struct check_result *r)
 {
 	strbuf_release(&r->message);
 	strvec_release(&r->details);
+	free(r->audit);
+	r->audit = NULL;
 }
 
 void check_result_set(struct check_result *r, enum check_state state,

@@ -88,6 +88,8 @@ struct check_result {
 	struct strvec details;
 	uint64_t need, have;
 	int code;                    /* enum err_code for a failure, 0: ERR_CHECK */
+	char *audit;                 /* the last sum of the audit that was made,
+					for the journal; or NULL; owned */
 	const char *hint;            /* translated, static: instead of the plan's;
 					NULL: the plan's */
 };
@@ -336,6 +338,9 @@ bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
 int step_run_dir(struct step_ctx *c);
 /* what `verify --level` asked for; PLAN_LEVEL_NONE: nothing */
 enum plan_level step_level(struct step_ctx *c);
+/* the journal speaks of an audit of this check, and cannot be told of another:
+   that one is to stay */
+bool step_has_audit(struct step_ctx *c);
 /* sleeps; -ECANCELED (ERR_CANCELLED) as soon as any stop was asked for */
 int step_wait(struct step_ctx *c, double seconds, struct error *err);
 /* tells those whom the plan names (notify) */

@@ -15,6 +15,7 @@
 #include "front.h"
 #include "frontend.h"
 #include "if-needed.h"
+#include "records-audit.h"
 #include "rollback-text.h"
 #include "session.h"
 #include "text.h"
@@ -214,6 +215,45 @@ int rollback_by_variable(const struct options *o,
 	return job_end(&j, engine_rollback(j.e, j.s.run, "start"));
 }
 
+/* without a run: the file may be a copy */
+static int check_audit(const struct options *o)
+{
+	_cleanup_json_ struct json_object *out = json_object_new_object();
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	struct records_audit a;
+	int ret = 0;
+
+	if (records_audit_check(o->audit, &a, &err) < 0) {
+		say_error(&err);
+		ret = error_code_exit(err.code);
+		error_release(&err);
+	}
+	if (o->json) {
+		json_set_str(out, "file", o->audit);
+		json_set_bool(out, "ok", !ret);
+		json_set_int(out, "lines", (int64_t)a.lines);
+		json_set_int(out, "broken", (int64_t)a.broken);
+		json_set_int(out, "rows", (int64_t)a.rows);
+		json_set_bool(out, "in_journal", a.in_journal);
+		json_set_str(out, "sum", a.sum);
+		json_print(out, &text);
+		(void)out_line(text.buf);
+		return ret;
+	}
+	if (ret)
+		return ret;
+	strbuf_addf(&text, ngettext("%llu line, each as it was written",
+				    "%llu lines, each as it was written",
+				    a.lines), (unsigned long long)a.lines);
+	strbuf_addf(&text, "\n%s\n%s", a.sum, a.in_journal ?
+		    _("the journal of the run has the same last sum") :
+		    _("no journal has its last sum; compare it with what was "
+		      "printed"));
+	(void)out_line(text.buf);
+	return 0;
+}
+
 static int exec_verify(const struct options *o,
 		       const struct step_ops *const *kinds)
 {
@@ -222,6 +262,8 @@ static int exec_verify(const struct options *o,
 	int level = LEVEL_BASIC, ret;
 	struct job j;
 
+	if (o->audit)
+		return check_audit(o);
 	if (o->level) {
 		for (level = 0; levels[level] &&
 		     strcmp(levels[level], o->level); level++)
@@ -323,7 +365,8 @@ const struct command cmd_rollback = {
 
 const struct command cmd_verify = {
 	.name = "verify",
-	.usage = "[--run ID] [--level basic|standard|rigorous|forensic]",
+	.usage = "[--run ID] [--level basic|standard|rigorous|forensic] "
+		"[--audit FILE]",
 	.summary = N_("compare data and backup with what the run recorded"),
 	.max_args = 0,
 	.exec = exec_verify,

@@ -22,7 +22,8 @@ struct options {
 	const char *root, *state_dir, *backup_dir, *run_id;
 	const char *vars_file, *answers_file, *write_answers;
 	const char *stop_after, *run_step, *strategy, *scenario, *level,
-		*log_file, *lang, *bundle, *completion, *store, *file, *from;
+		*log_file, *lang, *bundle, *completion, *store, *file, *from,
+		*audit;
 	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool compat, grants, list, read_only, expired, quiet, verbose;

@@ -20,7 +20,7 @@ enum opt {
 	OPT_STRATEGY, OPT_SCENARIO, OPT_JSON, OPT_SHORT, OPT_BATCH,
 	OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
-	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION, OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_GRANTS,
+	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION, OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_AUDIT, OPT_GRANTS,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -58,6 +58,7 @@ static const struct option longs[] = {
 	{ "completion", required_argument, NULL, OPT_COMPLETION },
 	{ "store", required_argument, NULL, OPT_STORE },
 	{ "file", required_argument, NULL, OPT_FILE },
+	{ "audit", required_argument, NULL, OPT_AUDIT },
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "compat", no_argument, NULL, OPT_COMPAT },
 	{ "grants", no_argument, NULL, OPT_GRANTS },
@@ -273,6 +274,9 @@ static int take_value(struct options *o, int c, const char *arg)
 		return 0;
 	case OPT_FILE:
 		o->file = arg;
+		return 0;
+	case OPT_AUDIT:
+		o->audit = arg;
 		return 0;
 	case OPT_FROM:
 		o->from = arg;

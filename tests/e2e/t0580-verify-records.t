@@ -72,7 +72,7 @@ for line in open(sys.argv[1]).read().splitlines():
     assert o.get("prev", "") == prev, line
     prev = digest
     rows += o["rows"][0] if o["what"] == "part" else 0
-assert o["what"] == "end" and rows == o["rows"] == 1800, (o, rows)
+assert o["what"] == "close" and rows == o["rows"] == 1800, (o, rows)
 TXT
 ok $? 'the audit is a chain over all rows'
 

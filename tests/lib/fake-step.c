@@ -174,6 +174,11 @@ int step_run_dir(_unused_ struct step_ctx *c)
 	return -1;
 }
 
+bool step_has_audit(_unused_ struct step_ctx *c)
+{
+	return false;
+}
+
 enum plan_level step_level(_unused_ struct step_ctx *c)
 {
 	return PLAN_LEVEL_NONE;
