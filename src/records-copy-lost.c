@@ -147,12 +147,16 @@ static int reload(struct records_worker *w, struct error *err)
 static int lost(struct records_worker *w, uint32_t rows, int ret,
 		struct error *why, struct error *err)
 {
-	unsigned int most = w->run->job->retries, ms;
+	int asked = w->run->job->retries;
+	unsigned int most = asked < 0 ? 0 : asked ? (unsigned int)asked :
+			    RETRIES;
+	unsigned int ms;
 	bool cut = store_class(ret) == STORE_CLASS_RECONNECT;
 
-	most = most ? most : RETRIES;
 	if (++w->lost > most) {
 		error_move(err, why);
+		if (!most)
+			return ret;
 		error_prefix(err, _("given up after %u attempts"), w->lost);
 		return ret;
 	}

@@ -105,7 +105,7 @@ struct records_job {
 	size_t sql_n;
 	unsigned int workers;        /* at least 1 */
 	uint32_t batch;              /* rows; 0: by the time they take */
-	unsigned int retries;        /* for one batch; 0: 60 */
+	int retries;                 /* for one batch; 0: 60, < 0: none */
 	unsigned int pause_ms;       /* between two batches of a worker */
 	bool quarantine;
 	uint64_t max_bad;

@@ -194,6 +194,20 @@ static void create(struct look *k)
 	}
 }
 
+/* in front of SET: does NAME FROM CURRENT follow? that reads no table */
+static bool from_current(const struct look *k)
+{
+	struct look ahead = *k;
+
+	next(&ahead);
+	for (next(&ahead); other(&ahead, '.'); next(&ahead))
+		next(&ahead);
+	if (!word(&ahead, "from"))
+		return false;
+	next(&ahead);
+	return word(&ahead, "current");
+}
+
 /* at a word that may begin something; goes on behind it */
 static void one_word(struct look *k, const struct sql_token *before)
 {
@@ -229,6 +243,9 @@ static void one_word(struct look *k, const struct sql_token *before)
 		table(k, "OWN");
 	} else if (word(k, "create") && start) {
 		create(k);
+	} else if (word(k, "set") && from_current(k)) {
+		while (!word(k, "current"))
+			next(k);
 	} else {
 		next(k);
 	}

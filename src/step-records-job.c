@@ -87,7 +87,7 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 	j->job.workers = workers(p, m);
 	j->job.batch = m->batch ? (uint32_t)m->batch : p->defaults.batch;
 	retries = m->retries >= 0 ? m->retries : p->defaults.retries;
-	j->job.retries = retries > 0 ? (unsigned int)retries : 0;
+	j->job.retries = retries > 0 ? (int)retries : retries < 0 ? 0 : -1;
 	j->job.pause_ms = (unsigned int)(MIN(m->throttle.pause_s, 1e6) * 1000);
 	j->job.quarantine = m->quarantine;
 	j->job.max_bad = (uint64_t)m->max_bad;

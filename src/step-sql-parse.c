@@ -15,11 +15,14 @@
 
 bool step_sql_target(struct plan_node *n, struct sql_target *t)
 {
+	int64_t retries;
+
 	t->lock_s = LOCK_S;
 	t->dialect = SQL_PG;
 	(void)plan_node_duration(n, "lock_timeout", &t->lock_s);
 	(void)plan_node_duration(n, "timeout", &t->timeout_s);
-	(void)plan_node_int(n, "retries", false, 1, 1000, &t->tries);
+	if (plan_node_int(n, "retries", false, 0, 1000, &retries))
+		t->tries = retries + 1;
 	if (!plan_node_store(n, "store", true, &t->store))
 		return false;
 	t->dialect = t->store->kind == PLAN_STORE_SQLITE ? SQL_SQLITE :

@@ -73,7 +73,7 @@ struct sql_work {
 };
 #define _cleanup_work_ _cleanup_(step_sql_close)
 
-/* store (must take statements), lock_timeout (2 s), timeout, retries (10) */
+/* store (must take statements), lock_timeout (2 s), timeout, retries (9) */
 bool step_sql_target(struct plan_node *n, struct sql_target *t);
 /* texts of the key, each a statement or several, cut and checked; dialect of
    t. Returns false if the key is not there */

@@ -243,7 +243,7 @@ PGAPPNAME=go pg_sql a -q -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &
 sleeper=$!
 wait "$runner"
 is $? 0 'a server that is killed and started again'
-like "$(cat "$tmp/out")" 'connection lost, attempt 2 of 7' 'is told'
+like "$(cat "$tmp/out")" 'connection lost, attempt 2 of 8' 'is told'
 is "$(pg_sql a -c 'SELECT count(*) FROM tag')" 50 'and all is done once'
 kill "$sleeper"
 pg_stop a

@@ -86,6 +86,26 @@ is "$(pg_cuts db)" 9 'cut on the way back'
 is "$(sql "SELECT count(*) FROM other WHERE v = 'o'")" 5000 'all as before'
 like "$out$err" "'other': 0 rows deleted, 5000 put back, 0 kept" 'and counted right'
 
+# retries = 0: the first loss ends it, and nothing is done twice
+for kind in "copy; $copy" "fill; $fill"; do
+	new
+	plan "$(printf '%s' "${kind#*; }" | sed 's/batch =/retries = 0; batch =/')"
+	pg_proxy db commit turns 6 1
+	run_is 2 "${kind%%;*}: no retry" go
+	is "$(pg_cuts db)" 1 'cut once'
+	unlike "$out$err" 'attempt 2 of' 'and not tried again'
+	run_is 0 'goes on' "$UPSHIFT" resume --root "$root" --batch --yes
+done
+is "$(sql "SELECT count(*) FROM other WHERE v = 'o' || id")" 5000 'each row once'
+new
+plan "$copy"
+sed -i 's/^steps/defaults: { retries = 0; };\nsteps/' "$plan"
+pg_proxy db commit turns 6 1
+run_is 2 'no retry by the defaults of the plan' go
+is "$(pg_cuts db)" 1 'cut once'
+run_is 0 'goes on' "$UPSHIFT" resume --root "$root" --batch --yes
+copied 'without retries'
+
 # an undo without an undo table: what equals the source is deleted
 new
 plan "$copy"
@@ -105,6 +125,13 @@ said='{ id = "say"; kind = "sql"; store = "pg"; retries = 9;
 		"INSERT INTO said VALUES ('"'three'"')" ];
 	down = [ "DELETE FROM said WHERE v = '"'one'"'", "DELETE FROM said WHERE v = '"'two'"'",
 		"ANALYZE said", "DELETE FROM said WHERE v = '"'three'"'" ]; }'
+new
+plan "$(printf '%s' "$said" | sed 's/retries = 9/retries = 0/')"
+pg_proxy db commit before 5 1
+run_is 2 'sql: no retry' go
+unlike "$out$err" 'say: connection lost, attempt' 'and not tried again'
+run_is 0 'goes on' "$UPSHIFT" resume --root "$root" --batch --yes
+is "$(sql 'SELECT count(*), count(DISTINCT v) FROM said')" '3|3' 'each once'
 for manner in before race swallow; do
 	new
 	plan "$said"

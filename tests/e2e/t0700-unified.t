@@ -87,6 +87,9 @@ right()
 		"$(one 'SELECT count(*) FROM chunk_tags')" "$1: tags of chunks"
 	is "$(one 'SELECT count(*) FROM unified.graph_nodes')" \
 		"$(one 'SELECT count(*) FROM graph_nodes')" "$1: nodes"
+	like "$(one "SET enable_seqscan = off; EXPLAIN SELECT * FROM unified.chunks
+		WHERE is_tag AND legacy_tag_id = 1")" 'chunks_legacy_tag_idx' \
+		"$1: a tag is found by its number"
 	is "$(one 'SELECT sum(chunks) FROM unified.page_chunks')" \
 		"$(one 'SELECT count(text_id) FROM chunks')" "$1: pages"
 	is "$(one "SELECT count(*) FROM pg_constraint WHERE NOT convalidated")" 0 \
@@ -96,6 +99,9 @@ right()
 }
 
 run_is 0 'lint' "$UPSHIFT" lint "$plan"
+run_is 0 'the rights it needs' "$UPSHIFT" lint --grants "$plan"
+like "$out" 'GRANT SELECT, TRIGGER ON "chunks"' 'name the tables'
+unlike "$out" '"current"' 'and nothing that is no table'
 
 new --rows 1500
 run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run

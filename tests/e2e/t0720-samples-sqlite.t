@@ -183,6 +183,45 @@ run_is 8 'production' go --set environment=production \
 like "$out" "check C00: ok, run .... in 'staging' is complete" \
 	'with a record of data that are not here'
 
+# its three ways back
+scenario()
+{
+	run_is 0 "scenario $1" "$UPSHIFT" rollback --scenario "$1" \
+		--root "$root" --batch --confirm "roll back to ${2:-$1}"
+}
+
+# again, after a way back
+again()
+{
+	run_is 8 "$1: again" on
+	run_is 0 "$1: signed" on --approve product:Ada --approve operations:Bob
+	filled "$1: again"
+	is "$(readlink "$root/app/current")" releases/5 "$1: the code, too"
+}
+
+rm -rf "$tmp/staging"
+# shellcheck disable=SC2086 # words
+new intelligence-core $small
+is "$(readlink "$root/app/current")" releases/4 'the old release'
+run_is 8 'a run' go --set environment=staging
+on --approve product:Ada --approve operations:Bob >/dev/null 2>&1
+is "$(readlink "$root/app/current")" releases/5 'the new release'
+scenario production-issues
+is "$(readlink "$root/app/current")" releases/4 'the code goes back'
+filled 'the tables stay'
+again production-issues
+scenario backfill-errors
+is "$(one app.db 'SELECT (SELECT count(*) FROM IntelligenceEvent), (SELECT
+	count(*) FROM PromptPerformance), (SELECT count(*) FROM KPIHistory),
+	(SELECT count(*) FROM AgentFeedback)')" '0|0|0|0' 'the new tables are empty'
+is "$(one app.db "SELECT count(*) FROM Campaign WHERE prompt IS NOT
+	metadata->>'prompt'")" 0 'with their prompts'
+is "$(readlink "$root/app/current")" releases/5 'the code stays'
+again backfill-errors
+scenario migration-fails start
+tree >"$tmp/after"
+file_is "$tmp/after" "$tmp/before" 'migration-fails: as before'
+
 for n in 150 450; do
 	# shellcheck disable=SC2086 # words
 	new intelligence-core $small
