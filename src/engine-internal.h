@@ -66,6 +66,9 @@ struct step_ctx {
 	struct part_meter parts[STEP_PARTS_MAX];
 	size_t part_n;
 	bool ran_command;          /* dry run: something would be started */
+	uint64_t deadline_ns;      /* of step_deadline(), 0: none */
+	struct store *joined;      /* of step_store_join(), borrowed */
+	const char *joined_url;
 };
 
 struct engine {

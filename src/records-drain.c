@@ -190,8 +190,11 @@ static int leave(void *ctx, struct store *s, struct error *err)
 	_cleanup_free_ char *sql = NULL;
 	int ret = 0;
 
+	/* nobody else can add anything, and what we added counts as well */
+	if (store_is_within(s)) {
+		sql = xasprintf("DELETE FROM \"%s\"", o->queue);
 	/* what others add meanwhile is no conflict */
-	if (store_is_pg(s)) {
+	} else if (store_is_pg(s)) {
 		ret = store_exec(s, "SET TRANSACTION ISOLATION LEVEL READ "
 				 "COMMITTED", NULL, NULL, err);
 		sql = xasprintf("DELETE FROM \"%s\" WHERE "
@@ -295,7 +298,7 @@ int records_drain(const struct records_drain *d, struct records_drained *ret,
 
 		if (r == 0)
 			return 0;
-		if ((store_class(r) != STORE_CLASS_RECONNECT &&
+		if (d->once || (store_class(r) != STORE_CLASS_RECONNECT &&
 		     store_class(r) != STORE_CLASS_RETRY) ||
 		    n + 1 >= TRIES || clock_since(start) > PATIENCE_S) {
 			error_move(err, &why);

@@ -89,6 +89,9 @@ struct records_drain {
 	   of them in `to.where` are this job's? */
 	const bool *owner;
 	size_t n;
+	/* a failure that may pass is the caller's: all of it is inside of a
+	   transaction (store_is_within()) that others wait for */
+	bool once;
 	/* rows that were put aside before are tried once more */
 	bool rejects;
 	/* about ten times a second while stores wait, and between batches;

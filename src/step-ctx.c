@@ -159,10 +159,30 @@ void step_log(struct step_ctx *c, const char *stream, const char *text,
 	engine_log(c->e, step_ctx_id(c), stream, text, len);
 }
 
-bool step_cancelled(struct step_ctx *c)
+static bool stopped(struct step_ctx *c)
 {
 	return engine_cancelled(c->e) == ENGINE_CANCEL_NOW ||
 	       engine_lease_lost(c->e, NULL);
+}
+
+static bool is_late(const struct step_ctx *c)
+{
+	return c->deadline_ns && clock_mono_ns() >= c->deadline_ns;
+}
+
+bool step_cancelled(struct step_ctx *c)
+{
+	return stopped(c) || is_late(c);
+}
+
+void step_deadline(struct step_ctx *c, uint64_t at_ns)
+{
+	c->deadline_ns = at_ns;
+}
+
+bool step_late(struct step_ctx *c)
+{
+	return is_late(c) && !stopped(c);
 }
 
 int step_run_dir(struct step_ctx *c)

@@ -374,7 +374,8 @@ int step_live_drain(const struct step *s, struct step_ctx *ctx,
 {
 	_cleanup_close_ int scratch = fs_open(step_run_dir(ctx), ".",
 					      O_RDONLY | O_DIRECTORY, 0);
-	struct records_drain d = { .tick = on_tick, .note = on_note,
+	struct records_drain d = { .once = step_store_is_joined(ctx),
+				   .tick = on_tick, .note = on_note,
 				   .ctx = ctx, .scratch_fd = scratch };
 	struct live_set l;
 	int ret = live_load(&l, ctx, s, copies, true, err);

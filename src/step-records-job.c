@@ -49,17 +49,6 @@ static unsigned int workers(const struct plan *p, const struct records_step *m)
 		(unsigned int)cpus;
 }
 
-static void set_options(struct step_ctx *ctx, const struct plan_store *s,
-			struct store_options *o)
-{
-	double timeout = step_plan(ctx)->defaults.timeout_s;
-
-	o->root_fd = step_root_fd(ctx);
-	o->allow_plaintext = s->allow_plaintext;
-	if (timeout > 0)
-		o->statement_ms = (unsigned int)(MIN(timeout, 1e6) * 1000);
-}
-
 void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 			   struct step_records_job *j)
 {
@@ -79,8 +68,8 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 	j->job.marks = j->marks;
 	j->job.from_url = m->from.store->url;
 	j->job.to_url = m->to.store->url;
-	set_options(ctx, m->from.store, &j->job.from_options);
-	set_options(ctx, m->to.store, &j->job.to_options);
+	step_store_options(ctx, m->from.store, &j->job.from_options);
+	step_store_options(ctx, m->to.store, &j->job.to_options);
 	j->job.from_options.read_only = true;
 	j->job.to_options.create = true;
 	j->job.conflict = m->conflict;

@@ -24,14 +24,36 @@ static bool must_read(const struct step_ctx *c)
 	       (c->phase != PHASE_STEPS && c->phase != PHASE_ROLLBACK);
 }
 
-static void fill_options(struct step_ctx *c, const struct plan_store *s,
-			 struct store_options *o)
+void step_store_join(struct step_ctx *c, const char *name, struct store *s)
 {
+	c->joined = s;
+	c->joined_url = s ? plan_find_store(c->e->plan, name)->url : NULL;
+}
+
+bool step_store_is_joined(const struct step_ctx *c)
+{
+	return c->joined;
+}
+
+static bool is_joined(const struct step_ctx *c, const struct plan_store *s)
+{
+	return c->joined && !strcmp(c->joined_url, s->url);
+}
+
+void step_store_options(struct step_ctx *c, const struct plan_store *s,
+			struct store_options *o)
+{
+	double timeout_s = c->e->plan->defaults.timeout_s;
+
 	memset(o, 0, sizeof(*o));
 	o->root_fd = step_root_fd(c);
-	o->tick = tick;
-	o->ctx = c;
 	o->allow_plaintext = s->allow_plaintext;
+	if (timeout_s > 0)
+		o->statement_ms = (unsigned int)(MIN(timeout_s, 1e6) * 1000);
+	if (is_joined(c, s)) {
+		o->within = c->joined;
+		o->within_url = c->joined_url;
+	}
 }
 
 int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
@@ -45,17 +67,19 @@ int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 	if (!s)
 		return error_set(err, ERR_PLAN_VALUE, -EINVAL,
 				 _("unknown store '%s'"), name);
-	if (timeout_s <= 0)
-		timeout_s = c->e->plan->defaults.timeout_s;
-	fill_options(c, s, &o);
+	step_store_options(c, s, &o);
+	o.tick = tick;
+	o.ctx = c;
 	o.read_only = read_only || must_read(c);
 	o.create = !o.read_only;
-	o.statement_ms = (unsigned int)(MIN(timeout_s, 1e6) * 1000);
-	if (o.create && s->path)
+	if (timeout_s > 0)
+		o.statement_ms = (unsigned int)(MIN(timeout_s, 1e6) * 1000);
+	if (o.create && s->path && !o.within)
 		r = step_make_parents(c, s->path, err);
 	if (r >= 0)
 		r = store_open(s->url, &o, &open, err);
-	if (r >= 0 && !o.read_only && s->kind == PLAN_STORE_PG)
+	/* the lease is not for a transaction to keep */
+	if (r >= 0 && !o.read_only && s->kind == PLAN_STORE_PG && !o.within)
 		r = engine_lease(c->e, name, open, err);
 	if (r < 0)
 		error_prefix(err, _("store '%s'"), name);

@@ -248,8 +248,14 @@ void step_warn(struct step_ctx *c, const char *fmt, ...) _printf_(2, 3);
 /* a line of output; stream "out", "err" or "note" */
 void step_log(struct step_ctx *c, const char *stream, const char *text,
 	      size_t len);
-/* a stop was asked for that should not wait for the end of the step */
+/* a stop was asked for that should not wait for the end of the step, or it is
+   later than step_deadline() */
 bool step_cancelled(struct step_ctx *c);
+/* From then on (clock_mono_ns()) the step is cancelled wherever it waits; 0:
+   never. Whoever sets it says what it means (step_late()), and ends it. */
+void step_deadline(struct step_ctx *c, uint64_t at_ns);
+/* true: that, and not the user, is why */
+bool step_late(struct step_ctx *c);
 /*
  * A private directory on the file system of the directory that holds rel;
  * borrowed descriptor, emptied by the engine before and after the step. Build
@@ -326,6 +332,18 @@ int step_store(struct step_ctx *c, const char *name, bool read_only,
 int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 		       double timeout_s, struct store **ret,
 		       struct error *err);
+/*
+ * From now on what is opened of this name, or of another with the same URL, is
+ * inside of the transaction of s (store_is_within()); s NULL: no longer. A
+ * comparison, a drain, statements: all of them are then done, or not, with it.
+ */
+void step_store_join(struct step_ctx *c, const char *name, struct store *s);
+bool step_store_is_joined(const struct step_ctx *c);
+struct store_options;
+struct plan_store;
+/* the same for those who open it themselves */
+void step_store_options(struct step_ctx *c, const struct plan_store *s,
+			struct store_options *o);
 /*
  * What was done with stores failed with ret: true where that was a lost
  * connection or somebody else, and it can be tried again now; err is clear

@@ -84,6 +84,10 @@ extern const struct store_ops store_pg_ops;
 extern const struct store_ops store_json_ops;
 extern const struct store_ops store_jsonl_ops;
 
+/* --- store-within.c --- */
+int store_within_open(struct store *outer, struct store **ret,
+		      struct error *err);
+
 /* --- store-caps.c --- */
 /* what the environment takes away, for tests */
 unsigned int store_caps_taken(void);

@@ -50,8 +50,9 @@ int store_transact(struct store *s,
 		if (ret == 0)
 			return 0;
 		store_abort(s);
+		/* whoever waits for the outer one waits here as well */
 		if (store_class(ret) != STORE_CLASS_RETRY ||
-		    lost + 1 >= tries) {
+		    lost + 1 >= tries || store_is_within(s)) {
 			if (err)
 				error_move(err, &now);
 			return ret;

@@ -94,7 +94,11 @@ int store_open(const char *url, const struct store_options *o,
 
 	if (i < 0)
 		return i;
-	r = kinds[i].ops->open(strchr(url, ':') + 1, o, ret, err);
+	if (o->within && !strcmp(url, o->within_url))
+		r = store_within_open(o->within, ret, err);
+	else
+		r = kinds[i].ops->open(strchr(url, ':') + 1, o, ret,
+					 err);
 	if (r == 0) {
 		(*ret)->tick = o->tick;
 		(*ret)->tick_ctx = o->ctx;

@@ -187,6 +187,10 @@ struct store_options {
 	unsigned int connect_ms, lock_ms, statement_ms;
 	int (*tick)(void *ctx);  /* may be NULL */
 	void *ctx;
+	/* where the URL is within_url: a handle inside of the transaction of
+	   this store, see store_is_within(); NULL: none */
+	struct store *within;
+	const char *within_url;
 };
 
 enum store_class {
@@ -249,6 +253,17 @@ bool store_can(struct store *s, enum store_cap cap);
 /* "sql", "copy", "tx-ddl", "temp-table", "trigger", "instead-of", "digest",
    "serializable" */
 const char *store_cap_name(enum store_cap cap);
+
+/*
+ * A store that was opened inside of the transaction of another (`within` of
+ * the options) works on its connection: it sees what is locked there, and what
+ * it does is done when that one commits. Its own transactions, if they write,
+ * are savepoints: of several handles on one connection only the last that
+ * began one may end it. It must be closed before the other ends its own.
+ */
+bool store_is_within(const struct store *s);
+/* has every answer of store_can() ready for those that come to be inside */
+void store_try_all(struct store *s);
 
 /* write: obtains the right to write at once, where there is one */
 int store_begin(struct store *s, bool write, struct error *err);

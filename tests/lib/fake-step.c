@@ -82,6 +82,15 @@ bool step_cancelled(struct step_ctx *c)
 	return c->cancelled;
 }
 
+void step_deadline(_unused_ struct step_ctx *c, _unused_ uint64_t at_ns)
+{
+}
+
+bool step_late(_unused_ struct step_ctx *c)
+{
+	return false;
+}
+
 /* nearest directory above rel that exists, and its path */
 static int open_above(struct step_ctx *c, const char *rel, char **where)
 {
@@ -161,6 +170,24 @@ int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 
 	return s ? store_open(s->url, &o, ret, err) :
 	       error_set(err, ERR_PLAN_VALUE, -EINVAL, "no store");
+}
+
+void step_store_options(struct step_ctx *c, const struct plan_store *s,
+			struct store_options *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->root_fd = c->root_fd;
+	o->allow_plaintext = s->allow_plaintext;
+}
+
+void step_store_join(_unused_ struct step_ctx *c, _unused_ const char *name,
+		     _unused_ struct store *s)
+{
+}
+
+bool step_store_is_joined(_unused_ const struct step_ctx *c)
+{
+	return false;
 }
 
 int step_store(struct step_ctx *c, const char *name, bool read_only,
