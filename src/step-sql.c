@@ -79,6 +79,8 @@ static int set_up(struct sql_work *w, struct error *err)
 {
 	int ret = 0;
 
+	if (w->tries_all)
+		store_try_all(w->store);
 	if (w->target->dialect == SQL_SQLITE && !w->read_only)
 		ret = step_sql_exec(w, "PRAGMA foreign_keys = OFF", err);
 	return ret < 0 ? ret : step_sql_settings(w, err);

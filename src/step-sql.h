@@ -65,6 +65,7 @@ struct sql_work {
 	int settings;
 	bool checks_keys;        /* a transaction may break foreign keys */
 	bool names_only;         /* no row changes: it never does */
+	bool tries_all;          /* others will be inside (step_store_join()) */
 	struct store *store;     /* NULL: not open */
 	bool read_only;
 	char *run;

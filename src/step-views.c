@@ -386,6 +386,35 @@ static void sqlite_view(const struct view_spec *w, struct sql_list *l)
 	sqlite_trigger(w, "delete", w->del, l);
 }
 
+/* run from the last to the first */
+static void sqlite_back(const struct view_spec *w, struct sql_list *l)
+{
+	static const char *const ops[] = { "INSERT", "UPDATE", "DELETE" };
+	_cleanup_free_ char *plain = xasprintf("upshift_%s%s", w->mirror ? "" :
+					       "old_", w->name);
+	_cleanup_free_ char *made = view_quoted(plain);
+	_cleanup_free_ char *seen = view_quoted(w->name);
+
+	if (!w->mirror) {
+		if (w->keep)
+			step_sql_add(l, SQL_SQLITE, "ALTER TABLE %s RENAME TO "
+				     "%s", made, seen);
+		step_sql_add(l, SQL_SQLITE, "DROP VIEW %s", seen);
+		return;
+	}
+	step_sql_add(l, SQL_SQLITE, "DROP VIEW %s", made);
+	for (size_t i = 0; i <= w->source_n; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(ops); k++) {
+			_cleanup_free_ char *number = i ? xasprintf("_%zu", i) :
+							  xstrdup("");
+			_cleanup_free_ char *t = xasprintf("upshift_%s%s_%s",
+						w->name, number, ops[k]);
+			_cleanup_free_ char *q = view_quoted(t);
+
+			step_sql_add(l, SQL_SQLITE, "DROP TRIGGER %s", q);
+		}
+}
+
 /* --- both --- */
 
 void step_views_up(const struct views_spec *v, struct sql_list *ret)
@@ -408,10 +437,15 @@ void step_views_up(const struct views_spec *v, struct sql_list *ret)
 
 void step_views_down(const struct views_spec *v, struct sql_list *ret)
 {
-	if (v->dialect != SQL_PG)
-		return;
-	pg_shared_back(v, ret);
+	if (v->dialect == SQL_PG)
+		pg_shared_back(v, ret);
 	for (size_t i = 0; i < v->n; i++)
-		(v->v[i].mirror ? mirror_pg_back : pg_view_back)(v, &v->v[i],
-								 ret);
+		if (v->dialect != SQL_PG)
+			sqlite_back(&v->v[i], ret);
+		else
+			(v->v[i].mirror ? mirror_pg_back : pg_view_back)(v,
+							&v->v[i], ret);
+	if (v->dialect != SQL_PG)
+		step_sql_add(ret, SQL_SQLITE,
+			     "PRAGMA legacy_alter_table = ON");
 }

@@ -60,6 +60,7 @@
 #include "base/strbuf.h"
 
 struct error;
+struct plan_node;
 struct store;
 
 /* a table of the new version, and which rows of a mirror a row of it touches */
@@ -88,6 +89,10 @@ struct views_spec {
 	char *deprecate;         /* a date, or NULL */
 };
 
+/* step and dialect are set; reads views, count_use, security_invoker and
+   deprecate; problems are the node's */
+void step_views_parse(struct plan_node *n, struct views_spec *v);
+void step_views_release(struct views_spec *v);
 /* the statements there and back; -EINVAL never: all was checked */
 void step_views_up(const struct views_spec *v, struct sql_list *ret);
 void step_views_down(const struct views_spec *v, struct sql_list *ret);

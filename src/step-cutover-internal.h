@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STEP_CUTOVER_INTERNAL_H
+#define STEP_CUTOVER_INTERNAL_H
+/* step-cutover-internal - what the files of step-cutover share */
+#include "step-cutover.h"
+
+/* --- step-cutover-check.c: while nobody writes --- */
+
+/* "until" of a stall that begins now */
+uint64_t cutover_until(const struct cutover *c, uint64_t since);
+/* the stall's own words for what it cut short */
+int cutover_too_long(const struct cutover *c, struct step_ctx *ctx, int ret,
+		     struct error *err);
+/* an argument list, if it has any; within timeout_s */
+int cutover_command(struct step_ctx *ctx, const struct strvec *argv,
+		    double timeout_s, struct error *err);
+/* drain to verify; whatever waits is cancelled at `until` */
+int cutover_check_all(const struct step *s, struct step_ctx *ctx,
+		      uint64_t until, struct error *err);
+/* a command that ends by itself in time: it is told by its name then */
+int cutover_in_time(const struct cutover *c, struct step_ctx *ctx,
+		    const struct strvec *argv, uint64_t until,
+		    struct error *err);
+
+/* --- step-cutover-swap.c: the transaction of the views --- */
+
+void cutover_views_work(struct sql_work *w, const struct step *s,
+			struct step_ctx *ctx);
+/* 1: the views are there, 0: they are not */
+int cutover_views_there(const struct step *s, struct step_ctx *ctx,
+			struct error *err);
+/* fence NULL: the tables are locked, and all is done that comes behind; else
+   the fence goes with it. *since: when nobody could write any more */
+int cutover_swap(const struct step *s, struct step_ctx *ctx,
+		 struct sql_work *fence, uint64_t *since, struct error *err);
+/* the old tables are what they were */
+int cutover_swap_back(const struct step *s, struct step_ctx *ctx,
+		      struct error *err);
+
+#endif

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2119,SC2120
+# Tables are copied, drained and swapped for views in one transaction, under the
+# hands of clients that write by prepared statements and try nothing again:
+# none of them fails, and no row is lost.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/pg.sh"
+pg_need
+pg_start a
+root=$tmp/data
+mkdir "$root"
+
+fresh()
+{
+	rm -rf "$root/.upshift" "$tmp"/go.*
+	pg_sql a <<'TXT'
+SET client_min_messages = error;
+DROP SCHEMA IF EXISTS u, _upshift, upshift_old_cut CASCADE;
+DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+CREATE TABLE item (id bigserial PRIMARY KEY, who int NOT NULL, n int NOT NULL);
+INSERT INTO item (who, n) SELECT i, 0 FROM generate_series(1, 1000) i;
+CREATE SCHEMA u;
+CREATE TABLE u.item (iid bigint PRIMARY KEY, owner int NOT NULL, n int NOT NULL);
+TXT
+	dump >"$tmp/before"
+}
+
+dump()
+{
+	"$pg_bin/pg_dump" -s -T _upshift_run "$(pg_conn a)" | grep -v '^\\\(un\)\?restrict'
+}
+
+# plan [OF CUTOVER [SELECT]]
+plan()
+{
+	cat >"$tmp/plan" <<TXT
+plan = 1; name = "app"; title = "App"; from = "1"; to = "2";
+stores: { db = "$(pg_url a)"; };
+steps = (
+  { id = "items"; kind = "copy-records"; from = "db:item"; to = "db:u.item"; key = "iid"; live = true;
+    columns = { iid = "id"; owner = "who"; n = "n"; }; },
+  { id = "cut"; kind = "cutover"; store = "db"; needs = ["items"]; fence = ["item"]; copies = ["items"]; ${1-}
+    views = (
+    { name = "item"; defaults = { id = "nextval('item_id_seq')"; };
+      select = "${2-SELECT iid AS id, owner AS who, n FROM u.item}";
+      insert = "INSERT INTO u.item VALUES (NEW.id, NEW.who, NEW.n)";
+      update = "UPDATE u.item SET owner = NEW.who, n = NEW.n WHERE iid = OLD.id";
+      delete = "DELETE FROM u.item WHERE iid = OLD.id"; } ); } );
+TXT
+}
+
+up()
+{
+	"$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes "$@"
+}
+
+again()
+{
+	"$UPSHIFT" resume --root "$root" --batch --yes "$@"
+}
+
+# a copy of what clients write, and then views
+client()
+{
+	echo 'PREPARE ins(int) AS INSERT INTO item (who, n) VALUES ($1, 1) RETURNING id;'
+	echo 'PREPARE upd(int) AS UPDATE item SET n = n + 1 WHERE id = $1;'
+	echo 'PREPARE sel(int) AS SELECT count(*) >= 4 FROM item WHERE id <= $1;'
+	left=100
+	n=0
+	while [ $left -gt 0 ] && [ $n -lt 20000 ]; do
+		n=$((n + 1))
+		echo "BEGIN; EXECUTE sel(4); EXECUTE ins($1); EXECUTE upd($1); COMMIT;"
+		[ ! -e "$tmp/go.done" ] || left=$((left - 1))
+	done
+}
+
+clients=
+start_clients()
+{
+	for i in 1 2 3 4; do
+		client $i | "$pg_bin/psql" -X -A -t -q -d "$(pg_conn a)" \
+			>"$tmp/go.$i" 2>&1 &
+		clients="$clients $!"
+	done
+	until [ "$(cat "$tmp"/go.[1-4] 2>/dev/null | wc -l)" -gt 40 ]; do :; done
+}
+
+# none failed, and all that they did is in the new table
+end_clients()
+{
+	: >"$tmp/go.done"
+	for pid in $clients; do
+		wait "$pid"
+	done
+	clients=
+	is "$(cat "$tmp"/go.[1-4] | grep -c 'ERROR\|FATAL\|rror:')" 0 \
+		"$1: no transaction failed" || grep -h ERROR "$tmp"/go.[1-4] | sort | uniq -c | head
+	done=$(cat "$tmp"/go.[1-4] | grep -c '^t$')
+	[ "$done" -ge 440 ]
+	ok $? "$1: there were some, also behind it ($done)"
+	is "$(pg_sql a -c 'SELECT count(*) - 1000, sum(n) FILTER (WHERE iid <= 4) FROM u.item')" \
+		"$done|$done" "$1: no row and no change is lost"
+}
+
+plan
+fresh
+run_is 9 'a dry run' up --dry-run
+like "$out" 'writers wait' 'says what becomes of writers'
+start_clients
+run_is 0 'a copy and a swap under load' up
+end_clients 'swap'
+like "$out" 'writers were held up for [0-9.]+ s' 'how long is told'
+is "$(pg_sql a -c "SELECT relkind FROM pg_class WHERE oid = 'item'::regclass")" v 'it is a view'
+is "$(pg_sql a -c "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^_upshift'")" 0 \
+	'nothing is captured any more'
+done_testing
