@@ -97,7 +97,7 @@ int records_both(struct records_pass *p, records_side_fn *fn, void *ctx,
 	pthread_t thread;
 	int side;
 
-	if (p->side[0].store == p->side[1].store ||
+	if (store_is_one(p->side[0].store, p->side[1].store) ||
 	    thread_create(&thread, other_side, &b) < 0)
 		return in_turn(fn, ctx, err);
 	one_side(&b, 0);

@@ -231,6 +231,16 @@ bool store_is_within(const struct store *s)
 	return s->ops->close == within_close;
 }
 
+bool store_is_one(const struct store *a, const struct store *b)
+{
+	const struct store_within *x = store_is_within(a) ?
+		(const struct store_within *)a : NULL;
+	const struct store_within *y = store_is_within(b) ?
+		(const struct store_within *)b : NULL;
+
+	return (x ? x->outer : a) == (y ? y->outer : b);
+}
+
 void store_try_all(struct store *s)
 {
 	for (unsigned int i = 0; i < STORE_CAP_COUNT; i++)

@@ -262,6 +262,8 @@ const char *store_cap_name(enum store_cap cap);
  * began one may end it. It must be closed before the other ends its own.
  */
 bool store_is_within(const struct store *s);
+/* true: they share a connection, and so one thread */
+bool store_is_one(const struct store *a, const struct store *b);
 /* has every answer of store_can() ready for those that come to be inside */
 void store_try_all(struct store *s);
 
