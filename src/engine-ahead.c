@@ -9,6 +9,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-snapshot.h"
 
 /* what each step would touch, against the tree as it is now */
 static struct effects *all_effects(struct engine *e)
@@ -141,7 +142,7 @@ static int check_ahead(struct engine *e, const struct effects *all, size_t i,
 int engine_check_ahead(struct engine *e, struct error *err)
 {
 	struct effects *all = all_effects(e);
-	int failed = 0;
+	int failed = engine_snapshot_check(e, err) < 0;
 
 	free(e->looked);
 	e->looked = xcalloc(e->plan->step_n + 1, sizeof(*e->looked));
@@ -232,6 +233,7 @@ int engine_dry_run(struct engine *e)
 		return engine_exit_of(e, &e->err);
 	}
 	failed = engine_look(e);
+	engine_snapshot_preview(e);
 	all = all_effects(e);
 	for (size_t i = 0; i < e->plan->step_n; i++)
 		any |= pending[i] = preview_one(e, i, all, pending);

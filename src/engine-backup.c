@@ -18,6 +18,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-snapshot.h"
 #include "engine-stores.h"
 
 #define LARGE (128 * 1024)
@@ -360,7 +361,7 @@ int engine_phase_backup(struct engine *e)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	struct effects set = EFFECTS_INIT;
-	bool lost = lost_in_time(e->run);
+	bool lost = lost_in_time(e->run), anew = false;
 	int ret;
 
 	if (e->run->backup.done && ever_applied(e->run) && !lost)
@@ -376,12 +377,14 @@ int engine_phase_backup(struct engine *e)
 		ret = engine_sets_of_plan(e, &sets, &e->err);
 	if (ret >= 0 && e->run->backup.done && !lost) {
 		ret = backup_is_current(e, &set, &sets);
-		if (ret == 1)
-			goto out;
+		anew = ret != 1;
+	} else {
+		anew = true;
 	}
-	if (ret >= 0)
+	if (ret >= 0 && anew)
 		ret = make_backup(e, &set, &sets);
-out:
+	if (ret >= 0)
+		ret = engine_snapshot_create(e, anew, &e->err);
 	effects_release(&set);
 	engine_phase(e, PHASE_BACKUP, EVENT_DONE);
 	return ret < 0 ? backup_failed(e) : 0;

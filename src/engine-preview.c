@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
+#include "engine-snapshot.h"
 
 /* --- preview --- */
 
@@ -18,6 +19,7 @@ void rollback_preview_release(struct rollback_preview *p)
 	for (size_t i = 0; i < p->table_n; i++)
 		free(p->tables[i].name);
 	free(p->tables);
+	free(p->snapshot);
 }
 
 /* Paths that a newer step covers were told with that step. */
@@ -92,6 +94,12 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 	goal = rollback_goal(e, point, err);
 	if (goal < 0)
 		return -ENOENT;
+	if (rollback_wants(e) == PLAN_BY_SNAPSHOT) {
+		r = engine_snapshot_may(e, point, goal, err);
+		if (r < 0)
+			return r;
+		ret->snapshot = xstrdup(e->run->snapshot.id);
+	}
 	r = preview_tables(e, point, goal, ret, err);
 	for (int i = (int)e->plan->step_n - 1; r >= 0 && i >= goal; i--) {
 		struct undo_counts n = {

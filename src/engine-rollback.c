@@ -168,12 +168,11 @@ int rollback_begin(struct engine *e, const char *point,
 	json_set_str(x, "point", point);
 	json_set_str(x, "r", r);
 	json_set_str(x, "r_digest", digest);
-	if (*stores) {
+	if (*stores)
 		json_set_str(x, "r_stores", stores);
+	if (*stores || rollback_wants(e) == PLAN_BY_SNAPSHOT)
 		json_set_str(x, "strategy",
-			     plan_strategy_name(e->opts.strategy_given ?
-				e->opts.strategy : e->plan->strategy));
-	}
+			     plan_strategy_name(rollback_wants(e)));
 	rollback_record_steps(e, x);
 	json_object_object_add(x, "steps", states_json(e));
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, err);
@@ -279,6 +278,21 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 
 /* --- entries --- */
 
+/* a provider that fails for good is no reason to be without the backup */
+static int leave_snapshot(struct engine *e)
+{
+	struct json_object *x;
+
+	if (rollback_strategy(e) != PLAN_BY_SNAPSHOT ||
+	    !e->opts.strategy_given || e->opts.strategy != PLAN_BY_BACKUP)
+		return 0;
+	x = json_object_new_object();
+	json_set_str(x, "point", e->run->rollback_point);
+	json_set_str(x, "r", e->run->rollback_r);
+	json_set_str(x, "strategy", plan_strategy_name(PLAN_BY_BACKUP));
+	return run_record_state(e->run, RUN_ROLLING_BACK, x, &e->err);
+}
+
 static int continue_rollback(struct engine *e, const char *point, int exit)
 {
 	int goal;
@@ -296,6 +310,8 @@ static int continue_rollback(struct engine *e, const char *point, int exit)
 		atoi(point + 2);
 	if (verify_sources(e, goal, &e->err) < 0)
 		return rollback_failed(e, &e->err);
+	if (leave_snapshot(e) < 0)
+		return error_code_exit(ERR_JOURNAL);
 	rollback_emit(e, point, EVENT_STARTED, NULL);
 	return undo_steps(e, point, goal, exit);
 }

@@ -53,6 +53,8 @@ int rollback_begin(struct engine *e, const char *point,
 
 /* --- engine-strategy.c: the sets of servers --- */
 enum plan_strategy rollback_strategy(const struct engine *e);
+/* does it bring whole sets back? */
+bool rollback_loads(enum plan_strategy s);
 /* of a rollback that is not begun yet */
 enum plan_strategy rollback_wants(const struct engine *e);
 /* what the steps from goal on wrote, of those that still do */

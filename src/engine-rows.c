@@ -220,7 +220,7 @@ int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 			struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
-	struct tally t = { .load = rollback_wants(e) == PLAN_BY_BACKUP };
+	struct tally t = { .load = rollback_loads(rollback_wants(e)) };
 	int ret = t.load ? rollback_sets(e, goal, &sets) :
 		named_sets(e, goal, &sets);
 

@@ -67,7 +67,8 @@ static int child_lock_free(struct engine *e)
 	return flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-static int wait_child(struct engine *e, struct run_step *rs, int wait_ms)
+/* id: of its step; NULL: it is the snapshot's */
+static int wait_child(struct engine *e, const char *id, long pgid, int wait_ms)
 {
 	int ret = 0;
 
@@ -76,11 +77,15 @@ static int wait_child(struct engine *e, struct run_step *rs, int wait_ms)
 		if (ret)
 			return ret;
 		if (t == 0) {
-			_cleanup_free_ char *s = xasprintf(_("waiting for the "
-				"command of step '%s' (process %ld) to end"),
-				rs->id, rs->child_pgid);
+			_cleanup_free_ char *s = id ?
+				xasprintf(_("waiting for the command of step "
+					    "'%s' (process %ld) to end"), id,
+					  pgid) :
+				xasprintf(_("waiting for the snapshot's "
+					    "command (process %ld) to end"),
+					  pgid);
 
-			engine_log(e, rs->id, "note", s, strlen(s));
+			engine_log(e, id, "note", s, strlen(s));
 		}
 		if (engine_cancelled(e) == ENGINE_CANCEL_NOW)
 			return -ECANCELED;
@@ -96,36 +101,51 @@ static int child_wait_limit(void)
 	return s ? atoi(s) : CHILD_WAIT_MS;
 }
 
+static int await_one(struct engine *e, const char *id, long pgid,
+		     uint64_t start, struct error *err)
+{
+	struct json_object *rec;
+	int ret;
+
+	if (!pgid)
+		return 0;
+	ret = wait_child(e, id, pgid, child_wait_limit());
+	if (ret == 0) {
+		(void)child_end_group((pid_t)pgid, start);
+		ret = wait_child(e, id, pgid, 10000);
+	}
+	if (ret <= 0 && !id)
+		return error_set(err, ERR_STEP_CHILD, -EBUSY,
+			_("the snapshot's command (process %ld) still runs "
+			  "and could not be ended"), pgid);
+	if (ret <= 0)
+		return error_set(err, ERR_STEP_CHILD, -EBUSY,
+			_("the command of step '%s' (process %ld) "
+			  "still runs and could not be ended"), id, pgid);
+	rec = json_object_new_object();
+	json_set_str(rec, "what", "child");
+	if (id)
+		json_set_str(rec, "step", id);
+	else
+		json_set_bool(rec, "snapshot", true);
+	json_set_int(rec, "pgid", pgid);
+	json_set_bool(rec, "ended", true);
+	ret = run_record(e->run, rec, err);
+	return MIN(ret, 0);
+}
+
 int engine_wait_children(struct engine *e, struct error *err)
 {
-	for (size_t i = 0; i < e->run->step_n; i++) {
-		struct run_step *rs = rs_of(e, (int)i);
-		struct json_object *rec;
-		int ret;
+	int ret = await_one(e, NULL, e->run->snapshot.child_pgid,
+			    e->run->snapshot.child_start, err);
 
-		if (!rs->child_pgid)
-			continue;
-		ret = wait_child(e, rs, child_wait_limit());
-		if (ret == 0) {
-			(void)child_end_group((pid_t)rs->child_pgid,
-					      rs->child_start);
-			ret = wait_child(e, rs, 10000);
-		}
-		if (ret <= 0)
-			return error_set(err, ERR_STEP_CHILD, -EBUSY,
-				_("the command of step '%s' (process %ld) "
-				  "still runs and could not be ended"),
-				rs->id, rs->child_pgid);
-		rec = json_object_new_object();
-		json_set_str(rec, "what", "child");
-		json_set_str(rec, "step", rs->id);
-		json_set_int(rec, "pgid", rs->child_pgid);
-		json_set_bool(rec, "ended", true);
-		ret = run_record(e->run, rec, err);
-		if (ret < 0)
-			return ret;
+	for (size_t i = 0; ret >= 0 && i < e->run->step_n; i++) {
+		const struct run_step *rs = rs_of(e, (int)i);
+
+		ret = await_one(e, rs->id, rs->child_pgid, rs->child_start,
+				err);
 	}
-	return 0;
+	return ret;
 }
 
 /* --- parts of one attempt --- */

@@ -8,6 +8,7 @@
  *	             passed over: their tables go with the steps that made them
  *	backup       the same, and then all sets that the steps wrote are loaded
  *	             from the backup, a transaction for each store
+ *	snapshot     the same, but the provider's snapshot is put back
  *
  * Going on after a crash loads once more, which changes nothing where it was
  * done. Before, the sets are saved with the R point (NAME.stores.tar.zst), and
@@ -19,6 +20,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "engine-rollback.h"
+#include "engine-snapshot.h"
 #include "engine-stores.h"
 
 enum plan_strategy rollback_wants(const struct engine *e)
@@ -41,6 +43,11 @@ enum plan_strategy rollback_strategy(const struct engine *e)
 	return s;
 }
 
+bool rollback_loads(enum plan_strategy s)
+{
+	return s == PLAN_BY_BACKUP || s == PLAN_BY_SNAPSHOT;
+}
+
 static bool is_under_way(const struct engine *e)
 {
 	return e->run->state == RUN_ROLLING_BACK ||
@@ -55,8 +62,8 @@ int rollback_sets(struct engine *e, int goal, struct store_sets *ret)
 		if (rollback_touches(e, i))
 			r = engine_sets_written(e, i, ret);
 	/* the plan wants them back with the rest */
-	if (goal == 0 && (is_under_way(e) ? rollback_strategy(e) :
-			  rollback_wants(e)) == PLAN_BY_BACKUP)
+	if (goal == 0 && rollback_loads(is_under_way(e) ? rollback_strategy(e) :
+					rollback_wants(e)))
 		engine_sets_named(e, ret);
 	return r;
 }
@@ -153,6 +160,8 @@ int rollback_may(struct engine *e, const char *point, int goal,
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	int ret = rollback_sets(e, goal, &sets);
 
+	if (ret >= 0 && rollback_wants(e) == PLAN_BY_SNAPSHOT)
+		return engine_snapshot_may(e, point, goal, err);
 	if (ret < 0 || !sets.n)
 		return ret;
 	if (rollback_wants(e) == PLAN_BY_BACKUP)
@@ -205,6 +214,8 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 	_cleanup_strvec_ struct strvec steps = STRVEC_INIT;
 	int ret, last = 0;
 
+	if (rollback_strategy(e) == PLAN_BY_SNAPSHOT)
+		return engine_snapshot_restore(e, err);
 	if (rollback_strategy(e) != PLAN_BY_BACKUP)
 		return 0;
 	ret = rollback_point_sets(e, &sets, err);
@@ -263,8 +274,11 @@ static int tell(void *ctx, const char *store,
 	if (!(diff & ~(unsigned int)STORE_DIFF_VALUES))
 		return 0;
 	if (diff & STORE_DIFF_ROWS)
-		text = xasprintf(_("'%s:%s' is not as in the backup: %llu rows "
-			"then, %llu now; what others changed since is kept"),
+		text = xasprintf(rollback_strategy(ctx) == PLAN_BY_SNAPSHOT ?
+			_("'%s:%s' is not as in the backup: %llu rows there, "
+			  "%llu now; the snapshot held others") :
+			_("'%s:%s' is not as in the backup: %llu rows "
+			  "then, %llu now; what others changed since is kept"),
 			store, now->set,
 			(unsigned long long)(then ? then->rows : 0),
 			(unsigned long long)now->rows);
@@ -288,6 +302,8 @@ int rollback_tell(struct engine *e, int goal, struct error *err)
 		if (e->run->steps[i].state == STEP_UNDONE &&
 		    e->run->steps[i].effects)
 			ret = engine_sets_written(e, i, &sets);
+	if (rollback_strategy(e) == PLAN_BY_SNAPSHOT)
+		engine_sets_named(e, &sets);
 	if (ret < 0 || !sets.n)
 		return ret;
 	return engine_stores_compare(e, "start",

@@ -133,6 +133,7 @@ struct rollback_preview {
 	struct rollback_rows *tables;   /* on servers */
 	size_t table_n;
 	int undone_steps;
+	char *snapshot;                 /* that is put back, or NULL */
 };
 void rollback_preview_release(struct rollback_preview *p);
 int engine_preview_rollback(struct engine *e, struct run *run,

@@ -99,6 +99,7 @@ void load_backup(struct plan_load *l, struct plan_node *top)
 	n = plan_node_child(top, "backup", 0);
 	/* first: no path of the plan may lie in it */
 	load_dir(l, n);
+	load_snapshot(l, n);
 	plan_node_paths(n, "include", false, true, &l->plan->include);
 	plan_node_paths(n, "exclude", false, true, &l->plan->exclude);
 	if (plan_node_double(n, "keep_days", false, 0, &days)) {

@@ -116,7 +116,7 @@ static char *note_unsafe(void *ctx, const char *name)
 
 	/* made by us, of letters, digits and punctuation without a meaning */
 	if (!*found && strcmp(name, "run.id") && strcmp(name, "run.started") &&
-	    strcmp(name, "step.started"))
+	    strcmp(name, "step.started") && strcmp(name, "snapshot.name"))
 		*found = xstrdup(name);
 	return xstrdup("");
 }
@@ -347,10 +347,23 @@ static char *fill_step(struct filling *f, const char *name)
 	return xstrdup(STEP_STARTED);
 }
 
+/* known when the snapshot was made, its name before */
+static char *fill_snapshot(struct filling *f, const char *name)
+{
+	bool id = !strcmp(name, "snapshot.id");
+
+	if (!id && strcmp(name, "snapshot.name"))
+		name_problem(f, name);
+	else if (f->use != USE_SNAPSHOT_ID && (id || f->use != USE_SNAPSHOT))
+		missing_problem(f, name);
+	return xasprintf("${%s}", name);
+}
+
 static bool is_public(enum expand_use use)
 {
 	return use == USE_TEXT || use == USE_PATH || use == USE_ARGUMENT ||
-	       use == USE_VAR;
+	       use == USE_VAR || use == USE_SNAPSHOT ||
+	       use == USE_SNAPSHOT_ID;
 }
 
 /* Always gives something, so that one look finds every unknown name. */
@@ -363,6 +376,8 @@ static char *fill(void *ctx, const char *name)
 
 	if (str_starts(name, "step."))
 		return fill_step(f, name);
+	if (str_starts(name, "snapshot."))
+		return fill_snapshot(f, name);
 	switch (resolve(l->plan, l->scope, name, &v)) {
 	case REF_UNKNOWN:
 		name_problem(f, name);

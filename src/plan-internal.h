@@ -142,6 +142,8 @@ enum expand_use {
 	USE_VAR,                    /* no secrets */
 	USE_STORE,                  /* a URL: secrets are fine, nobody sees it */
 	USE_RAW,                    /* stays as it is: names are checked */
+	USE_SNAPSHOT,               /* no secrets, ${snapshot.name} stays */
+	USE_SNAPSHOT_ID,            /* and ${snapshot.id} */
 };
 /*
  * Fills in text, the value of key at line; problems are reported. In lint a
@@ -172,6 +174,9 @@ typedef void list_fn(struct plan_node *n, const char *key,
 		     const struct plan_value *v, const char *text, void *ctx);
 bool node_each(struct plan_node *n, const char *key, bool required,
 	       enum expand_use use, list_fn *fn, void *ctx);
+/* plan_node_argv() */
+bool node_argv(struct plan_node *n, const char *key, bool required,
+	       enum expand_use use, struct strvec *ret);
 /* a number, a truth or a string as text as it stands; NULL for the rest */
 char *plan_value_text(const struct plan_value *v);
 /* the same, filled in; NULL and a problem for the rest */
@@ -212,6 +217,9 @@ void load_vars(struct plan_load *l, struct plan_node *top);
 void load_app(struct plan_load *l, struct plan_node *top);
 void load_backup(struct plan_load *l, struct plan_node *top);
 void load_changes(struct plan_load *l, struct plan_node *top);
+/* --- plan-snapshot.c --- */
+/* n: the group `backup` */
+void load_snapshot(struct plan_load *l, struct plan_node *n);
 
 void load_defaults(struct plan_load *l, struct plan_node *top);
 

@@ -226,8 +226,8 @@ static void check_scripts(struct plan_node *n, const char *key,
 	}
 }
 
-bool plan_node_argv(struct plan_node *n, const char *key, bool required,
-		    struct strvec *ret)
+bool node_argv(struct plan_node *n, const char *key, bool required,
+	       enum expand_use use, struct strvec *ret)
 {
 	_cleanup_strvec_ struct strvec out = STRVEC_INIT;
 	const struct plan_value *v = node_want(n, key, required);
@@ -241,7 +241,7 @@ bool plan_node_argv(struct plan_node *n, const char *key, bool required,
 				  "[\"program\", \"argument\"]"), key);
 		return false;
 	}
-	if (!node_each(n, key, required, USE_ARGUMENT, push_string, &out))
+	if (!node_each(n, key, required, use, push_string, &out))
 		return false;
 	if (!*out.v[0]) {
 		node_problem_at(n, v->items[0].line,
@@ -257,6 +257,12 @@ bool plan_node_argv(struct plan_node *n, const char *key, bool required,
 	strvec_release(ret);
 	*ret = take(&out);
 	return true;
+}
+
+bool plan_node_argv(struct plan_node *n, const char *key, bool required,
+		    struct strvec *ret)
+{
+	return node_argv(n, key, required, USE_ARGUMENT, ret);
 }
 
 /* --- groups of strings --- */

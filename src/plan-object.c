@@ -156,6 +156,9 @@ void plan_free(struct plan *p)
 	free(p->changes);
 	strvec_release(&p->allow_paths);
 	strvec_release(&p->live);
+	strvec_release(&p->snapshot.create.argv);
+	strvec_release(&p->snapshot.restore.argv);
+	strvec_release(&p->snapshot.drop.argv);
 	strvec_release(&p->include);
 	strvec_release(&p->exclude);
 	strvec_release(&p->backup_sets);

@@ -11,7 +11,7 @@
 
 static const char *const strategies[] = {
 	[PLAN_BY_INCREMENTAL] = "incremental", [PLAN_BY_SCHEMA] = "schema",
-	[PLAN_BY_BACKUP] = "backup", NULL
+	[PLAN_BY_BACKUP] = "backup", [PLAN_BY_SNAPSHOT] = "snapshot", NULL
 };
 
 const char *plan_strategy_name(enum plan_strategy s)
@@ -136,6 +136,17 @@ static const char *load_way(struct plan_load *l, struct plan_node *n,
 	return found;
 }
 
+static void check_snapshot(struct plan_node *n, const struct plan *p,
+			   const struct plan_scenario *s)
+{
+	if (!p->snapshot.create.argv.n)
+		plan_node_problem(n, "strategy", _("the plan makes no "
+				  "snapshot ('backup.snapshot')"));
+	else if (s->point && strcasecmp(s->point, "start") != 0)
+		plan_node_problem(n, "strategy", _("a snapshot holds the start "
+				  "alone"));
+}
+
 static void load_scenario(struct plan_load *l, struct plan_node *n)
 {
 	struct plan *p = l->plan;
@@ -161,6 +172,8 @@ static void load_scenario(struct plan_load *l, struct plan_node *n)
 		s->strategy = PLAN_BY_BACKUP;
 	else
 		how = NULL;
+	if (s->strategy == PLAN_BY_SNAPSHOT)
+		check_snapshot(n, p, s);
 	if (s->point)
 		return;
 	/* each step by itself */
@@ -188,6 +201,12 @@ void load_rollback(struct plan_load *l, struct plan_node *top)
 				  p->rollback_env);
 	if (plan_node_word(n, "strategy", false, strategies, &w))
 		p->strategy = (enum plan_strategy)w;
+	if (p->strategy == PLAN_BY_SNAPSHOT) {
+		/* nobody asked for it then */
+		plan_node_problem(n, "strategy", _("'snapshot' is only for "
+				  "a scenario, and for --strategy"));
+		p->strategy = PLAN_BY_INCREMENTAL;
+	}
 	count = plan_node_count(n, "scenarios");
 	p->scenarios = xcalloc(count ? count : 1, sizeof(*p->scenarios));
 	for (size_t i = 0; i < count; i++)

@@ -81,6 +81,16 @@ struct plan_app {
 	double downtime_s;
 };
 
+/*
+ * Beside the backup, never in its place: commands of whoever runs the database.
+ * In their arguments ${snapshot.name} and, but for create, ${snapshot.id} stay;
+ * run_snapshot_argv() fills them in.
+ */
+struct plan_snapshot {
+	struct plan_command create;  /* argv.n 0: there is none */
+	struct plan_command restore, drop;
+};
+
 /* A store that steps name; opened by step_store(). */
 enum plan_store_kind {
 	PLAN_STORE_UNKNOWN, /* lint alone: the URL is not known yet */
@@ -146,6 +156,7 @@ enum plan_strategy {
 	PLAN_BY_INCREMENTAL,   /* each step undoes what it did */
 	PLAN_BY_SCHEMA,        /* the steps that change the schema alone */
 	PLAN_BY_BACKUP,        /* the backup, into place */
+	PLAN_BY_SNAPSHOT,      /* the provider's snapshot; only when asked for */
 };
 const char *plan_strategy_name(enum plan_strategy s);
 int plan_strategy_parse(const char *name, enum plan_strategy *ret);
@@ -204,6 +215,7 @@ struct plan {
 	struct plan_app app;
 	struct strvec include, exclude;
 	struct strvec backup_sets;   /* "STORE:SET", "STORE" */
+	struct plan_snapshot snapshot;
 	char *backup_dir;            /* absolute where the root is known */
 	char *backup_fixed;          /* its beginning, up to what a run fills
 					in (${run.started} and the like) */

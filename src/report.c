@@ -238,6 +238,28 @@ static void add_steps(const struct run *r, const struct plan *plan,
 	strbuf_addstr(out, "\n");
 }
 
+/* beside the backup */
+static void add_snapshot(const struct run *r, struct strbuf *out)
+{
+	const struct run_snapshot *s = &r->snapshot;
+	_cleanup_free_ char *text = NULL;
+
+	if (!s->state)
+		return;
+	if (run_has_snapshot(r))
+		text = xasprintf(_("'%s', made %s"), s->id, s->time);
+	else if (!strcmp(s->state, "dropped"))
+		text = xasprintf(_("'%s', dropped"), s->id ? s->id : s->name);
+	else
+		text = xasprintf(_("none that is complete; '%s' may be there"),
+				 s->id ? s->id : s->name);
+	strbuf_addf(out, "\n%s: %s\n", _("Snapshot of the provider"), text);
+	if (run_has_snapshot(r))
+		strbuf_addf(out, "%s\n",
+			    _("'upshift rollback --strategy snapshot' puts it "
+			      "back; nothing else does."));
+}
+
 static void add_backup(const struct run *r, struct strbuf *out)
 {
 	const struct run_backup *b = &r->backup;
@@ -443,6 +465,7 @@ void report_markdown(const struct run *r, const struct plan *plan,
 	add_steps(r, plan, out);
 	add_verify(r, out);
 	add_backup(r, out);
+	add_snapshot(r, out);
 	add_points(r, plan, out);
 	add_warnings(r, out);
 	add_errors(r, out);

@@ -435,11 +435,40 @@ static void fold_child(struct run *r, struct json_object *rec)
 {
 	struct run_step *st = run_step_find(r, json_get_str(rec, "step", ""));
 	bool ended = json_get_bool(rec, "ended", false);
+	long pgid = ended ? 0 : (long)json_get_int(rec, "pgid", 0);
+	uint64_t start = ended ? 0 : (uint64_t)json_get_int(rec, "start", 0);
 
-	if (!st)
-		return;
-	st->child_pgid = ended ? 0 : (long)json_get_int(rec, "pgid", 0);
-	st->child_start = ended ? 0 : (uint64_t)json_get_int(rec, "start", 0);
+	if (st) {
+		st->child_pgid = pgid;
+		st->child_start = start;
+	} else if (json_get_bool(rec, "snapshot", false)) {
+		r->snapshot.child_pgid = pgid;
+		r->snapshot.child_start = start;
+	}
+}
+
+static void fold_snapshot(struct run *r, struct json_object *rec)
+{
+	struct run_snapshot *s = &r->snapshot;
+	const char *state = json_get_str(rec, "state", "");
+	struct json_object *list = json_get(rec, "drop");
+
+	set_str(&s->state, state);
+	if (!strcmp(state, "creating")) {
+		set_str(&s->name, json_get_str(rec, "name", NULL));
+		set_str(&s->id, NULL);
+		set_str(&s->restored, NULL);
+		s->timeout_s = json_get_double(rec, "timeout_s", 0);
+		strvec_clear(&s->drop);
+		for (size_t i = 0; list && i < json_object_array_length(list);
+		     i++)
+			strvec_take(&s->drop, json_array_get_bytes(list, i));
+	} else if (!strcmp(state, "created")) {
+		set_str(&s->id, json_get_str(rec, "id", NULL));
+		set_str(&s->time, time_of(r, rec));
+	} else if (!strcmp(state, "restored")) {
+		set_str(&s->restored, json_get_str(rec, "r", NULL));
+	}
 }
 
 static void fold_warning(struct run *r, struct json_object *rec)
@@ -494,6 +523,8 @@ int run_fold(struct run *r, struct json_object *rec, struct error *err)
 		json_object_object_add(r->verify,
 				       json_get_str(rec, "id", ""),
 				       json_object_get(rec));
+	else if (!strcmp(what, "snapshot"))
+		fold_snapshot(r, rec);
 	else if (!strcmp(what, "pruned"))
 		r->backup.pruned = true;
 	if (!strcmp(what, "app")) {
@@ -507,6 +538,7 @@ bool run_changes_state(struct json_object *rec)
 {
 	static const char *const kinds[] = {
 		"run", "process", "step", "app", "verify", "pruned",
+		"snapshot",
 	};
 	const char *what = json_get_str(rec, "what", "");
 	size_t i;

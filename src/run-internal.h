@@ -109,7 +109,8 @@ int run_fold(struct run *r, struct json_object *rec, struct error *err);
 bool run_changes_state(struct json_object *rec);
 /* state.json from memory; what fails may lag, so nothing is returned */
 void run_save_state(struct run *r);
-/* records `pruned`, then removes the backup; again if killed in between */
+/* drops the snapshot, records `pruned`, then removes the backup; again if
+   killed in between */
 int run_drop_backup(struct run *r, struct error *err);
 
 #endif

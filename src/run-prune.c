@@ -21,7 +21,7 @@ static void run_freep(struct run **r)
 	run_free(*r);
 }
 
-int run_drop_backup(struct run *r, struct error *err)
+static int drop_files(struct run *r, struct error *err)
 {
 	struct json_object *rec;
 	int rc;
@@ -41,6 +41,14 @@ int run_drop_backup(struct run *r, struct error *err)
 				   _("cannot remove the backup of run %s"),
 				   r->id);
 	return 0;
+}
+
+int run_drop_backup(struct run *r, struct error *err)
+{
+	int rc = run_drop_snapshot(r, err);
+
+	/* the next one tries again, as long as the backup is there */
+	return rc < 0 ? rc : drop_files(r, err);
 }
 
 /* seconds from a's time to b's; false if one cannot be read */
@@ -134,7 +142,8 @@ static int move_current(struct state_dir *sd, const char *id,
 	return 0;
 }
 
-int run_forget(struct state_dir *sd, const char *id, struct error *err)
+int run_forget(struct state_dir *sd, const char *id, bool keep_snapshot,
+	       struct error *err)
 {
 	_cleanup_(run_freep) struct run *r = NULL;
 	int rc;
@@ -148,8 +157,16 @@ int run_forget(struct state_dir *sd, const char *id, struct error *err)
 		return error_set(err, ERR_RUN_OPEN, -EBUSY,
 				 _("run %s is not finished"), id);
 	/* a backup elsewhere first: only the journal knows where it is */
+	if (!keep_snapshot) {
+		rc = run_drop_snapshot(r, err);
+		if (rc < 0) {
+			error_hint(err, "upshift forget %s --keep-snapshot",
+				   id);
+			return rc;
+		}
+	}
 	if (!run_backup_inside(r)) {
-		rc = run_drop_backup(r, err);
+		rc = drop_files(r, err);
 		if (rc < 0)
 			return rc;
 	}

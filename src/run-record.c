@@ -99,6 +99,16 @@ int run_record_state(struct run *r, enum run_state s,
 	return run_record(r, rec, err);
 }
 
+int run_record_snapshot(struct run *r, const char *state,
+			struct json_object *extra, struct error *err)
+{
+	struct json_object *rec = new_record("snapshot");
+
+	json_set_str(rec, "state", state);
+	take_extra(rec, extra);
+	return run_record(r, rec, err);
+}
+
 int run_record_step(struct run *r, const char *id, enum step_state s,
 		    struct json_object *extra, struct error *err)
 {

@@ -237,6 +237,24 @@ static struct json_object *backup_json(const struct run *r)
 	return o;
 }
 
+static struct json_object *snapshot_json(const struct run *r)
+{
+	const struct run_snapshot *s = &r->snapshot;
+	struct json_object *o;
+
+	if (!s->state)
+		return NULL;
+	o = json_object_new_object();
+	json_set_str(o, "state", s->state);
+	json_set_str(o, "name", s->name);
+	if (s->id)
+		json_set_str(o, "id", s->id);
+	if (s->time)
+		json_set_str(o, "time", s->time);
+	json_set_bool(o, "available", run_has_snapshot(r));
+	return o;
+}
+
 static struct json_object *points_json(const struct run *r)
 {
 	struct json_object *a = json_object_new_array();
@@ -312,6 +330,8 @@ struct json_object *run_status_json(const struct run *r, bool live)
 	json_object_object_add(o, "steps", steps_json(r));
 	json_set_str(o, "data", data);
 	json_object_object_add(o, "backup", backup_json(r));
+	if (r->snapshot.state)
+		json_object_object_add(o, "snapshot", snapshot_json(r));
 	json_object_object_add(o, "checkpoints", points_json(r));
 	run_next(r, live, &next);
 	for (i = 0; i < next.n; i++)

@@ -65,6 +65,12 @@ static void free_strings(struct run *r)
 	free(r->backup.dir);
 	free(r->backup.below);
 	free(r->backup.place);
+	free(r->snapshot.state);
+	free(r->snapshot.name);
+	free(r->snapshot.id);
+	free(r->snapshot.time);
+	free(r->snapshot.restored);
+	strvec_release(&r->snapshot.drop);
 	free(r->rollback_point);
 	free(r->rollback_r);
 	free(r->rollback_strategy);

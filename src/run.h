@@ -155,6 +155,22 @@ struct run_backup {
 	bool secrets;                /* it holds some */
 };
 
+/* what a provider keeps beside the backup, as the journal has it */
+struct run_snapshot {
+	/* "creating", "created", "failed", "restoring", "restored", "dropping",
+	   "dropped"; NULL: there is none */
+	char *state;
+	char *name;                  /* of this run, whatever comes of it */
+	char *id;                    /* as the provider calls it */
+	char *time;                  /* when it was made */
+	char *restored;              /* the R point of the rollback that put it
+					back, or NULL */
+	struct strvec drop;          /* command, for when the plan is gone */
+	double timeout_s;
+	long child_pgid;             /* as of a step */
+	uint64_t child_start;
+};
+
 struct run_point {               /* R1, R2, ... */
 	char *name;
 	char *digest;                /* of its manifest */
@@ -180,6 +196,7 @@ struct run {
 	struct run_step *steps;      /* as in the plan */
 	size_t step_n;
 	struct run_backup backup;
+	struct run_snapshot snapshot;
 	struct run_point *points;
 	size_t point_n;
 	char *rollback_point;        /* of the rollback that is under way or was */
@@ -300,6 +317,24 @@ size_t run_goals(const struct run *r, const struct plan *plan,
 		 struct run_goal **ret);
 void run_goals_free(struct run_goal *g, size_t n);
 
+/* --- run-snapshot.c --- */
+/* is there one that can be put back? */
+bool run_has_snapshot(const struct run *r);
+/* the name that a snapshot of this run has; caller frees */
+char *run_snapshot_name(const struct run *r);
+/* fills in ${snapshot.name} and ${snapshot.id}, as far as it is known (else the
+   name) */
+void run_snapshot_argv(const struct run *r, const struct strvec *argv,
+		       struct strvec *ret);
+/* UPSHIFT_SNAPSHOT, UPSHIFT_SNAPSHOT_ID, UPSHIFT_RUN and UPSHIFT_ROOT */
+void run_snapshot_env(const struct run *r, struct strvec *env);
+/* {"what":"snapshot","state":...} with more keys of extra (taken, or NULL) */
+int run_record_snapshot(struct run *r, const char *state,
+			struct json_object *extra, struct error *err);
+/* runs the command that removes it, if there is anything to remove and a
+   command for it; again if killed in between */
+int run_drop_snapshot(struct run *r, struct error *err);
+
 /* log.jsonl as a reporter (all but progress); and the last seq it holds */
 struct reporter_ops;
 extern const struct reporter_ops run_log_ops;   /* self: struct run */
@@ -312,8 +347,10 @@ int register_roots(struct strvec *roots);
 /* removes the backup of runs of the same plan past keep_s (PROTOCOL 3) */
 int run_prune(struct state_dir *sd, const struct run *newer, double keep_s,
 	      struct strvec *pruned, struct error *err);
-/* the whole run directory and its backup; refuses an open run */
-int run_forget(struct state_dir *sd, const char *id, struct error *err);
+/* the whole run directory and its backup; refuses an open run. The provider's
+   snapshot is dropped first, unless it is to be kept */
+int run_forget(struct state_dir *sd, const char *id, bool keep_snapshot,
+	       struct error *err);
 /* is it the only run of this root that holds a backup? */
 bool run_is_only_backup(struct state_dir *sd, const char *id);
 

@@ -48,16 +48,32 @@ static void know_secrets(const struct engine *e, struct redact *r)
 	}
 }
 
+/* does the journal have it, so that nobody starts a second one? */
+static bool is_kept(const struct step_ctx *c, const struct step_command *cmd)
+{
+	return !cmd->read_only && c->e->run && (c->index >= 0 || cmd->snapshot);
+}
+
+static struct json_object *new_record(const struct step_ctx *c)
+{
+	struct json_object *rec = json_object_new_object();
+
+	json_set_str(rec, "what", "child");
+	if (c->step)
+		json_set_str(rec, "step", c->step->id);
+	else
+		json_set_bool(rec, "snapshot", true);
+	return rec;
+}
+
 static int on_start(void *ctx, pid_t pid, uint64_t start)
 {
 	struct running *r = ctx;
 	struct json_object *rec;
 
-	if (r->cmd->read_only || !r->c->e->run || r->c->index < 0)
+	if (!is_kept(r->c, r->cmd))
 		return 0;
-	rec = json_object_new_object();
-	json_set_str(rec, "what", "child");
-	json_set_str(rec, "step", r->c->step->id);
+	rec = new_record(r->c);
 	json_set_int(rec, "pgid", (int64_t)pid);
 	json_set_int(rec, "start", (int64_t)start);
 	json_set_bool(rec, "ended", false);
@@ -188,10 +204,8 @@ static void fill_command(struct step_ctx *c, const struct step_command *cmd,
 
 static int record_ended(struct step_ctx *c, struct error *err)
 {
-	struct json_object *rec = json_object_new_object();
+	struct json_object *rec = new_record(c);
 
-	json_set_str(rec, "what", "child");
-	json_set_str(rec, "step", c->step->id);
 	json_set_bool(rec, "ended", true);
 	return run_record(c->e->run, rec, err);
 }
@@ -223,7 +237,7 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 				   cmd->dir ? cmd->dir : ".");
 	spec.dir_fd = dir;
 	fill_command(c, cmd, &argv, &env);
-	if (!cmd->read_only && c->e->run && c->index >= 0) {
+	if (is_kept(c, cmd)) {
 		lock = open_child_lock(c);
 		if (lock < 0)
 			return error_errno(err, ERR_STATE, lock,

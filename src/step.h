@@ -315,6 +315,7 @@ struct step_command {
 					for a message, or NULL */
 	int input_fd;                /* standard input, 0: nothing */
 	bool quiet;                  /* what it says is not for the log */
+	bool snapshot;               /* no step's: the run's snapshot */
 };
 struct child_result;
 int step_command(struct step_ctx *c, const struct step_command *cmd,

@@ -161,7 +161,8 @@ static int choose_way(struct job *j, const struct options *o,
 				   "upshift rollback --scenario NAME");
 	if (o->strategy && plan_strategy_parse(o->strategy, &how) < 0)
 		return say_refused(ERR_USAGE, _("unknown strategy"),
-				   "--strategy backup|incremental|schema");
+				   "--strategy backup|incremental|schema|"
+				   "snapshot");
 	if (o->strategy)
 		engine_set_strategy(j->e, how);
 	return 0;
@@ -355,7 +356,7 @@ const struct command cmd_resume = {
 
 const struct command cmd_rollback = {
 	.name = "rollback",
-	.usage = "[POINT] [--strategy backup|incremental|schema] "
+	.usage = "[POINT] [--strategy backup|incremental|schema|snapshot] "
 		"[--scenario NAME] [--preview] "
 		"[--batch --confirm \"roll back to POINT\"]",
 	.summary = N_("go back to a checkpoint (start if none is named)"),

@@ -251,7 +251,7 @@ static int forget_one(struct session *s, const char *id)
 	forget_tables(s, id);
 	run_free(s->run);
 	s->run = NULL;
-	ret = run_forget(&s->sd, id, &err);
+	ret = run_forget(&s->sd, id, s->o->keep_snapshot, &err);
 	if (ret < 0) {
 		say_error(&err);
 		ret = error_code_exit(err.code);
@@ -353,7 +353,7 @@ const struct command cmd_report = {
 
 const struct command cmd_forget = {
 	.name = "forget",
-	.usage = "RUN [--confirm \"forget RUN\"] | --expired",
+	.usage = "RUN [--keep-snapshot] [--confirm \"forget RUN\"] | --expired",
 	.summary = N_("remove a run that is over, with its backup"),
 	.max_args = 1,
 	.exec = exec_forget,

@@ -19,8 +19,9 @@ enum opt {
 	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL,
 	OPT_STRATEGY, OPT_SCENARIO, OPT_JSON, OPT_SHORT, OPT_BATCH,
 	OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
-	OPT_BUNDLE, OPT_LIST, OPT_EXPIRED, OPT_PLAIN, OPT_LANG, OPT_LOG_FILE,
-	OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION, OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_AUDIT, OPT_GRANTS,
+	OPT_BUNDLE, OPT_LIST, OPT_KEEP_SNAPSHOT, OPT_EXPIRED, OPT_PLAIN,
+	OPT_LANG, OPT_LOG_FILE, OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION,
+	OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_AUDIT, OPT_GRANTS,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -52,6 +53,7 @@ static const struct option longs[] = {
 	{ "preview", no_argument, NULL, OPT_PREVIEW },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "expired", no_argument, NULL, OPT_EXPIRED },
+	{ "keep-snapshot", no_argument, NULL, OPT_KEEP_SNAPSHOT },
 	{ "plain", no_argument, NULL, OPT_PLAIN },
 	{ "lang", required_argument, NULL, OPT_LANG },
 	{ "bundle", required_argument, NULL, OPT_BUNDLE },
@@ -177,6 +179,9 @@ static int take_flag(struct options *o, int c)
 		return 0;
 	case OPT_READ_ONLY:
 		o->read_only = true;
+		return 0;
+	case OPT_KEEP_SNAPSHOT:
+		o->keep_snapshot = true;
 		return 0;
 	case OPT_EXPIRED:
 		o->expired = true;

@@ -36,6 +36,8 @@ struct json_object *rollback_preview_json(const struct rollback_preview *p)
 	json_set_str(o, "type", "preview");
 	json_set_int(o, "bytes", (int64_t)p->bytes);
 	json_set_int(o, "steps", p->undone_steps);
+	if (p->snapshot)
+		json_set_str(o, "snapshot", p->snapshot);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		_cleanup_free_ char *list = xasprintf("%s_names", keys[i]);
 		struct json_object *a = json_object_new_array();
@@ -84,6 +86,13 @@ void rollback_preview_show(const struct rollback_preview *p, const char *point)
 	show_names(_("RESTORED"), p->restored, &p->restored_names);
 	show_names(_("LOST"), p->lost, &p->lost_names);
 	show_names(_("KEPT"), p->kept, &p->kept_names);
+	if (p->snapshot) {
+		_cleanup_free_ char *line = xasprintf(_("The provider puts "
+			"snapshot '%s' back: what others wrote since to what it "
+			"holds is lost, in all tables."), p->snapshot);
+
+		(void)out_line(line);
+	}
 	(void)out_line(_("The state before is saved as a point of its own, so "
 			 "that this rollback can be undone."));
 }

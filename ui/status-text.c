@@ -68,6 +68,8 @@ static void add_backup(const struct run *r, struct strbuf *out)
 	text_clock(r->backup.finished, out);
 	if (r->backup.secrets)
 		strbuf_addstr(out, _("; it holds secrets"));
+	if (run_has_snapshot(r))
+		strbuf_addf(out, _(" | snapshot %s"), r->snapshot.id);
 }
 
 void status_text(const struct run *r, bool live, struct strbuf *out)

@@ -195,7 +195,10 @@ static const char whole[] =
 	"allow_paths = [\"/opt/demo/\"]; live = [\"logs/**\"];\n"
 	"rollback = { env = \"DEMO_ROLLBACK\"; };\n"
 	"backup = { include = [\"data\"]; exclude = [\"**/*.tmp\"]; "
-	"keep_days = 7; dir = \"~/backups/${run.started}\"; };\n"
+	"keep_days = 7; dir = \"~/backups/${run.started}\"; "
+	"snapshot = { create = [\"cp\", \"x-${snapshot.name}\"]; "
+	"restore = [\"cp\", \"${snapshot.id}\"]; drop = [\"rm\", "
+	"\"${snapshot.name}\"]; timeout = \"5m\"; }; };\n"
 	"app = { stop = [\"demo\", \"stop\"]; start = [\"demo\", \"start\"]; "
 	"running = [\"demo\", \"status\"]; downtime = \"2 min\"; timeout = 9; };\n"
 	"checks = ( { kind = \"space\"; }, { id = \"C01\"; kind = \"command\"; "
@@ -240,6 +243,10 @@ static void top_level(void **state)
 	assert_string_equal(p->include.v[0], "data");
 	assert_string_equal(p->exclude.v[0], "**/*.tmp");
 	assert_true(p->keep_s == 7 * 86400.0);
+	assert_string_equal(p->snapshot.create.argv.v[1], "x-${snapshot.name}");
+	assert_string_equal(p->snapshot.restore.argv.v[1], "${snapshot.id}");
+	assert_string_equal(p->snapshot.drop.argv.v[0], "rm");
+	assert_true(p->snapshot.drop.timeout_s == 300);
 	assert_string_equal(p->backup_dir, "/home/me/backups/T0");
 	assert_true(p->app.given);
 	assert_string_equal(p->app.stop.argv.v[1], "stop");
@@ -372,6 +379,18 @@ static void policies(void **state)
 	one(STEP("") "backup = { dir = \"../x\"; };", 3, "'..'");
 	one(STEP("") "backup = { dir = \"/a/../b\"; };", 3, "'..'");
 	one(STEP("") "backup = { keep_days = -1; };", 3, "at least 0");
+	one(STEP("") "backup = { snapshot = { create = [\"a\"]; }; };", 3,
+	    "'restore' is missing");
+	one(STEP("") "backup = { snapshot = { create = \"a b\"; restore = "
+	    "[\"b\"]; drop = [\"c\"]; }; };", 3, "list of arguments");
+	one(STEP("") "backup = { snapshot = { create = [\"${snapshot.id}\"]; "
+	    "restore = [\"b\"]; drop = [\"c\"]; }; };", 3,
+	    "has no value here");
+	one(STEP("") "backup = { snapshot = { create = [\"a\"]; restore = "
+	    "[\"${snapshot.it}\"]; drop = [\"c\"]; }; };", 3,
+	    "unknown name '${snapshot.it}'");
+	one(STEP("") "backup = { include = [\"${snapshot.name}\"]; };", 3,
+	    "has no value here");
 	one(STEP("") "live = [\"/var/log/x\"];", 3, "outside the root");
 	one(STEP("") "changes = [\"a\"]; changes_de = [\"b\", \"c\"];", 3,
 	    "as many texts");

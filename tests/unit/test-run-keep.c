@@ -147,7 +147,7 @@ static void t_points_before_a_newer_run(void **state)
 	assert_string_equal(goal(g, n, "R1")->why, newer->id);
 	run_goals_free(g, n);
 	run_free(newer);
-	assert_int_equal(run_forget(&sd, id, NULL), -EBUSY);
+	assert_int_equal(run_forget(&sd, id, false, NULL), -EBUSY);
 	run_free(r);
 	state_dir_release(&sd);
 }
@@ -237,7 +237,7 @@ static void t_forget(void **state)
 	open_sd(f, &sd, true);
 	r = new_run(&sd, &t);
 	strcpy(first, r->id);
-	assert_int_equal(run_forget(&sd, first, &err), -EBUSY);
+	assert_int_equal(run_forget(&sd, first, false, &err), -EBUSY);
 	assert_int_equal(err.code, ERR_RUN_OPEN);
 	error_release(&err);
 	finish_run(r);
@@ -250,13 +250,13 @@ static void t_forget(void **state)
 	run_free(b);
 	assert_false(run_is_only_backup(&sd, first));
 	assert_int_equal(stat(bdir, &st), 0);
-	assert_int_equal(run_forget(&sd, "AB23", &err), 0);
+	assert_int_equal(run_forget(&sd, "AB23", false, &err), 0);
 	/* the backup elsewhere goes too, and current moves back */
 	assert_int_equal(stat(bdir, &st), -1);
 	assert_int_equal(stat(dir, &st), 0);
 	assert_int_equal(state_dir_current(&sd, id), 0);
 	assert_string_equal(id, first);
-	assert_int_equal(run_forget(&sd, first, NULL), 0);
+	assert_int_equal(run_forget(&sd, first, false, NULL), 0);
 	assert_int_equal(state_dir_current(&sd, id), 0);
 	assert_string_equal(id, "");
 	state_dir_release(&sd);

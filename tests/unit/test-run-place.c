@@ -195,10 +195,10 @@ static void t_make_and_forget(void **state)
 	to_state(r, RUN_COMPLETE, NULL);
 	run_free(r);
 	set_old(f, ".");
-	ok(run_forget(&sd, "AB23", &err), &err);
+	ok(run_forget(&sd, "AB23", false, &err), &err);
 	assert_false(is_there(f, "b/1"));
 	assert_true(is_there(f, "b/2/CD45"));
-	ok(run_forget(&sd, "CD45", &err), &err);
+	ok(run_forget(&sd, "CD45", false, &err), &err);
 	assert_false(is_there(f, "b"));
 	assert_old(f, ".");
 	state_dir_release(&sd);
@@ -227,10 +227,10 @@ static void t_forget_keeps(void **state)
 		to_state(r, RUN_COMPLETE, NULL);
 		run_free(r);
 	}
-	ok(run_forget(&sd, "AB23", &err), &err);
+	ok(run_forget(&sd, "AB23", false, &err), &err);
 	put(f, "b/2/mine");
 	refused(&sd, "b/3", "b", "'b/2/mine' is there");
-	ok(run_forget(&sd, "CD45", &err), &err);
+	ok(run_forget(&sd, "CD45", false, &err), &err);
 	assert_false(is_there(f, "b/2/CD45"));
 	assert_true(is_there(f, "b/2/mine"));
 	state_dir_release(&sd);
@@ -304,7 +304,7 @@ static int child(const char *what, const char *dir)
 	    state_dir_lock(&sd, &err) < 0)
 		return 2;
 	if (!strcmp(what, child_forget)) {
-		rc = run_forget(&sd, "AB23", &err);
+		rc = run_forget(&sd, "AB23", false, &err);
 	} else {
 		rc = run_open(&r, &sd, NULL, true, &err);
 		if (rc == 0)
@@ -341,7 +341,7 @@ static void t_killed(void **state)
 		assert_old(f, "d");
 		to_state(r, RUN_CLOSED, NULL);
 		run_free(r);
-		ok(run_forget(&sd, "AB23", &err), &err);
+		ok(run_forget(&sd, "AB23", false, &err), &err);
 		assert_false(is_there(f, "d/b"));
 		assert_old(f, "d");
 		state_dir_release(&sd);
@@ -371,7 +371,7 @@ static void t_killed(void **state)
 		open_sd(f, &sd, true);
 		if (run_open(&r, &sd, "AB23", true, NULL) == 0) {
 			run_free(r);
-			ok(run_forget(&sd, "AB23", &err), &err);
+			ok(run_forget(&sd, "AB23", false, &err), &err);
 		}
 		assert_false(is_there(f, "d/b"));
 		assert_old(f, "d");
