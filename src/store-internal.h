@@ -155,8 +155,16 @@ int store_sql_count(struct store *s, const struct store_shape *shape,
 void store_sql_conflict(struct strbuf *sb, const struct store_shape *shape,
 			enum store_conflict how);
 
+/* --- store-number.c --- */
 /* text of a number as it comes back (see store.h); NaN, Infinity, -Infinity */
+#define STORE_NUMBER_ROOM 32
+size_t store_int_write(int64_t v, char *out);
+size_t store_real_write(double v, char *out);
 void store_real_text(double v, struct strbuf *out);
+/* false: it would be written otherwise */
+bool store_int_read(const char *p, size_t n, int64_t *ret);
+bool store_real_read(const char *p, size_t n, double *ret);
+
 void store_bytes_text(const void *p, size_t n, struct strbuf *out);
 /* the bytes of \x...; -EINVAL */
 int store_bytes_parse(const char *text, size_t n, struct strbuf *out);

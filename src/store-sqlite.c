@@ -9,8 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +20,7 @@
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-#include "store-internal.h"
+#include "store-sqlite-internal.h"
 
 #define OPS_BETWEEN_TICKS 4000
 #define LONGEST_NAP_MS 50
@@ -154,65 +152,6 @@ static int prepare(struct sqlite_store *q, const char *sql,
 	return 0;
 }
 
-static int bind_bytes(sqlite3_stmt *stmt, int i, const char *p, size_t n)
-{
-	_cleanup_strbuf_ struct strbuf bytes = STRBUF_INIT;
-
-	if (store_bytes_parse(p, n, &bytes) < 0)
-		return SQLITE_MISMATCH;
-	return sqlite3_bind_blob(stmt, i, bytes.buf, (int)bytes.len,
-				 SQLITE_TRANSIENT);
-}
-
-/* as a number only what comes back from it as it was */
-static bool bind_number(sqlite3_stmt *stmt, int i, const char *p, size_t n,
-			bool whole, int *rc)
-{
-	_cleanup_strbuf_ struct strbuf again = STRBUF_INIT;
-	char text[64];
-	int64_t v;
-	double real;
-
-	if (n >= sizeof(text))
-		return false;
-	memcpy(text, p, n);
-	text[n] = '\0';
-	if (whole) {
-		v = strtoll(text, NULL, 10);
-		strbuf_addf(&again, "%" PRId64, v);
-	} else {
-		real = strtod(text, NULL);
-		if (isnan(real))
-			return false; /* it would become NULL */
-		store_real_text(real, &again);
-	}
-	if (strcmp(again.buf, text))
-		return false;
-	*rc = whole ? sqlite3_bind_int64(stmt, i, v)
-		    : sqlite3_bind_double(stmt, i, real);
-	return true;
-}
-
-static int bind_cell(sqlite3_stmt *stmt, int i, const struct store_batch *b,
-		     const struct store_cell *c)
-{
-	const char *p = store_batch_text(b, c);
-	size_t n = p ? (size_t)c->len : 0;
-	int rc;
-
-	if (!p)
-		return sqlite3_bind_null(stmt, i);
-	if ((c->type == STORE_INT || c->type == STORE_NUM) &&
-	    bind_number(stmt, i, p, n, c->type == STORE_INT, &rc))
-		return rc;
-	if (c->type == STORE_BOOL)
-		return sqlite3_bind_int(stmt, i, n == 1 && *p == 't');
-	if (c->type == STORE_BYTES)
-		return bind_bytes(stmt, i, p, n);
-	/* lives until the statement is stepped */
-	return sqlite3_bind_text(stmt, i, p, (int)n, SQLITE_STATIC);
-}
-
 /* $1 is a name to SQLite, so parameters go by what they are called */
 static int bind_args(struct sqlite_store *q, sqlite3_stmt *stmt,
 		     const struct store_batch *args, struct error *err)
@@ -225,45 +164,11 @@ static int bind_args(struct sqlite_store *q, sqlite3_stmt *stmt,
 			return error_set(err, ERR_STORE, -EINVAL,
 				_("%s: no value for parameter '%s'"),
 				q->s.name, name ? name : "?");
-		if (bind_cell(stmt, i, args, &args->cell[arg - 1]) !=
+		if (sqlite_bind_cell(stmt, i, args, &args->cell[arg - 1]) !=
 		    SQLITE_OK)
 			return failed(q, err);
 	}
 	return 0;
-}
-
-static void add_column(struct store_batch *b, sqlite3_stmt *stmt, int i)
-{
-	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-	enum store_type type = STORE_TEXT;
-	const void *p;
-
-	switch (sqlite3_column_type(stmt, i)) {
-	case SQLITE_NULL:
-		store_batch_add(b, STORE_TEXT, NULL, 0);
-		return;
-	case SQLITE_INTEGER:
-		type = STORE_INT;
-		strbuf_addf(&sb, "%" PRId64,
-			    (int64_t)sqlite3_column_int64(stmt, i));
-		break;
-	case SQLITE_FLOAT:
-		type = STORE_NUM;
-		store_real_text(sqlite3_column_double(stmt, i), &sb);
-		break;
-	case SQLITE_BLOB:
-		type = STORE_BYTES;
-		p = sqlite3_column_blob(stmt, i);
-		store_bytes_text(p, (size_t)sqlite3_column_bytes(stmt, i),
-				 &sb);
-		break;
-	default:
-		p = sqlite3_column_text(stmt, i);
-		store_batch_add(b, type, p ? p : "",
-				(size_t)sqlite3_column_bytes(stmt, i));
-		return;
-	}
-	store_batch_add(b, type, sb.buf, sb.len);
 }
 
 /* every row into b; shape: of a scan, whose keys are looked at */
@@ -280,7 +185,7 @@ static int fetch(struct sqlite_store *q, sqlite3_stmt *stmt,
 				_("%s: a statement gave more than %u rows"),
 				q->s.name, limit);
 		for (int i = 0; b && i < n; i++)
-			add_column(b, stmt, i);
+			sqlite_add_column(b, stmt, i);
 		ret = shape ? store_check_key(&q->s, shape, b, err) : 0;
 		if (ret < 0)
 			return ret;
@@ -404,7 +309,7 @@ static int run_rows(struct sqlite_store *q, const char *sql,
 
 	for (uint32_t row = from; ret == 0 && row < to; row++) {
 		for (uint32_t i = 0; i < n; i++)
-			if (bind_cell(stmt, (int)i + 1, b,
+			if (sqlite_bind_cell(stmt, (int)i + 1, b,
 				      store_batch_cell(b, row, i)))
 				return error_set(err, ERR_STORE, -EBADMSG,
 					_("%s: the database does not take a "

@@ -1,65 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of cells, and MD5 of them. */
 #include <errno.h>
-#include <float.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/strbuf.h"
 #include "store-internal.h"
-
-/* digits d1d2d3... without zeros at the end, value d1.d2d3... * 10^exp */
-static void put_digits(struct strbuf *out, const char *digits, int n, int exp)
-{
-	if (exp < -4 || exp >= 15) {
-		strbuf_addch(out, digits[0]);
-		if (n > 1)
-			strbuf_addf(out, ".%.*s", n - 1, digits + 1);
-		strbuf_addf(out, "e%c%02d", exp < 0 ? '-' : '+', abs(exp));
-	} else if (exp < 0) {
-		strbuf_addf(out, "0.%.*s%.*s", -exp - 1, "0000", n, digits);
-	} else {
-		for (int i = 0; i < n || i <= exp; i++) {
-			if (i == exp + 1)
-				strbuf_addch(out, '.');
-			strbuf_addch(out, i < n ? digits[i] : '0');
-		}
-	}
-}
-
-/* the fewest digits that come back, in the form of PostgreSQL's float8out
-   (extra_float_digits 1) */
-void store_real_text(double v, struct strbuf *out)
-{
-	char text[40], digits[20];
-	int n = 0, exp;
-	const char *p;
-
-	if (isnan(v) || isinf(v)) {
-		strbuf_addstr(out, isnan(v) ? "NaN" :
-			      v < 0 ? "-Infinity" : "Infinity");
-		return;
-	}
-	if (signbit(v))
-		strbuf_addch(out, '-');
-	v = fabs(v);
-	/* fifteen digits always come back from text, zeros at the end go below;
-	   of a denormal number there may be fewer */
-	for (int precision = v < DBL_MIN ? 0 : 14; precision < 17;
-	     precision++) {
-		(void)snprintf(text, sizeof(text), "%.*e", precision, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	for (p = text; *p != 'e'; p++)
-		if (*p != '.')
-			digits[n++] = *p;
-	exp = atoi(p + 1);
-	while (n > 1 && digits[n - 1] == '0')
-		n--;
-	put_digits(out, digits, n, exp);
-}
 
 void store_bytes_text(const void *p, size_t n, struct strbuf *out)
 {

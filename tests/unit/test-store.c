@@ -2,6 +2,7 @@
 /* What all stores share: batches, keys, the text of cells, MD5, the kinds. */
 #include "scratch.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "store-internal.h"
@@ -118,6 +119,81 @@ static void test_numbers(_unused_ void **state)
 	}
 }
 
+/* its digits without zeros at either end */
+static void digits_of(char *text)
+{
+	size_t n = 0;
+
+	for (const char *p = text; *p && *p != 'e'; p++)
+		if (*p >= '0' && *p <= '9' && (n || *p != '0'))
+			text[n++] = *p;
+	while (n && text[n - 1] == '0')
+		n--;
+	text[n] = '\0';
+}
+
+/* whatever way it takes, a number is the shortest text that reads as it, and
+   read back it is the same; what would be written otherwise is no number */
+static void test_numbers_again(_unused_ void **state)
+{
+	static const char *const ints[] = {
+		"0", "7", "-7", "999999999999999999", "1000000000000000000",
+		"-9223372036854775808", "9223372036854775807",
+	}, *const no_ints[] = {
+		"", "-", "-0", "00", "01", "-01", "+1", " 1", "1 ", "1.0", "1e3",
+		"9223372036854775808", "99999999999999999999999", "0x10",
+	}, *const no_reals[] = {
+		"", "-", "+1", "1.0", "01", "01.5", ".5", "1.", "1.50", "-.5",
+		"1e3", "0.00001", "1e-4", "1000000000000000", "1e15", "1 ",
+		"0.0", "1.5.2", "1,5", "0.1000000000000000055511151231257827",
+	};
+	uint64_t seed = 88172645463325252u;
+	int64_t v;
+	double d;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ints); i++) {
+		char text[STORE_NUMBER_ROOM];
+
+		assert_true(store_int_read(ints[i], strlen(ints[i]), &v));
+		assert_int_equal(store_int_write(v, text), strlen(ints[i]));
+		assert_memory_equal(text, ints[i], strlen(ints[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(no_ints); i++)
+		assert_false(store_int_read(no_ints[i], strlen(no_ints[i]),
+					    &v));
+	for (size_t i = 0; i < ARRAY_SIZE(no_reals); i++)
+		assert_false(store_real_read(no_reals[i],
+					     strlen(no_reals[i]), &d));
+	for (unsigned int i = 0; i < 100000; i++) {
+		char text[STORE_NUMBER_ROOM], want[40];
+		double back;
+		size_t n;
+
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		/* few digits at all places, and now and then any bits */
+		d = (double)(int64_t)(seed >> (20 + seed % 40));
+		for (uint64_t k = seed / 64 % 20; k; k--)
+			d /= 10;
+		if (i % 8 == 0)
+			memcpy(&d, &seed, sizeof(d));
+		n = store_real_write(i % 2 ? d : -d, text);
+		text[n] = '\0';
+		if (!isfinite(d))
+			continue;
+		assert_true(strtod(text, NULL) == (i % 2 ? d : -d));
+		assert_true(store_real_read(text, n, &back));
+		assert_true(back == (i % 2 ? d : -d));
+		(void)snprintf(want, sizeof(want), "%.14e", d);
+		if ((d >= DBL_MIN || d <= -DBL_MIN) && strtod(want, NULL) == d) {
+			digits_of(want);
+			digits_of(text);
+			assert_string_equal(text, want);
+		}
+	}
+}
+
 /* the values of RFC 1321, A.5 */
 static void test_md5(_unused_ void **state)
 {
@@ -182,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_no_keys),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers_again),
 		cmocka_unit_test(test_md5),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_left_out),

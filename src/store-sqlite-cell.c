@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Cells and the values of SQLite. */
+#include <math.h>
+
+#include "base/strbuf.h"
+#include "store-sqlite-internal.h"
+
+static int bind_bytes(sqlite3_stmt *stmt, int i, const char *p, size_t n)
+{
+	_cleanup_strbuf_ struct strbuf bytes = STRBUF_INIT;
+
+	if (store_bytes_parse(p, n, &bytes) < 0)
+		return SQLITE_MISMATCH;
+	return sqlite3_bind_blob(stmt, i, bytes.buf, (int)bytes.len,
+				 SQLITE_TRANSIENT);
+}
+
+/* as a number only what comes back from it as it was; < 0: it does not */
+static int bind_number(sqlite3_stmt *stmt, int i, const char *p, size_t n,
+		       enum store_type type)
+{
+	int64_t whole;
+	double real;
+
+	if (type == STORE_INT)
+		return store_int_read(p, n, &whole) ?
+		       sqlite3_bind_int64(stmt, i, whole) : -1;
+	/* NaN would become NULL */
+	if (!store_real_read(p, n, &real) || isnan(real))
+		return -1;
+	return sqlite3_bind_double(stmt, i, real);
+}
+
+int sqlite_bind_cell(sqlite3_stmt *stmt, int i, const struct store_batch *b,
+		     const struct store_cell *c)
+{
+	const char *p = store_batch_text(b, c);
+	size_t n = p ? (size_t)c->len : 0;
+	int rc;
+
+	if (!p)
+		return sqlite3_bind_null(stmt, i);
+	if (c->type == STORE_INT || c->type == STORE_NUM) {
+		rc = bind_number(stmt, i, p, n, (enum store_type)c->type);
+		if (rc >= 0)
+			return rc;
+	}
+	if (c->type == STORE_BOOL)
+		return sqlite3_bind_int(stmt, i, n == 1 && *p == 't');
+	if (c->type == STORE_BYTES)
+		return bind_bytes(stmt, i, p, n);
+	return sqlite3_bind_text(stmt, i, p, (int)n, SQLITE_STATIC);
+}
+
+static void add_blob(struct store_batch *b, sqlite3_stmt *stmt, int i)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	const void *p = sqlite3_column_blob(stmt, i);
+
+	store_bytes_text(p, (size_t)sqlite3_column_bytes(stmt, i), &sb);
+	store_batch_add(b, STORE_BYTES, sb.buf, sb.len);
+}
+
+void sqlite_add_column(struct store_batch *b, sqlite3_stmt *stmt, int i)
+{
+	char text[STORE_NUMBER_ROOM];
+	const void *p;
+
+	switch (sqlite3_column_type(stmt, i)) {
+	case SQLITE_NULL:
+		store_batch_add(b, STORE_TEXT, NULL, 0);
+		return;
+	case SQLITE_INTEGER:
+		store_batch_add(b, STORE_INT, text, store_int_write(
+			sqlite3_column_int64(stmt, i), text));
+		return;
+	case SQLITE_FLOAT:
+		store_batch_add(b, STORE_NUM, text, store_real_write(
+			sqlite3_column_double(stmt, i), text));
+		return;
+	case SQLITE_BLOB:
+		add_blob(b, stmt, i);
+		return;
+	default:
+		p = sqlite3_column_text(stmt, i);
+		store_batch_add(b, STORE_TEXT, p ? p : "",
+				(size_t)sqlite3_column_bytes(stmt, i));
+	}
+}
