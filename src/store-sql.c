@@ -117,8 +117,8 @@ int store_sql_range(const struct store *s, const struct store_shape *shape,
 	return 0;
 }
 
-void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
-		    const char *after, const char *until, uint32_t limit)
+static void add_scan(struct strbuf *sb, const struct store_shape *shape,
+		     const char *after, const char *until, bool nulls_first)
 {
 	strbuf_addstr(sb, "SELECT ");
 	store_sql_reads(sb, shape, 0, shape->ncol);
@@ -129,9 +129,15 @@ void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
 	for (uint32_t i = 0; i < shape->nkey; i++) {
 		strbuf_addstr(sb, i ? ", " : "");
 		store_sql_reads(sb, shape, i, i + 1);
-		if (!after)
+		if (nulls_first)
 			strbuf_addstr(sb, " NULLS FIRST");
 	}
+}
+
+void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit)
+{
+	add_scan(sb, shape, after, until, !after);
 	strbuf_addf(sb, " LIMIT %u", limit);
 }
 
@@ -244,32 +250,45 @@ int store_sql_marks(struct store *s, const char *step, struct store_batch *b,
 		err);
 }
 
+/* the `every`-th row behind `after`, one at a time: to skip rows of an index is
+   much less work than to number all of them */
 int store_sql_split(struct store *s, const struct store_shape *shape,
 		    const char *lo, const char *hi, uint64_t every,
 		    struct store_batch *b, struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	int ret = store_sql_range(s, shape, lo, hi, &args, err);
+	_cleanup_store_batch_ struct store_batch row = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	struct store_shape keys = *shape;
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	strbuf_addstr(&sql, "SELECT ");
-	for (uint32_t i = 0; i < shape->nkey; i++)
-		strbuf_addf(&sql, "%supshift_k%u", i ? ", " : "", i);
-	strbuf_addstr(&sql, " FROM (SELECT ");
-	for (uint32_t i = 0; i < shape->nkey; i++) {
-		store_sql_reads(&sql, shape, i, i + 1);
-		strbuf_addf(&sql, " AS upshift_k%u, ", i);
+	keys.ncol = keys.nkey;
+	for (;;) {
+		_cleanup_store_batch_ struct store_batch args =
+			STORE_BATCH_INIT;
+		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+		const char *after = key.len ? key.buf : lo;
+
+		ret = store_sql_range(s, shape, after, hi, &args, err);
+		if (ret < 0)
+			return ret;
+		add_scan(&sql, &keys, after, hi, false);
+		strbuf_addf(&sql, " LIMIT 1 OFFSET %" PRIu64, every - 1);
+		ret = s->ops->exec(s, sql.buf, &args, &row, err);
+		if (ret <= 0)
+			return ret < 0 ? ret : (int)b->nrow;
+		ret = store_check_key(s, &keys, &row, err);
+		if (ret < 0)
+			return ret;
+		for (uint32_t i = 0; i < keys.nkey; i++) {
+			const struct store_cell *c =
+				store_batch_cell(&row, 0, i);
+
+			store_batch_add(b, (enum store_type)c->type,
+					store_batch_text(&row, c),
+					(size_t)c->len);
+		}
+		store_key(&row, 0, keys.nkey, &key);
 	}
-	strbuf_addstr(&sql, "row_number() OVER (ORDER BY ");
-	store_sql_reads(&sql, shape, 0, shape->nkey);
-	strbuf_addstr(&sql, ") AS upshift_n FROM ");
-	store_sql_set(&sql, shape->set);
-	store_sql_where(&sql, shape, lo, hi);
-	strbuf_addf(&sql, ") AS upshift_t WHERE upshift_n %% %" PRIu64
-		    " = 0 ORDER BY upshift_n", every);
-	return s->ops->exec(s, sql.buf, &args, b, err);
 }
 
 int store_sql_count(struct store *s, const struct store_shape *shape,
