@@ -27,6 +27,11 @@
 /* of all rows at a time: what stays in the cache of a processor */
 #define EACH_ROWS 1000
 #define EACH_BYTES (256u << 10)
+/* 16 MiB: rows that are read by a key lie anywhere, but the inner pages of their
+   tree, a hundredth of it, should stay */
+#define CACHE_SQL "PRAGMA cache_size = -16384"
+/* pages of a write-ahead log, before they go to their places */
+#define WAL_PAGES 8192
 
 struct sqlite_store {
 	struct store s;
@@ -288,7 +293,7 @@ static int sqlite_each(struct store *s, const struct store_shape *shape,
 		while (ret >= 0 && b.nrow < EACH_ROWS && b.n < EACH_BYTES &&
 		       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 			for (uint32_t i = 0; i < shape->ncol; i++)
-				add_column(&b, stmt, (int)i);
+				sqlite_add_column(&b, stmt, (int)i);
 			ret = store_check_key(s, shape, &b, err);
 		}
 		if (ret >= 0 && b.nrow)
@@ -427,8 +432,11 @@ static int configure(struct sqlite_store *q, const struct store_options *o,
 	(void)sqlite3_progress_handler(q->db, OPS_BETWEEN_TICKS, on_progress,
 				       q);
 	(void)sqlite3_set_authorizer(q->db, on_authorize, NULL);
+	(void)sqlite3_wal_autocheckpoint(q->db, WAL_PAGES);
 	/* the first look at the file: is it a database at all? */
 	ret = sqlite_exec(&q->s, "PRAGMA schema_version", NULL, &b, err);
+	if (ret >= 0)
+		ret = run(&q->s, CACHE_SQL, err);
 	if (ret < 0 || o->read_only)
 		return MIN(ret, 0);
 	if (b.nrow == 1 && b.cell[0].len == 1 && b.buf[b.cell[0].off] == '0')
