@@ -56,6 +56,10 @@ struct records_run {
 	bool undo;
 	char *undo_sql[RECORDS_UNDO_SQL]; /* around a put, see the file */
 
+	bool one_writer;             /* at a time: SQLite */
+	pthread_mutex_t turn;        /* to write, then; who waits here does not
+					poll */
+
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	atomic_bool stop;            /* read by ticks of stores */

@@ -9,6 +9,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
+#include "sql-later.h"
 
 /* while the run is held, and the pause between two batches */
 static bool may_go(struct records_worker *w)
@@ -70,10 +71,19 @@ static int run_sql(struct records_worker *w, uint32_t from, uint32_t n,
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	const struct records_job *job = w->run->job;
+	bool later = *w->part->pos || w->part->lo;
 	int ret = records_range_args(w, from, n, &args, err);
 
-	for (size_t i = 0; ret >= 0 && i < job->sql_n; i++)
-		ret = store_exec(w->to, job->sql[i], &args, NULL, err);
+	for (size_t i = 0; ret >= 0 && i < job->sql_n; i++) {
+		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+		/* other planners look at the parameters */
+		if (later && w->run->one_writer)
+			sql_later(SQL_SQLITE, job->sql[i], &sql);
+		else
+			strbuf_addstr(&sql, job->sql[i]);
+		ret = store_exec(w->to, sql.buf, &args, NULL, err);
+	}
 	return MIN(ret, 0);
 }
 
@@ -113,8 +123,8 @@ int records_may_commit(const struct records_job *job, struct store *to,
 						  job->lease_owner, err) : 0;
 }
 
-static int transact(struct records_worker *w, struct slice *s,
-		    const char *key, struct error *err)
+static int write_once(struct records_worker *w, struct slice *s,
+		      const char *key, struct error *err)
 {
 	struct records_range *p = w->part;
 	struct store_mark m = {
@@ -134,13 +144,25 @@ static int transact(struct records_worker *w, struct slice *s,
 				     s->sqlstate, s->why, err);
 	else if (ret == 0)
 		ret = put(w, s->at, s->n, err);
-	if (ret == 0)
-		ret = store_commit(w->to, err);
+	return ret == 0 ? store_commit(w->to, err) : ret;
+}
+
+static int transact(struct records_worker *w, struct slice *s,
+		    const char *key, struct error *err)
+{
+	struct records_run *run = w->run;
+	int ret;
+
+	if (run->one_writer)
+		(void)pthread_mutex_lock(&run->turn);
+	ret = write_once(w, s, key, err);
 	if (ret < 0) {
 		(void)snprintf(s->sqlstate, sizeof(s->sqlstate), "%s",
 			       store_sqlstate(w->to));
 		store_abort(w->to);
 	}
+	if (run->one_writer)
+		(void)pthread_mutex_unlock(&run->turn);
 	return ret;
 }
 

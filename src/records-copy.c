@@ -250,6 +250,8 @@ static void run_init(struct records_run *run, const struct records_job *job)
 		run->worker[i].status.part = -1;
 		records_pace_init(&run->worker[i].pace, job->batch);
 	}
+	run->one_writer = str_starts(job->to_url, "sqlite:");
+	(void)pthread_mutex_init(&run->turn, NULL);
 	(void)pthread_mutex_init(&run->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -264,6 +266,7 @@ static void run_release(struct records_run *run)
 	free(run->worker);
 	strvec_release(&run->notes);
 	error_release(&run->err);
+	(void)pthread_mutex_destroy(&run->turn);
 	(void)pthread_mutex_destroy(&run->lock);
 	(void)pthread_cond_destroy(&run->changed);
 }

@@ -14,6 +14,9 @@
 #define KEEP_FROM 0.90
 #define KEEP_TO 0.95
 #define GROW 1.2
+/* while it is far from the target, which costs nothing to try */
+#define GROW_FAR 2.0
+#define FAR 0.25
 
 void records_pace_init(struct records_pace *p, uint32_t fixed)
 {
@@ -69,7 +72,8 @@ void records_pace_add(struct records_pace *p, uint32_t rows, uint64_t bytes,
 	eff = smoothed(p);
 	if (eff >= KEEP_FROM && eff <= KEEP_TO)
 		return;
-	factor = eff > KEEP_TO / GROW ? KEEP_TO / eff : GROW;
+	factor = p->eff[0] < FAR && eff < FAR ? GROW_FAR :
+		 eff > KEEP_TO / GROW ? KEEP_TO / eff : GROW;
 	p->size = (uint32_t)(p->size * factor + 0.5);
 	p->size = MIN(MAX(p->size, LEAST), MOST);
 }

@@ -8,7 +8,7 @@
  * again and to hold no lock for long, long enough that COMMIT does not count.
  * The time of the last 20 batches by that of the target is smoothed, newest
  * first with the weights 0.6^i; between 0.90 and 0.95 the size stays, else it is
- * multiplied by what would give 0.95, by 1.2 at most. From 100 to 200,000 rows,
+ * multiplied by what would give 0.95, by 1.2 at most, or by 2 below 0.25. From 100 to 200,000 rows,
  * and no more than 8 MiB if rows are as heavy as those before. A batch with
  * fewer rows than the size counts as if it were full, but is no reason to take
  * fewer.

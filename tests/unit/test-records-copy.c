@@ -410,7 +410,11 @@ static void test_pace(_unused_ void **state)
 	records_pace_init(&p, 0);
 	assert_int_equal(records_pace_next(&p), 100); /* not seen any */
 	records_pace_add(&p, 100, 10000, 0.01);
-	assert_int_equal(records_pace_next(&p), 1200);
+	assert_int_equal(records_pace_next(&p), 2000); /* far below 0.8 s */
+	records_pace_add(&p, 2000, 200000, 0.15);
+	assert_int_equal(records_pace_next(&p), 4000);
+	records_pace_add(&p, 4000, 400000, 0.3);
+	assert_int_equal(records_pace_next(&p), 4800);
 	for (int i = 0; i < 60; i++) /* 10 us a row: 76,000 in 0.76 s */
 		records_pace_add(&p, records_pace_next(&p),
 				 records_pace_next(&p) * 100ull,

@@ -10,6 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/strbuf.h"
+#include "sql-later.h"
 #include "sql-split.h"
 
 #define _cleanup_list_ _cleanup_(sql_list_release)
@@ -152,6 +153,36 @@ static void not_here(_unused_ void **state)
 	gives(SQL_PG, "prepare x as select 1", "1 prepare x as select 1");
 }
 
+/* without the member for the first range, and only where that is the same */
+static void later(_unused_ void **state)
+{
+	static const struct {
+		const char *sql, *want;
+	} t[] = {
+		{ "UPDATE t SET a = 1 WHERE ($1 IS NULL OR id > $1) AND id <= $2",
+		  "UPDATE t SET a = 1 WHERE ( id > $1) AND id <= $2" },
+		{ "DELETE FROM t WHERE x AND (?1 is null or (a, b) > (?1, ?2))",
+		  "DELETE FROM t WHERE x AND ( (a, b) > (?1, ?2))" },
+		{ "SELECT ($1 IS NULL OR 5)", NULL },
+		{ "SELECT 1 WHERE $1 IS NULL OR id > $1", NULL },
+		{ "SELECT 1 WHERE (a OR $1 IS NULL OR id > $1)", NULL },
+		{ "SELECT 1 WHERE ($1 IS NULL OR 5) = 5", NULL },
+		{ "SELECT 1 WHERE ($1 IS NULL AND id > $1)", NULL },
+		{ "SELECT 1 WHERE a BETWEEN 1 AND ($1 IS NULL OR 5)", NULL },
+		{ "SELECT 1 WHERE ($1 IS NOT NULL OR id > $1)", NULL },
+		{ "SELECT ' WHERE ($1 IS NULL OR id > $1)'", NULL },
+		{ "SELECT 1 /* WHERE ($1 IS NULL OR a) */", NULL },
+		{ "SELECT 'open WHERE ($1 IS NULL OR a)", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+		sql_later(SQL_SQLITE, t[i].sql, &sb);
+		assert_string_equal(sb.buf, t[i].want ? t[i].want : t[i].sql);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +192,7 @@ int main(void)
 		cmocka_unit_test(kinds),
 		cmocka_unit_test(concurrent),
 		cmocka_unit_test(not_here),
+		cmocka_unit_test(later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
