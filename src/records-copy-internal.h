@@ -53,6 +53,7 @@ struct records_run {
 	struct records_worker *worker;
 	struct records_range *part;
 	size_t part_n, part_cap;
+	char *schema;                /* by_rowid: its version */
 	bool undo;
 	char *undo_sql[RECORDS_UNDO_SQL]; /* around a put, see the file */
 
@@ -78,6 +79,12 @@ int records_parts_load(struct records_run *run, struct store *from,
 /* what the destination says of one of them; into *p */
 int records_part_reload(struct records_run *run, struct store *to,
 			struct records_range *p, struct error *err);
+/* by_rowid: rows have the numbers that they had at first; in a transaction it
+   stays so */
+int records_rowids_load(struct records_run *run, struct store *to,
+			struct error *err);
+int records_rowids_same(const struct records_run *run, struct store *to,
+			struct error *err);
 void records_part_release(struct records_range *p);
 void records_parts_release(struct records_run *run);
 

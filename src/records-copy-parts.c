@@ -57,6 +57,8 @@ void records_parts_release(struct records_run *run)
 	free(run->part);
 	run->part = NULL;
 	run->part_n = run->part_cap = 0;
+	free(run->schema);
+	run->schema = NULL;
 }
 
 static void take_row(const struct store_batch *b, uint32_t row,
@@ -199,4 +201,57 @@ int records_parts_load(struct records_run *run, struct store *from,
 	for (size_t i = 0; ret >= 0 && i < run->part_n; i++)
 		run->rows += run->part[i].rows;
 	return MIN(ret, 0);
+}
+
+static int schema_version(struct store *to, char **ret, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int n = store_exec(to, "PRAGMA schema_version", NULL, &b, err);
+
+	if (n < 0)
+		return n;
+	*ret = n ? records_cell_text(&b, 0, 0) : xstrdup("");
+	return 0;
+}
+
+int records_rowids_same(const struct records_run *run, struct store *to,
+			struct error *err)
+{
+	_cleanup_free_ char *now = NULL;
+	int ret;
+
+	if (!run->schema)
+		return 0;
+	ret = schema_version(to, &now, err);
+	if (ret == 0 && strcmp(now, run->schema))
+		ret = error_set(err, ERR_STORE, -EINVAL,
+			_("%s: the schema has changed since, and rows may have "
+			  "other numbers"), store_name(to));
+	return ret;
+}
+
+/* the version stands beside the positions, as a range of its own */
+int records_rowids_load(struct records_run *run, struct store *to,
+			struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_free_ char *step = xasprintf("%s/schema", run->job->marks);
+	struct store_mark m = { .step = step };
+	int ret;
+
+	if (!run->job->by_rowid)
+		return 0;
+	free(run->schema);
+	run->schema = NULL;
+	ret = schema_version(to, &run->schema, err);
+	m.pos = run->schema;
+	if (ret == 0)
+		ret = store_mark(to, &m, NULL, err);
+	if (ret == 0)
+		ret = store_marks(to, step, &b, err);
+	if (ret <= 0)
+		return ret;
+	free(run->schema);
+	run->schema = records_cell_text(&b, 0, 3);
+	return records_rowids_same(run, to, err);
 }

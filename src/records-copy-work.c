@@ -136,6 +136,8 @@ static int write_once(struct records_worker *w, struct slice *s,
 	if (ret == 0)
 		ret = records_may_commit(w->run->job, w->to, err);
 	if (ret == 0)
+		ret = records_rowids_same(w->run, w->to, err);
+	if (ret == 0)
 		ret = store_mark(w->to, &m, p->pos, err);
 	if (ret == 0 && s->reject && w->run->job->live)
 		ret = 0; /* it is in the queue */

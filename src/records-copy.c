@@ -224,6 +224,8 @@ static int begin(struct records_run *run, struct store *from,
 	/* the last: who finds ranges finds all that they need */
 	if (ret == 0)
 		ret = records_parts_load(run, from, to, err);
+	if (ret == 0)
+		ret = records_rowids_load(run, to, err);
 	return ret;
 }
 

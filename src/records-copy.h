@@ -95,6 +95,9 @@ struct records_job {
 	 */
 	struct store_shape from, to;
 	uint32_t hidden;
+	/* the key is the number of a row in SQLite, which a VACUUM changes: no
+	   batch behind another schema than the first one's */
+	bool by_rowid;
 	/* a key up to which the rows are taken, or NULL; the same for every
 	   call with these marks */
 	const char *until;

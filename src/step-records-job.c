@@ -94,6 +94,13 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 		 xstrdup(m->from.set);
 }
 
+static int one(struct store *s, const struct strbuf *sql, struct error *err)
+{
+	int ret = store_exec(s, sql->buf, NULL, NULL, err);
+
+	return MIN(ret, 0);
+}
+
 /* what a store says of a set; the elements of a file have what they have */
 struct columns {
 	struct store_batch b;
@@ -256,6 +263,20 @@ static int copy_shape(const struct records_step *m, struct store *from,
 	return 0;
 }
 
+/* the number of a row, which is no column; unquoted, so that a table without
+   such numbers says so */
+static int by_rowid(struct store *s, struct step_records_job *j,
+		    struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addstr(&sql, "SELECT rowid FROM ");
+	store_sql_set(&sql, j->set);
+	strbuf_addstr(&sql, " LIMIT 0");
+	j->job.by_rowid = true;
+	return one(s, &sql, err);
+}
+
 /* the key alone is read; pre-images have all columns */
 static int backfill_shape(const struct records_step *m, struct store *s,
 			  struct step_records_job *j, struct error *err)
@@ -265,7 +286,11 @@ static int backfill_shape(const struct records_step *m, struct store *s,
 
 	strvec_copy(&j->names, &m->key);
 	for (size_t i = 0; ret == 0 && i < m->key.n; i++)
-		if (!has_column(&c, m->key.v[i]))
+		if (m->key.n == 1 && !strcmp(m->key.v[i], "rowid") &&
+		    m->to.store->kind == PLAN_STORE_SQLITE &&
+		    !has_column(&c, m->key.v[i]))
+			ret = by_rowid(s, j, err);
+		else if (!has_column(&c, m->key.v[i]))
 			ret = error_set(err, ERR_PLAN_VALUE, -EINVAL,
 				_("%s: '%s' has no column '%s'"),
 				store_name(s), j->set, m->key.v[i]);
@@ -299,13 +324,6 @@ int step_records_job_shape(const struct step *s, struct store *from,
 
 	return m->backfill ? backfill_shape(m, from, j, err) :
 		copy_shape(m, from, to, j, err);
-}
-
-static int one(struct store *s, const struct strbuf *sql, struct error *err)
-{
-	int ret = store_exec(s, sql->buf, NULL, NULL, err);
-
-	return MIN(ret, 0);
 }
 
 struct keeping {

@@ -376,6 +376,47 @@ static void test_stop(void **state)
 	world_release(&w);
 }
 
+/* rows of SQLite by their numbers: each once, and none behind a VACUUM, which
+   gives them others */
+static void test_rowid(void **state)
+{
+	static const char *const key[] = { "rowid" };
+	static const char *const sql[] = { "UPDATE dst SET v = v || '+' "
+		"WHERE ($1 IS NULL OR rowid > $1) AND rowid <= $2" };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct records_result r;
+	struct world w;
+
+	world_init(&w, *state, NULL, A, A, 20000);
+	sql_at(&w, A, "INSERT INTO dst SELECT * FROM src");
+	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.sql = sql;
+	w.job.sql_n = 1;
+	w.job.by_rowid = true;
+	for (int vacuum = 0; vacuum < 2; vacuum++) {
+		w.job.marks = vacuum ? "again" : "once";
+		w.last = 0;
+		w.job.tick = soon_stop;
+		w.job.pause_ms = 1;
+		assert_int_equal(records_copy(&w.job, &r, &err), -EINTR);
+		error_release(&err);
+		assert_true(r.rows >= 1000 && r.rows < 20000);
+		w.job.tick = world_tick;
+		w.job.pause_ms = 0;
+		if (!vacuum) {
+			world_copy(&w, &r);
+			rows_at(&w, A, "SELECT count(*) FROM dst WHERE v = 'v' "
+				"|| (id * 7) || '+'", "20000");
+			continue;
+		}
+		sql_at(&w, A, "DELETE FROM dst WHERE id = 2");
+		sql_at(&w, A, "VACUUM");
+		assert_int_equal(records_copy(&w.job, &r, &err), -EINVAL);
+		assert_non_null(strstr(err.msg, "schema"));
+	}
+	world_release(&w);
+}
+
 /* held at once, for a while, and then no more */
 static int hold_some(void *ctx, const struct records_status *st)
 {
@@ -512,6 +553,7 @@ int main(void)
 		with_scratch(test_sequences),
 		with_scratch(test_backfill),
 		with_scratch(test_stop),
+		with_scratch(test_rowid),
 		with_scratch(test_throttle),
 		with_scratch(test_wide),
 		cmocka_unit_test(test_pace),
