@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers as the text of cells. Most of those that people store have few
- * digits, and for them neither printf() nor strtod() is needed: a decimal of at
- * most 15 digits, m / 10^k, is a division of two numbers that a double has
+ * digits, and for them the C library is not needed: a decimal of at most 15
+ * digits, m / 10^k, is a division of two numbers that a double has
  * exactly, and the only such decimal that reads as its quotient.
  * Source: W. D. Clinger, How to read floating point numbers accurately (1990);
  * IEEE 754 (15 digits survive the way through a double)

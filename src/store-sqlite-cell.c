@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cells and the values of SQLite. */
 #include <math.h>
+#include <sqlite3.h>
 
 #include "base/strbuf.h"
 #include "store-sqlite-internal.h"
