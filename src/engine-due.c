@@ -9,6 +9,7 @@
  * with exit 8.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -18,8 +19,16 @@
 #include "engine-internal.h"
 
 #define LISTEN_MS 1000
-/* how often it is asked again while somebody waits */
-#define ASK_S 60
+/* how often it is asked again while somebody waits; UPSHIFT_TEST_ASK_S stands
+   for it in tests */
+#define ASK_S 60.0
+
+static double ask_s(void)
+{
+	const char *v = getenv("UPSHIFT_TEST_ASK_S");
+
+	return v ? strtod(v, NULL) : ASK_S;
+}
 
 static int ask(struct engine *e, const struct step *s, double *in_s,
 	       struct strbuf *why)
@@ -86,9 +95,12 @@ int engine_wait_due(struct engine *e, const struct step *s, struct error *err)
 	engine_emit_step(e, i, EVENT_STARTED, 0, err->msg);
 	engine_meter_begin(&meter);
 	while (ret == -EAGAIN) {
+		const struct step_pace pace = { .wait = err->msg };
 		uint64_t asked = clock_mono_ns();
 
-		while (clock_since(asked) < ASK_S && !engine_cancelled(e)) {
+		/* it may say something else than the time before */
+		meter.pace = &pace;
+		while (clock_since(asked) < ask_s() && !engine_cancelled(e)) {
 			engine_progress(e, &meter, PHASE_STEPS, s->id, i + 1,
 				(uint64_t)clock_since(begun), 0, "s");
 			engine_listen(e, LISTEN_MS);

@@ -90,7 +90,8 @@ void engine_meter_begin(struct engine_meter *m)
 
 /*
  * The rate is an average over about 30 s that forgets the past smoothly; time
- * left is told after 10 s and 5 %, as people complain of anything earlier.
+ * left is told after 10 s and 5 %, as people complain of anything earlier. What
+ * was done before it began says nothing on how fast it goes.
  */
 void engine_progress(struct engine *e, struct engine_meter *m,
 		     enum event_phase phase, const char *id, int n,
@@ -108,18 +109,29 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 
 	if (now - m->shown_ns < PROGRESS_NS && (!total || done < total))
 		return;
-	if (dt > 0 && done >= m->last_done) {
+	if (!m->begun || done < m->last_done) {
+		/* what an earlier process did, or the next thing counted */
+		m->begun = true;
+		m->begun_ns = now;
+		m->first_done = done;
+		m->rate = 0;
+	} else if (dt > 0) {
 		double r = (double)(done - m->last_done) / dt;
 		double w = dt > 30 ? 1 : dt / 30;
 
 		if (age < 30 && age > 0)
-			m->rate = (double)done / age;
+			m->rate = (double)(done - m->first_done) / age;
 		else
 			m->rate += (r - m->rate) * w;
 	}
 	m->last_ns = m->shown_ns = now;
 	m->last_done = done;
 	ev.rate = m->rate;
+	if (m->pace) {
+		ev.batch = m->pace->batch;
+		ev.bound = m->pace->bound;
+		ev.wait = m->pace->wait;
+	}
 	if (total && m->rate > 0 && age >= 10 && done * 20 >= total)
 		ev.eta_s = (double)(total - MIN(done, total)) / m->rate;
 	engine_emit(e, &ev);

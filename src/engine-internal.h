@@ -39,10 +39,13 @@ enum engine_exit {
 /* smoothed rate and time left of what is going on now */
 struct engine_meter {
 	uint64_t begun_ns, last_ns, last_done;
+	uint64_t first_done;       /* that was there before; it took no time */
+	bool begun;
 	double rate;
 	uint64_t shown_ns;
 	const char *part;          /* of several; borrowed, NULL mostly */
 	uint64_t records;          /* told besides; 0: not counted */
+	const struct step_pace *pace;   /* borrowed for a call, or NULL */
 };
 
 /* the fact of a run that lists where steps make what is new on other file

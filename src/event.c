@@ -118,6 +118,10 @@ static void set_progress(struct json_object *o, const struct event *ev)
 		json_set_double(o, "rate", ev->rate);
 	if (ev->eta_s >= 0)
 		json_set_double(o, "eta_s", ev->eta_s);
+	if (ev->batch)
+		json_set_int(o, "batch", (int64_t)ev->batch);
+	set_str(o, "bound", ev->bound);
+	set_str(o, "wait", ev->wait);
 }
 
 static void set_backup(struct json_object *o, const struct event *ev)

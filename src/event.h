@@ -80,6 +80,9 @@ struct event {
 	const char *part;          /* progress: of several at once, or NULL */
 	uint64_t records;          /* progress: besides; 0: not counted */
 	double rate, eta_s;        /* progress; < 0: unknown */
+	uint64_t batch;            /* progress: at a time; 0: not known */
+	const char *bound;         /* progress: what limits it, as in step.h */
+	const char *wait;          /* progress: what it waits for, translated */
 	uint64_t bytes, stored_bytes, items;   /* backup */
 	const char *digest;        /* backup */
 	bool secrets;              /* backup: it holds some */

@@ -303,6 +303,9 @@ void records_back_add_up(struct records_back *k)
 	k->out->kept += k->kept;
 	for (size_t i = 0; i < k->keys.n && k->out->keys.n < RECORDS_BACK_NAMED; i++)
 		strvec_push(&k->out->keys, k->keys.v[i]);
+	if (k->job->undone)
+		k->job->undone(k->job->ctx, k->out->deleted +
+			       k->out->restored + k->out->kept);
 }
 
 /* Rows that refer to others of the set may need more of them at a time. */

@@ -70,6 +70,7 @@ struct records_run {
 	struct error err;
 	uint64_t total, rows, rejected, batches, again, reconnects;
 	struct strvec notes;
+	char *trouble;               /* the last of them, until rows go again */
 };
 
 /* --- records-copy-parts.c: the ranges --- */
@@ -99,6 +100,8 @@ enum records_next {
 	RECORDS_AGAIN,           /* what is to be written now */
 	RECORDS_LEAVE,           /* this part, to somebody else */
 };
+/* with the lock held: what failed, or NULL */
+void records_trouble(struct records_run *run, const char *text);
 int records_recover(struct records_worker *w, bool source, uint32_t rows,
 		    int ret, struct error *why, struct error *err);
 /* stores of the job, whose waits end when the run stops */

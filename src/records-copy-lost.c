@@ -49,6 +49,12 @@ bool records_nap(struct records_run *run, unsigned int ms,
 	return !records_stopped(run);
 }
 
+void records_trouble(struct records_run *run, const char *text)
+{
+	free(run->trouble);
+	run->trouble = xstrdup_null(text);
+}
+
 /* text becomes the run's */
 static void note(struct records_worker *w, char *text)
 {
@@ -56,6 +62,7 @@ static void note(struct records_worker *w, char *text)
 
 	(void)pthread_mutex_lock(&run->lock);
 	run->again++;
+	records_trouble(run, text);
 	strvec_take(&run->notes, text);
 	(void)pthread_mutex_unlock(&run->lock);
 }

@@ -184,6 +184,7 @@ static void advanced(struct records_worker *w, const struct slice *s,
 	}
 	p->done = s->done;
 	run->batches++;
+	records_trouble(run, NULL);
 	w->status.done = p->rows;
 	w->status.batch = records_pace_next(&w->pace);
 	(void)pthread_mutex_unlock(&run->lock);

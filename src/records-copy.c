@@ -76,6 +76,7 @@ static void status(const struct records_run *run, struct records_status *st,
 /* calls back without the lock; false: stop */
 static bool report(struct records_run *run, struct watch *watch)
 {
+	_cleanup_free_ char *trouble = NULL;
 	_cleanup_free_ struct records_worker_status *worker =
 		xcalloc(run->job->workers, sizeof(*worker));
 	_cleanup_strvec_ struct strvec notes = STRVEC_INIT;
@@ -86,6 +87,7 @@ static bool report(struct records_run *run, struct watch *watch)
 	look(run, watch);
 	status(run, &st, worker);
 	st.bound = watch->bound;
+	st.trouble = trouble = xstrdup_null(run->trouble);
 	notes = run->notes;
 	memset(&run->notes, 0, sizeof(run->notes));
 	(void)pthread_mutex_unlock(&run->lock);
@@ -172,6 +174,20 @@ static int setup_tick(struct records_run *run)
 	return go ? 0 : run->ret;
 }
 
+/* nobody else is at work, and the lock is nobody's */
+static void setup_note(struct records_run *run, int ret, unsigned int n,
+		       unsigned int ms, const char *why)
+{
+	char *text = store_class(ret) == STORE_CLASS_RETRY ?
+		xasprintf(_("busy, attempt %u of %u in %.1f s: %s"), n + 2,
+			  SETUP_TRIES, ms / 1000.0, why) :
+		xasprintf(_("cannot connect, attempt %u in %.1f s: %s"), n + 2,
+			  ms / 1000.0, why);
+
+	records_trouble(run, text);
+	strvec_take(&run->notes, text);
+}
+
 /* fn with both stores; again where the class says so */
 typedef int (*setup_fn)(struct records_run *run, struct store *from,
 			struct store *to, struct error *err);
@@ -190,14 +206,17 @@ static int with_stores(struct records_run *run, setup_fn fn,
 			ret = records_open(run, false, &to, &now);
 		if (ret == 0)
 			ret = fn(run, from, to, &now);
-		if (ret >= 0)
+		if (ret >= 0) {
+			records_trouble(run, NULL);
 			return ret;
+		}
 		if (n + 1 >= SETUP_TRIES ||
 		    (store_class(ret) != STORE_CLASS_RECONNECT &&
 		     store_class(ret) != STORE_CLASS_RETRY)) {
 			error_move(err, &now);
 			return ret;
 		}
+		setup_note(run, ret, n, ms, now.msg);
 		for (unsigned int t = 0; t < ms; t += SETUP_SLICE_MS) {
 			if (setup_tick(run) < 0) {
 				error_move(err, &run->err);
@@ -267,6 +286,7 @@ static void run_release(struct records_run *run)
 	records_undo_release(run);
 	free(run->worker);
 	strvec_release(&run->notes);
+	free(run->trouble);
 	error_release(&run->err);
 	(void)pthread_mutex_destroy(&run->turn);
 	(void)pthread_mutex_destroy(&run->lock);

@@ -76,6 +76,8 @@ struct records_status {
 	uint64_t batches, again, reconnects;
 	uint32_t batch;              /* rows at a time, now */
 	enum records_bound bound;
+	const char *trouble;         /* what failed, and what is done about it;
+					NULL: rows go since */
 	unsigned int worker_n;
 	const struct records_worker_status *worker;
 };
@@ -127,6 +129,8 @@ struct records_job {
 	/* counts what was done again; may be NULL. The caller's, who looks at it
 	   behind the call. */
 	struct records_errors *errors;
+	/* on the way back: so many rows were gone through; may be NULL */
+	void (*undone)(void *ctx, uint64_t rows);
 	/* a line for the log: what failed, and what is done about it */
 	void (*note)(void *ctx, const char *text);
 	void *ctx;

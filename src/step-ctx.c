@@ -110,6 +110,14 @@ void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 			done, total, unit);
 }
 
+void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
+			const char *unit, const struct step_pace *pace)
+{
+	c->meter.pace = pace;
+	step_progress(c, done, total, unit);
+	c->meter.pace = NULL;
+}
+
 void step_records(struct step_ctx *c, uint64_t records)
 {
 	c->meter.records = records;

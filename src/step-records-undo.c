@@ -30,6 +30,13 @@ static void tell_undone(struct step_ctx *ctx, const struct records_step *m,
 		step_log(ctx, "note", u->keys.v[i], strlen(u->keys.v[i]));
 }
 
+static void on_undone(void *watch, uint64_t rows)
+{
+	struct records_watch *w = watch;
+
+	step_progress(w->ctx, MIN(rows, w->undo_total), w->undo_total, "rows");
+}
+
 /* the statements that go back, by ranges of keys too, with marks of their own */
 static int run_down(const struct step *s, struct step_ctx *ctx,
 		    struct step_records_job *j, struct error *err)
@@ -113,7 +120,11 @@ int step_records_undo(const struct step *s, struct step_ctx *ctx,
 		ret = look_back(s, ctx, &j, &st, err);
 	} while (step_store_again(ctx, &tried, ret, err));
 	j.job.note = step_records_note;
+	j.job.undone = on_undone;
 	j.job.ctx = &w;
+	w.undo_total = st.rows;
+	if (ret == 0 && st.begun)
+		on_undone(&w, 0);
 	if (ret == 0 && st.begun && m->down.n)
 		ret = run_down(s, ctx, &j, err);
 	else if (ret == 0 && st.begun)

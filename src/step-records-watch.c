@@ -18,6 +18,14 @@
 /* for an answer to max_lag */
 #define LAG_S 10
 
+static const char *const bound_names[] = {
+	[RECORDS_BOUND_NONE] = NULL,
+	[RECORDS_BOUND_READ] = "read",
+	[RECORDS_BOUND_WRITE] = "write",
+	[RECORDS_BOUND_LOCK] = "lock",
+	[RECORDS_BOUND_THROTTLE] = "throttle",
+};
+
 static const char *const bounds[] = {
 	[RECORDS_BOUND_NONE] = NULL,
 	[RECORDS_BOUND_READ] = N_("reading from the source"),
@@ -119,9 +127,9 @@ static void hold(struct records_watch *w, bool held, const char *why)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (held == w->held)
+	if (held == !!w->held)
 		return;
-	w->held = held;
+	w->held = held ? why : NULL;
 	text = held ? xasprintf(_("waiting: %s"), why) :
 	       xstrdup(_("going on"));
 	step_log(w->ctx, "note", text, strlen(text));
@@ -135,6 +143,17 @@ static bool must_not_wait(struct records_watch *w)
 		step_wait(w->ctx, 0.001, NULL) < 0;
 }
 
+static void tell_progress(struct records_watch *w,
+			  const struct records_status *st)
+{
+	struct step_pace pace = {
+		.batch = st->batch, .bound = bound_names[st->bound],
+		.wait = w->held ? w->held : st->trouble,
+	};
+
+	step_progress_pace(w->ctx, st->rows, st->total, "rows", &pace);
+}
+
 int step_records_tick(void *watch, const struct records_status *st)
 {
 	struct records_watch *w = watch;
@@ -142,7 +161,7 @@ int step_records_tick(void *watch, const struct records_status *st)
 
 	if (step_cancelled(w->ctx) || must_not_wait(w))
 		return -ECANCELED;
-	step_progress(w->ctx, st->rows, st->total, "rows");
+	tell_progress(w, st);
 	for (unsigned int i = 0; st->worker_n > 1 && i < st->worker_n; i++) {
 		const struct records_worker_status *p = &st->worker[i];
 		char name[16];
@@ -157,13 +176,13 @@ int step_records_tick(void *watch, const struct records_status *st)
 	if (w->failed.msg)
 		return -EBUSY;
 	if (w->looked && now - w->looked < LOOK_NS)
-		return w->held;
+		return !!w->held;
 	w->looked = now;
 	if (file_there(w))
 		hold(w, true, w->throttle->file);
 	else
 		hold(w, lags(w), "max_lag");
-	return w->held;
+	return !!w->held;
 }
 
 void step_records_note(void *watch, const char *text)

@@ -115,7 +115,9 @@ struct records_watch {
 	uint64_t counted;
 	struct error failed;         /* why it was stopped */
 	uint64_t looked, told;
-	bool held;
+	uint64_t undo_total;         /* rows that are gone through on the way
+					back */
+	const char *held;            /* what it waits for; NULL: it goes */
 };
 int step_records_tick(void *watch, const struct records_status *st);
 void step_records_note(void *watch, const char *text);

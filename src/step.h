@@ -238,6 +238,17 @@ const struct ours *step_ours(struct step_ctx *c);
 /* done of total (0: unknown); cheap, may be called often */
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit);
+/*
+ * The same with what is told besides: how many at a time (0: not known), what
+ * it is mostly bound by ("read", "write", "lock", "throttle"; NULL: not known),
+ * what it waits for now (NULL: nothing), translated. Borrowed for the call.
+ */
+struct step_pace {
+	uint64_t batch;
+	const char *bound, *wait;
+};
+void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
+			const char *unit, const struct step_pace *pace);
 /* how many records that is; told along with the next step_progress() */
 void step_records(struct step_ctx *c, uint64_t records);
 /* the same for one of several things that are done at once: a worker, a table;

@@ -15,6 +15,8 @@ void model_progress_clear(struct model_progress *p)
 	free(p->parts);
 	free(p->id);
 	free(p->unit);
+	free(p->bound);
+	free(p->wait);
 	memset(p, 0, sizeof(*p));
 	p->rate = p->eta_s = -1;
 }
@@ -33,13 +35,15 @@ static int percent_of(uint64_t done, uint64_t total, int was)
 	return MAX(now, was);
 }
 
-/* the whole is the sum of its parts, as far as they are known */
+/* the whole is the sum of its parts, as far as they are known, where nothing
+   else is said of it */
 static void on_part(struct model_progress *p, const char *name,
 		    struct json_object *o)
 {
 	struct model_part *part = NULL;
-	uint64_t done = 0, total = 0;
+	uint64_t done = (uint64_t)json_get_int(o, "done", 0), total = 0;
 	bool known = true;
+	int percent;
 
 	for (size_t i = 0; i < p->part_n && !part; i++)
 		if (!strcmp(p->parts[i].name, name))
@@ -52,9 +56,14 @@ static void on_part(struct model_progress *p, const char *name,
 		part->name = xstrdup(name);
 		part->percent = -1;
 	}
-	part->done = (uint64_t)json_get_int(o, "done", 0);
+	/* a worker goes from one range to the next */
+	percent = done < part->done ? -1 : part->percent;
+	part->done = done;
 	part->total = (uint64_t)json_get_int(o, "total", 0);
-	part->percent = percent_of(part->done, part->total, part->percent);
+	part->percent = percent_of(part->done, part->total, percent);
+	if (p->whole)
+		return;
+	done = 0;
 	for (size_t i = 0; i < p->part_n; i++) {
 		done += p->parts[i].done;
 		total += p->parts[i].total;
@@ -73,12 +82,15 @@ void model_on_progress(struct model *m, struct json_object *o)
 	const char *id = json_get_str(o, "id", "");
 	const char *unit = json_get_str(o, "unit", "");
 	const char *part = json_get_str(o, "part", NULL);
+	uint64_t done = (uint64_t)json_get_int(o, "done", 0);
+	uint64_t total = (uint64_t)json_get_int(o, "total", 0);
 	int was = -1;
 
 	/* a step may count several things in turn, each from nothing */
 	if (p->given && p->phase == phase && !strcmp(p->id, id) &&
 	    (part || !strcmp(p->unit, unit))) {
-		was = p->percent;
+		if (part || done >= p->done || total == p->total)
+			was = p->percent;
 	} else {
 		model_progress_clear(p);
 		p->begun_ns = clock_mono_ns();
@@ -92,8 +104,12 @@ void model_on_progress(struct model *m, struct json_object *o)
 		on_part(p, part, o);
 		return;
 	}
-	p->done = (uint64_t)json_get_int(o, "done", 0);
-	p->total = (uint64_t)json_get_int(o, "total", 0);
+	p->whole = true;
+	p->done = done;
+	p->total = total;
+	p->batch = (uint64_t)json_get_int(o, "batch", 0);
+	model_set(&p->bound, json_get_str(o, "bound", NULL));
+	model_set(&p->wait, json_get_str(o, "wait", NULL));
 	p->records = (uint64_t)json_get_int(o, "records", 0);
 	p->rate = json_get_double(o, "rate", -1);
 	p->eta_s = json_get_double(o, "eta_s", -1);

@@ -392,12 +392,19 @@ static void add_progress(const struct model *m, struct strbuf *out)
 	since /= 1000000000u;
 	if (g->given)
 		add_done(g, out);
+	if (g->given && g->rate > 0 && strcmp(g->unit, "s") != 0) {
+		strbuf_addstr(out, ", ");
+		add_amount(g, (uint64_t)(g->rate + 0.5), true, out);
+		strbuf_addstr(out, "/s");
+	}
 	if (g->given && g->eta_s >= 0) {
 		_cleanup_strbuf_ struct strbuf eta = STRBUF_INIT;
 
 		clock_duration(g->eta_s, &eta);
 		strbuf_addf(out, _(", about %s left"), eta.buf);
 	}
+	if (g->given)
+		text_pace(g->batch, g->unit, g->bound, g->wait, out);
 	if (since >= (uint64_t)PROGRESS_S)
 		strbuf_addf(out, ngettext(", nothing heard for %llu second",
 					  ", nothing heard for %llu seconds",

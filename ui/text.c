@@ -169,6 +169,41 @@ static void step_line(const struct event *ev, struct strbuf *out)
 	}
 }
 
+const char *text_bound(const char *bound)
+{
+	static const struct { const char *bound, *text; } table[] = {
+		{ "read", N_("reading from the source") },
+		{ "write", N_("writing to the destination") },
+		{ "lock", N_("others and their locks") },
+		{ "throttle", N_("the throttle of the plan") },
+	};
+
+	for (size_t i = 0; bound && i < ARRAY_SIZE(table); i++)
+		if (!strcmp(bound, table[i].bound))
+			return _(table[i].text);
+	return NULL;
+}
+
+void text_pace(uint64_t batch, const char *unit, const char *bound,
+	       const char *wait, struct strbuf *out)
+{
+	const char *text = text_bound(bound);
+
+	if (batch) {
+		_cleanup_strbuf_ struct strbuf n = STRBUF_INIT;
+
+		text_count(batch, &n);
+		strbuf_addstr(out, ", ");
+		strbuf_addf(out, _("%s %s at a time"), n.buf, unit ? unit : "");
+	}
+	if (wait || text)
+		strbuf_addstr(out, ", ");
+	if (wait)
+		strbuf_addf(out, _("waiting: %s"), wait);
+	else if (text)
+		strbuf_addf(out, _("waits mostly for %s"), text);
+}
+
 static void progress_line(const struct event *ev, struct strbuf *out)
 {
 	strbuf_addf(out, "%s: ", ev->id ? ev->id : event_phase_name(ev->phase));
@@ -188,7 +223,8 @@ static void progress_line(const struct event *ev, struct strbuf *out)
 		strbuf_addstr(out, ", ");
 		strbuf_addf(out, _("%s records"), n.buf);
 	}
-	if (ev->rate > 0) {
+	/* time goes at its own rate */
+	if (ev->rate > 0 && !(ev->unit && !strcmp(ev->unit, "s"))) {
 		strbuf_addstr(out, ", ");
 		if (ev->unit && !strcmp(ev->unit, "bytes"))
 			text_bytes((uint64_t)ev->rate, out);
@@ -202,6 +238,7 @@ static void progress_line(const struct event *ev, struct strbuf *out)
 		clock_duration(ev->eta_s, out);
 		strbuf_addstr(out, _(" left"));
 	}
+	text_pace(ev->batch, ev->unit, ev->bound, ev->wait, out);
 }
 
 static void backup_line(const struct event *ev, struct strbuf *out)

@@ -17,6 +17,11 @@ void text_event(const struct event *ev, bool verbose, struct strbuf *out);
 /* what happened, what is safe, what to do next; several lines */
 void text_error(const struct event *ev, struct strbuf *out);
 void text_plain_error(const struct error *err, struct strbuf *out);
+/* what limits the work, of an event: "writing to the destination"; or NULL */
+const char *text_bound(const char *bound);
+/* ", 1,200 rows at a time, waits mostly for ..."; of what is known */
+void text_pace(uint64_t batch, const char *unit, const char *bound,
+	       const char *wait, struct strbuf *out);
 void text_bytes(uint64_t n, struct strbuf *out);
 void text_count(uint64_t n, struct strbuf *out);
 /* "12:04:08" of an RFC 3339 time, local */

@@ -122,12 +122,23 @@ char *wizard_elapsed(double s)
 	return xasprintf("%02lu:%02lu", n / 60, n % 60);
 }
 
+int wizard_undoing(const struct wizard *w)
+{
+	if (w->m.phase != PHASE_ROLLBACK || !w->run)
+		return -1;
+	for (size_t i = w->run->step_n; i-- > 0;)
+		if (w->run->steps[i].state == STEP_UNDOING &&
+		    i < w->m.step_n)
+			return (int)i;
+	return -1;
+}
+
 /* the journal knows best; the stream is ahead of it for moments only */
 enum sheet_mark wizard_step_mark(const struct wizard *w, size_t i)
 {
 	const struct model_step *s = &w->m.steps[i];
 
-	if (s->running)
+	if (s->running || (int)i == wizard_undoing(w))
 		return MARK_BUSY;
 	switch (s->state) {
 	case EVENT_VERIFIED:

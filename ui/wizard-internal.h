@@ -8,7 +8,8 @@
  * wizard-act.c: what choices do. wizard-sheet.c: the frame around each page, the
  * safety line. wizard-facts.c: what several pages say. wizard-details.c: what d
  * opens.
- * wizard-plan.c, wizard-checks.c, wizard-steps.c, wizard-sign.c, wizard-fail.c,
+ * wizard-plan.c, wizard-checks.c, wizard-steps.c, wizard-progress.c,
+ * wizard-sign.c, wizard-fail.c,
  * wizard-back.c, wizard-finish.c: the pages.
  */
 #include "client.h"
@@ -127,6 +128,8 @@ char *wizard_bytes(uint64_t n);
 char *wizard_count(uint64_t n);
 char *wizard_time(double s);        /* "6 min" */
 char *wizard_elapsed(double s);     /* "02:50" */
+/* index of the step that is being undone, or -1 */
+int wizard_undoing(const struct wizard *w);
 enum sheet_mark wizard_step_mark(const struct wizard *w, size_t i);
 
 /* --- wizard-act.c --- */

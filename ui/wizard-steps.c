@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The question before a step, and the view of the work. */
+/* The question before a step, and the words of one that has no way back. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
@@ -12,8 +11,6 @@
 /* lines of a preview on the page itself; d shows all */
 #define PREVIEW_LINES 7
 #define SHOWN_EFFECTS 6
-/* silence that is worth a word */
-#define SILENT_S 30
 
 /* --- S40 --- */
 
@@ -179,186 +176,6 @@ void page_s45(struct wizard *w, struct sheet *s)
 		    _("Back"));
 	sheet_status(s, w->notice ? w->notice :
 		     _("Waiting for the words. The step has not begun."));
-}
-
-/* --- P50 --- */
-
-static void step_rows(struct wizard *w, struct sheet *s)
-{
-	for (size_t i = 0; i < w->m.step_n; i++) {
-		const struct model_step *st = &w->m.steps[i];
-		_cleanup_free_ char *label = xasprintf("%zu %s", i + 1,
-						       st->id);
-		_cleanup_free_ char *time = NULL;
-		struct sheet_item *it;
-
-		if (st->running)
-			time = wizard_elapsed(clock_since(st->begun_ns));
-		else if (st->state == EVENT_NONE && !st->undoable)
-			time = xstrdup(_("NO UNDO"));
-		else if (st->elapsed_s >= 1)
-			time = wizard_elapsed(st->elapsed_s);
-		it = sheet_row(s, NULL, wizard_step_mark(w, i), label, NULL,
-			       time);
-		it->side = SIDE_LEFT;
-		if (st->running)
-			it->role = ROLE_STRONG;
-	}
-}
-
-static struct sheet_item *right(struct sheet_item *it)
-{
-	it->side = SIDE_RIGHT;
-	return it;
-}
-
-static void progress_facts(struct wizard *w, struct sheet *s)
-{
-	const struct model_progress *p = &w->m.progress;
-	bool bytes = !strcmp(p->unit ? p->unit : "", "bytes");
-	_cleanup_free_ char *done = NULL, *total = NULL, *rate = NULL;
-	struct sheet_item *it = right(sheet_add(s, SHEET_BAR));
-
-	/* it is not over: what it does next may not be counted */
-	it->percent = p->given ? MIN(p->percent, 99) : -1;
-	if (!p->given)
-		return;
-	done = bytes ? wizard_bytes(p->done) : wizard_count(p->done);
-	total = bytes ? wizard_bytes(p->total) : wizard_count(p->total);
-	if (p->total && bytes)
-		right(sheet_text(s, ROLE_NORMAL, _("%s of %s"), done, total));
-	else if (p->total)
-		right(sheet_text(s, ROLE_NORMAL, _("%s of %s %s"), done,
-				 total, p->unit));
-	else
-		right(sheet_text(s, ROLE_NORMAL, _("%s %s"), done,
-				 bytes ? "" : p->unit));
-	if (p->records) {
-		_cleanup_free_ char *n = wizard_count(p->records);
-
-		right(sheet_text(s, ROLE_NORMAL, _("%s records"), n));
-	}
-	if (p->rate > 0) {
-		rate = bytes ? wizard_bytes((uint64_t)p->rate) :
-			wizard_count((uint64_t)(p->rate + 0.5));
-		it = right(sheet_text(s, ROLE_NORMAL, bytes ? _("%s/s") :
-				      _("%s %s/s"), rate, p->unit));
-		if (p->eta_s >= 0) {
-			_cleanup_free_ char *left = wizard_time(p->eta_s);
-
-			it->note = xasprintf(_("about %s left"), left);
-		}
-	}
-}
-
-/* one bar for each of what is done at once */
-static void part_bars(struct wizard *w, struct sheet *s)
-{
-	const struct model_progress *p = &w->m.progress;
-
-	for (size_t i = 0; i < p->part_n; i++) {
-		struct sheet_item *it = right(sheet_add(s, SHEET_BAR));
-
-		it->percent = p->parts[i].percent;
-		it->text = xstrdup(p->parts[i].name);
-	}
-}
-
-static void current_step(struct wizard *w, struct sheet *s)
-{
-	int i = w->m.step_at;
-	const struct model_step *st;
-	const struct step *plan;
-	_cleanup_free_ char *since = NULL, *usual = NULL;
-	double quiet;
-
-	if (i < 0)
-		return;
-	st = &w->m.steps[i];
-	plan = plan_find_step(w->s.plan, st->id);
-	right(sheet_text(s, ROLE_STRONG, _("Step %d  %s"), i + 1, st->id));
-	if (!st->running)
-		return;
-	/* what it waits for */
-	if (st->message && st->title && strcmp(st->message, st->title) != 0)
-		right(sheet_row(s, NULL, MARK_NONE, st->message, NULL, NULL));
-	progress_facts(w, s);
-	part_bars(w, s);
-	since = wizard_elapsed(clock_since(st->begun_ns));
-	if (plan && plan->estimate_s >= 0) {
-		usual = wizard_time(plan->estimate_s);
-		right(sheet_text(s, ROLE_NORMAL, _("running %s    usually %s"),
-				 since, usual));
-	} else {
-		right(sheet_text(s, ROLE_NORMAL, _("running %s"), since));
-	}
-	quiet = clock_since(MAX(w->m.progress.heard_ns, MAX(w->line_seen,
-							    st->begun_ns)));
-	if (quiet > SILENT_S)
-		right(sheet_text(s, ROLE_CAUTION, _("last output %.0f s ago, "
-				 "still running"), quiet));
-}
-
-static void all_steps(struct wizard *w, struct sheet *s)
-{
-	struct sheet_item *it;
-	unsigned long done = 0;
-
-	if (!w->m.step_n)
-		return;
-	for (size_t i = 0; i < w->m.step_n; i++)
-		done += w->m.steps[i].state == EVENT_VERIFIED ||
-			w->m.steps[i].state == EVENT_SKIPPED;
-	right(sheet_add(s, SHEET_BLANK));
-	right(sheet_text(s, ROLE_NORMAL, _("All steps: %lu of %zu"), done,
-			 w->m.step_n));
-	it = right(sheet_add(s, SHEET_BAR));
-	it->percent = model_percent(&w->m);
-}
-
-/* verification and rollback have rows of their own */
-static void other_rows(struct wizard *w, struct sheet *s)
-{
-	if (w->m.phase == PHASE_ROLLBACK || w->m.rollback)
-		right(sheet_text(s, ROLE_STRONG, _("Going back to %s"),
-				 w->m.rollback_point ? w->m.rollback_point :
-				 "start"));
-	else if (w->m.phase == PHASE_VERIFY || w->look)
-		right(sheet_text(s, ROLE_STRONG, "%s",
-				 _("Verifying the data")));
-	if (w->m.progress.given)
-		progress_facts(w, s);
-	for (size_t i = 0; i < w->m.verify_n; i++) {
-		const struct model_check *c = &w->m.verify[i];
-
-		right(sheet_row(s, NULL, c->state == EVENT_OK ? MARK_OK :
-				c->state == EVENT_WARN ? MARK_WARN :
-				MARK_FAIL, c->id, c->message, NULL));
-	}
-}
-
-void page_p50(struct wizard *w, struct sheet *s)
-{
-	step_rows(w, s);
-	if (w->m.phase == PHASE_ROLLBACK || w->m.phase == PHASE_VERIFY ||
-	    (w->look && !w->c)) {
-		other_rows(w, s);
-	} else {
-		current_step(w, s);
-		all_steps(w, s);
-	}
-	s->flags |= SHEET_COMPACT_LOG;
-	if (w->look && !w->c)
-		sheet_key(s, SHEET_ESC, "back", _("Back"));
-	sheet_add(s, SHEET_LOG);
-	if (w->look && !w->c)
-		sheet_status(s, _("Only looking; nothing is changed."));
-	else if (w->stopping)
-		sheet_status(s, _("It stops after this step. You can go on "
-				  "later with \"upshift resume\"."));
-	else
-		sheet_status(s, _("If this window closes the step goes on; "
-			"type \"upshift\" to see this screen again."));
 }
 
 /* --- what they do --- */

@@ -385,6 +385,9 @@ static bool clock_ticks(struct wizard *w)
 	if (!clock_runs(w) || now - w->ticked_ns < TICK_MS * 1000000ull)
 		return false;
 	w->ticked_ns = now;
+	/* no event says that a step begins to be undone */
+	if (w->c && w->m.phase == PHASE_ROLLBACK)
+		wizard_look(w);
 	return true;
 }
 
