@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "fake-wizard.h"
+#include "fake-screens.h"
 
 int __real_poll(struct pollfd *p, nfds_t n, int ms);
 int __wrap_poll(struct pollfd *p, nfds_t n, int ms);

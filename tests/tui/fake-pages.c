@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The facts of the screens in screens.txt. */
-#include "fake-wizard.h"
+#include "fake-screens.h"
 
 #include <stdlib.h>
 #include <string.h>

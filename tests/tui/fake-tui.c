@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake-wizard.h"
+#include "fake-screens.h"
 #include "tui/tui.h"
 
 static bool take_option(struct options *o, const char *arg)
@@ -45,10 +45,10 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "no screens: %s\n", why);
 		return 69;
 	}
-	w = fake_wizard_new(fake_page(argv[1]), &o);
+	w = fake_screens_new(fake_page(argv[1]), &o);
 	ret = tui_run(w);
 	if (ret == TUI_PLAIN)
 		(void)printf("plain mode\n");
-	fake_wizard_free(w);
+	fake_screens_free(w);
 	return ret == TUI_PLAIN ? 99 : ret;
 }

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/xalloc.h"
-#include "fake-wizard.h"
+#include "fake-screens.h"
 #include "pty.h"
 
 static const char *const codes[] = {

@@ -19,9 +19,19 @@ const char *page_code(enum page p)
 	return codes[p];
 }
 
+enum page fake_page(const char *code)
+{
+	for (int i = 0; i < PAGE_COUNT; i++)
+		if (!strcmp(codes[i], code))
+			return (enum page)i;
+	return PAGE_COUNT;
+}
+
 void fake_wizard_init(struct wizard *w)
 {
 	memset(w, 0, sizeof(*w));
+	w->abort_text = "step 4 is put back from its checkpoint";
+	w->text_title = "Full list";
 	w->events = -1;
 	w->acts = -1;
 	w->options.progress_interval = -1;
@@ -104,6 +114,8 @@ unsigned int wizard_io(struct wizard *w)
 	struct pollfd p = { .fd = w->events, .events = POLLIN };
 	char c;
 
+	if (w->io)
+		return w->io(w);
 	if (w->events < 0 || poll(&p, 1, 0) <= 0)
 		return WIZARD_NOTHING;
 	if (read(w->events, &c, 1) <= 0) {
@@ -116,8 +128,7 @@ unsigned int wizard_io(struct wizard *w)
 
 int wizard_timeout(const struct wizard *w)
 {
-	(void)w;
-	return -1;
+	return w->timeout ? w->timeout(w) : -1;
 }
 
 enum wizard_stop wizard_stop_kind(const struct wizard *w)
@@ -127,8 +138,7 @@ enum wizard_stop wizard_stop_kind(const struct wizard *w)
 
 char *wizard_abort_text(const struct wizard *w)
 {
-	(void)w;
-	return xstrdup("step 4 is put back from its checkpoint");
+	return xstrdup(w->abort_text);
 }
 
 const char *wizard_notice(const struct wizard *w)
@@ -138,12 +148,16 @@ const char *wizard_notice(const struct wizard *w)
 
 const struct strvec *wizard_text(const struct wizard *w, const char **ret_title)
 {
-	*ret_title = "Full list";
+	*ret_title = w->text_title;
 	return &w->text;
 }
 
 void wizard_help(const struct wizard *w, struct strvec *ret)
 {
+	if (w->help) {
+		w->help(w, ret);
+		return;
+	}
 	strvec_pushf(ret, "Help on %s.", codes[w->page]);
 	help_common_keys(ret);
 	strvec_push(ret, "");
@@ -152,7 +166,9 @@ void wizard_help(const struct wizard *w, struct strvec *ret)
 
 void wizard_farewell(struct wizard *w, struct strvec *ret)
 {
-	if (w->page == PAGE_D90)
+	if (w->goodbye)
+		strvec_push(ret, w->goodbye);
+	else if (w->page == PAGE_D90)
 		strvec_push(ret, "UPGRADE COMPLETE");
 }
 

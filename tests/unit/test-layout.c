@@ -4,7 +4,7 @@
 
 #include <locale.h>
 
-#include "../tui/fake-wizard.h"
+#include "../tui/fake-screens.h"
 #include "model.h"
 #include "text-width.h"
 #include "tui/field.h"
