@@ -12,6 +12,7 @@
 #include "journal.h"
 #include "plan.h"
 #include "run-internal.h"
+#include "step-fence.h"
 
 static bool step_is_done(const struct run_step *st)
 {
@@ -68,6 +69,25 @@ static void add_unfinished(const struct run *r, int n, bool live,
 		strbuf_addf(out, _("step %d failed"), n);
 }
 
+/* who asks why an application cannot write looks here */
+static void add_fences(const struct run *r, struct strbuf *out)
+{
+	for (size_t i = 0; i < r->step_n; i++) {
+		struct json_object *list = json_get(r->steps[i].facts,
+						    STEP_FENCED);
+		_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+		size_t n = list ? json_object_array_length(list) : 0;
+
+		for (size_t k = 0; k < n; k++)
+			strbuf_addf(&names, "%s'%s'", k ? ", " : "",
+				json_object_get_string(
+					json_object_array_get_idx(list, k)));
+		if (n)
+			strbuf_addf(out, _("; nobody can write %s (step %d)"),
+				    names.buf, (int)i + 1);
+	}
+}
+
 char *run_data_text(const struct run *r, bool live)
 {
 	_cleanup_strbuf_ struct strbuf list = STRBUF_INIT;
@@ -87,8 +107,10 @@ char *run_data_text(const struct run *r, bool live)
 		strbuf_addf(&out, _("rollback to %s was interrupted"), point);
 	else if (r->state == RUN_ROLLBACK_FAILED)
 		strbuf_addf(&out, _("rollback to %s failed"), point);
-	if (r->state == RUN_COMPLETE || r->state == RUN_ROLLED_BACK)
+	if (r->state == RUN_COMPLETE || r->state == RUN_ROLLED_BACK) {
+		add_fences(r, &out);
 		return strbuf_detach(&out);
+	}
 	if (n) {
 		if (out.len)
 			strbuf_addstr(&out, "; ");
@@ -101,6 +123,7 @@ char *run_data_text(const struct run *r, bool live)
 	if (!n && !half && r->state != RUN_ROLLING_BACK &&
 	    r->state != RUN_ROLLBACK_FAILED)
 		strbuf_addstr(&out, _("not changed"));
+	add_fences(r, &out);
 	return strbuf_detach(&out);
 }
 
@@ -210,6 +233,10 @@ static struct json_object *steps_json(const struct run *r)
 			json_set_str(o, "message", st->error_msg ?
 				     st->error_msg : "");
 		}
+		if (json_get(st->facts, STEP_FENCED))
+			json_object_object_add(o, STEP_FENCED,
+				json_object_get(json_get(st->facts,
+							 STEP_FENCED)));
 		json_object_array_add(a, o);
 	}
 	return a;

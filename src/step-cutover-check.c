@@ -74,21 +74,43 @@ static int compare(const struct cutover *c, struct step_ctx *ctx,
 	return ret;
 }
 
-/* what was copied is the same on both sides */
-static int same(const struct step *s, struct step_ctx *ctx, struct error *err)
+static int compare_copies(const struct step *s, struct step_ctx *ctx,
+			  struct check_result *r, struct error *err)
 {
 	const struct cutover *c = s->priv;
 	struct step_compare compare = { .copies = c->copies,
 					.level = c->level, .pause_s = -1 };
 	struct step as_check = *s;
+
+	as_check.priv = &compare;
+	return step_compare_check(&as_check, ctx, r, err);
+}
+
+void cutover_tell_since(const struct step *s, struct step_ctx *ctx)
+{
+	const struct cutover *c = s->priv;
+	struct check_result r;
+
+	if (!c->copies.n)
+		return;
+	check_result_init(&r);
+	if (compare_copies(s, ctx, &r, NULL) >= 0 && r.state == CHECK_FAIL)
+		step_warn(ctx, _("what was written since the cutover is in the "
+				 "new tables alone: %s"), r.message.buf);
+	check_result_release(&r);
+}
+
+/* what was copied is the same on both sides */
+static int same(const struct step *s, struct step_ctx *ctx, struct error *err)
+{
+	const struct cutover *c = s->priv;
 	struct check_result r;
 	int ret;
 
 	if (!c->copies.n)
 		return 0;
-	as_check.priv = &compare;
 	check_result_init(&r);
-	ret = step_compare_check(&as_check, ctx, &r, err);
+	ret = compare_copies(s, ctx, &r, err);
 	for (size_t i = 0; ret >= 0 && i < r.details.n; i++)
 		step_log(ctx, "note", r.details.v[i], strlen(r.details.v[i]));
 	if (ret >= 0 && r.state == CHECK_FAIL)

@@ -17,6 +17,8 @@ int cutover_command(struct step_ctx *ctx, const struct strvec *argv,
 /* drain to verify; whatever waits is cancelled at `until` */
 int cutover_check_all(const struct step *s, struct step_ctx *ctx,
 		      uint64_t until, struct error *err);
+/* of a rollback: warns of rows that the old tables do not have */
+void cutover_tell_since(const struct step *s, struct step_ctx *ctx);
 /* a command that ends by itself in time: it is told by its name then */
 int cutover_in_time(const struct cutover *c, struct step_ctx *ctx,
 		    const struct strvec *argv, uint64_t until,

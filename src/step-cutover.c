@@ -303,10 +303,23 @@ int step_cutover_apply(const struct step *s, struct step_ctx *ctx,
 int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err)
 {
+	const struct cutover *c = s->priv;
 	_cleanup_work_ struct sql_work w;
-	int ret;
+	bool switched;
+	int ret, there = 0;
 
 	step_cutover_work(&w, s, ctx);
 	ret = step_sql_open(&w, false, err);
-	return ret < 0 ? ret : restore(s, ctx, &w, err);
+	if (ret < 0)
+		return ret;
+	if (c->views.n)
+		there = cutover_views_there(s, ctx, err);
+	if (there < 0)
+		return there;
+	switched = there || has_switched(ctx);
+	ret = restore(s, ctx, &w, err);
+	/* it may take its time: nobody waits for it any more */
+	if (ret == 0 && switched)
+		cutover_tell_since(s, ctx);
+	return ret;
 }

@@ -278,6 +278,29 @@ static int live_load(struct live_set *l, struct step_ctx *ctx,
 	return MIN(ret, 0);
 }
 
+/* the same, whatever becomes of a connection meanwhile */
+static int live_open(struct live_set *l, struct step_ctx *ctx,
+		     const struct step *s, const struct strvec *copies,
+		     bool captured, struct error *err)
+{
+	unsigned int tried = 0;
+
+	for (;;) {
+		_cleanup_error_ struct error now = ERROR_INIT;
+		int ret = live_load(l, ctx, s, copies, captured, &now);
+
+		if (ret == 0)
+			return 0;
+		if (step_store_is_joined(ctx) ||
+		    !step_store_again(ctx, &tried, ret, &now)) {
+			if (err)
+				error_move(err, &now);
+			return ret;
+		}
+		live_release(l);
+	}
+}
+
 /* --- draining --- */
 
 static int on_tick(void *ctx, uint64_t done, uint64_t total)
@@ -378,13 +401,13 @@ int step_live_drain(const struct step *s, struct step_ctx *ctx,
 				   .tick = on_tick, .note = on_note,
 				   .ctx = ctx, .scratch_fd = scratch };
 	struct live_set l;
-	int ret = live_load(&l, ctx, s, copies, true, err);
+	int ret = live_open(&l, ctx, s, copies, true, err);
 
 	if (ret == 0)
 		ret = drain_all(&l, &d, last, err);
 	live_release(&l);
 	if (ret == 0 && last) {
-		ret = live_load(&l, ctx, s, copies, false, err);
+		ret = live_open(&l, ctx, s, copies, false, err);
 		if (ret == 0)
 			ret = repair_all(&l, &d, err);
 		live_release(&l);

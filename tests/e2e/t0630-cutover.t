@@ -157,8 +157,23 @@ fresh
 : >"$tmp/die"
 up >/dev/null 2>&1
 is $? 137 'killed behind the fence'
+run "$UPSHIFT" status --root "$root"
+like "$out" "nobody can write 'old', 'side' \\(step 1\\)" 'status says who cannot write'
+like "$("$UPSHIFT" status --root "$root" --json)" '"fenced":\["old","side"\]' 'as JSON, too'
+pg_sql a -c 'INSERT INTO old VALUES (0)' 2>/dev/null
+[ $? != 0 ]
+ok $? 'and so it is'
 run_is 0 'resumed' again
 is "$(cat "$tmp/live")" new 'it is switched'
+open_again 'then'
+run "$UPSHIFT" status --root "$root"
+like "$out" 'upgraded, verified [|]' 'status says nothing of writers'
+fresh
+: >"$tmp/die"
+up >/dev/null 2>&1
+is $? 137 'killed behind the fence'
+run_is 0 'rolled back' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+is "$(cat "$tmp/live")" old 'nothing is switched'
 open_again 'then'
 fresh
 : >"$tmp/die2"

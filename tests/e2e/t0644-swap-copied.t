@@ -114,4 +114,111 @@ like "$out" 'writers were held up for [0-9.]+ s' 'how long is told'
 is "$(pg_sql a -c "SELECT relkind FROM pg_class WHERE oid = 'item'::regclass")" v 'it is a view'
 is "$(pg_sql a -c "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^_upshift'")" 0 \
 	'nothing is captured any more'
+
+# back, however it is done
+back()
+{
+	run_is 0 "$1: a rollback" "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+	dump >"$tmp/now"
+	cmp -s "$tmp/before" "$tmp/now"
+	ok $? "$1: the schema is as it was" ||
+		diff "$tmp/before" "$tmp/now" | head -20 | sed 's/^/# /'
+}
+back 'swap'
+like "$out$err" 'written since the cutover is in the new tables alone' 'swap: what the old tables do not have is told'
+
+# --- what fails takes everything back ---
+# nothing of it is left but the copy, and writers write
+as_before()
+{
+	is "$(pg_sql a -c "SELECT relkind FROM pg_class WHERE oid = 'item'::regclass")" r "$1: it is a table"
+	pg_sql a -c "UPDATE item SET n = n + 1 WHERE id = 9"
+	ok $? "$1: writers write"
+}
+
+plan '' 'SELECT iid AS id, owner AS who, nothing FROM u.item'
+fresh
+run_is 2 'views that cannot be' up
+like "$err" 'nothing' 'is told'
+as_before 'views that cannot be'
+plan 'equal = [ "db:SELECT 1", "db:SELECT 2" ];'
+fresh
+run_is 2 'what is not equal' up
+like "$err" "gave '1', .* gave '2'" 'is told'
+as_before 'what is not equal'
+plan 'max_stall = 1; equal = [ "db:SELECT pg_sleep(60)", "db:SELECT pg_sleep(0)" ];'
+fresh
+run_is 2 'what takes too long' up
+like "$err" 'held up for more than 1 second' 'is told'
+as_before 'what takes too long'
+
+# somebody reads for long: others do not queue up behind us for long
+plan 'lock_timeout = 0.2; retries = 2;'
+fresh
+up --stop-after items >/dev/null 2>&1
+pg_hold a item 'ACCESS SHARE'
+run_is 2 'a reader that does not end' again
+as_before 'a reader'
+pg_let_go
+run_is 0 'the reader is gone' again
+is "$(pg_sql a -c 'SELECT n FROM u.item WHERE iid = 9')" 1 'and all is there'
+back 'a reader'
+
+# --- plans that cannot wait ---
+plan 'writers = "wait"; verify = [ "true" ];'
+run_is 65 'a command under a lock' "$UPSHIFT" lint "$tmp/plan"
+like "$out$err" 'writers cannot wait: a command' 'is told'
+plan 'verify = [ "true" ];'
+fresh
+run_is 9 'a dry run' up --dry-run
+like "$out" 'writers get an error.*a command would wait' 'says what becomes of writers'
+run_is 0 'views behind a fence' up
+is "$(pg_sql a -c "SELECT relkind FROM pg_class WHERE oid = 'item'::regclass")" v 'fence: it is a view'
+pg_sql a -c "UPDATE item SET n = n + 1 WHERE id = 9"
+ok $? 'fence: writers write'
+is "$(pg_sql a -c 'SELECT n FROM u.item WHERE iid = 9')" 1 'fence: the new table'
+back 'fence'
+
+# --- the answer to one COMMIT after the other is lost ---
+plan
+sed -i "s|pg:[^\"]*|pg:$(pg_proxy_conn a)|" "$tmp/plan"
+bad=
+n=1
+while :; do
+	fresh
+	pg_proxy a commit swallow 999 1
+	up --stop-after items >/dev/null 2>&1
+	pg_proxy a commit swallow $n 1
+	again >"$tmp/out" 2>&1 || bad="$bad $n"
+	[ "$(pg_cuts a)" -gt 0 ] || break
+	[ "$(pg_sql a -c "SELECT relkind, (SELECT count(*) FROM u.item) FROM pg_class WHERE oid = 'item'::regclass")" = 'v|1000' ] ||
+		bad="$bad $n-lost"
+	n=$((n + 1))
+done
+pg_proxy_stop a
+is "$bad" '' "each of $n answers to COMMIT was lost"
+[ $n -gt 2 ]
+ok $? 'there were some'
+
+# --- killed anywhere ---
+plan
+bad=
+kills=0
+n=3
+while :; do
+	fresh
+	up --stop-after items >/dev/null 2>&1
+	UPSHIFT_TEST_FAULT=any:$n:kill again >/dev/null 2>&1
+	[ $? = 137 ] || break
+	kills=$((kills + 1))
+	# it happened, or it did not: writers write in any case
+	pg_sql a -c "UPDATE item SET n = n + 1 WHERE id = 9" || bad="$bad $n-write"
+	again >/dev/null 2>"$tmp/err" || bad="$bad $n"
+	[ "$(pg_sql a -c "SELECT relkind, (SELECT n FROM u.item WHERE iid = 9) FROM pg_class WHERE oid = 'item'::regclass")" = 'v|1' ] || bad="$bad $n-lost"
+	[ "$(pg_sql a -c "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^_upshift'")" = 0 ] || bad="$bad $n-trigger"
+	n=$((n + 9))
+done
+is "$bad" '' "killed $kills times and resumed"
+[ $kills -gt 2 ]
+ok $? 'often enough'
 done_testing

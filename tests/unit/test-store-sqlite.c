@@ -487,6 +487,57 @@ static void test_killed(void **state)
 	assert_rows(s, "SELECT nrows, nbatch FROM _upshift_range", "1000 40");
 }
 
+static struct store *inside(struct scratch *t, struct store *outer)
+{
+	struct store_options o = { .root_fd = t->fd, .within = outer,
+				   .within_url = "sqlite:a.db" };
+	struct store *s = NULL;
+
+	assert_int_equal(store_open("sqlite:a.db", &o, &s, &t->err), 0);
+	assert_true(store_is_within(s));
+	return s;
+}
+
+/* its own transactions are a part of the other one */
+static void test_within(void **state)
+{
+	struct scratch *t = *state;
+	_cleanup_store_ struct store *s = with_rows(t, 3);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store *a, *c, *other;
+
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	a = inside(t, s);
+	c = inside(t, s);
+	assert_true(store_is_one(a, c));
+	assert_true(store_is_one(a, s));
+	other = opened(t, "sqlite:b.db");
+	assert_false(store_is_within(other));
+	assert_false(store_is_one(a, other));
+	store_close(other);
+	/* one reads while the other writes, and gives up, and writes again */
+	assert_int_equal(store_begin(a, false, NULL), 0);
+	assert_int_equal(store_begin(c, true, NULL), 0);
+	sql(c, t, "DELETE FROM t");
+	assert_int_equal(store_scan(a, &one, NULL, NULL, 9, &b, NULL), 0);
+	store_abort(c);
+	assert_int_equal(store_begin(c, true, NULL), 0);
+	sql(c, t, "DELETE FROM t WHERE a = 2");
+	assert_int_equal(store_commit(c, NULL), 0);
+	/* what fails takes nothing along */
+	assert_true(store_exec(a, "INSERT INTO t VALUES (1, 'k', 'v')", NULL,
+			       NULL, NULL) < 0);
+	assert_string_equal(store_sqlstate(a), "23505");
+	assert_int_equal(store_scan_some(a, &one, NULL, NULL, 9, 1, &b,
+					 &(bool){ false }, NULL), 1);
+	assert_batch(&b, "1 k1 v1");
+	store_close(a);
+	store_close(c);
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_int_equal(store_scan(s, &one, NULL, NULL, 9, &b, NULL), 2);
+	assert_batch(&b, "1 k1 v1|3 k3 v3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +551,7 @@ int main(void)
 		with_scratch(test_marks),
 		with_scratch(test_columns),
 		with_scratch(test_exec),
+		with_scratch(test_within),
 		with_scratch(test_waits_end),
 		with_scratch(test_cancel),
 		with_scratch(test_statement_timeout),
