@@ -55,7 +55,11 @@ static int exec_status(const struct options *o,
 		} else if (o->shorter) {
 			status_short(s.run, live, &sb);
 		} else {
-			status_text(s.run, live, &sb);
+			_cleanup_strbuf_ struct strbuf now = STRBUF_INIT;
+
+			if (live)
+				status_now(&s, &now);
+			status_text(s.run, live, now.buf, &sb);
 		}
 		print_text(&sb);
 	}

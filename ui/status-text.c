@@ -72,7 +72,9 @@ static void add_backup(const struct run *r, struct strbuf *out)
 		strbuf_addf(out, _(" | snapshot %s"), r->snapshot.id);
 }
 
-void status_text(const struct run *r, bool live, struct strbuf *out)
+/* now: a line on what goes on, or "" */
+void status_text(const struct run *r, bool live, const char *now,
+		 struct strbuf *out)
 {
 	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
 	_cleanup_free_ char *data = run_data_text(r, live);
@@ -94,6 +96,7 @@ void status_text(const struct run *r, bool live, struct strbuf *out)
 	if (r->error_code)
 		strbuf_addf(out, _("Stopped by %s: %s\n"), r->error_code,
 			    r->error_msg ? r->error_msg : "");
+	strbuf_addstr(out, now);
 	strbuf_addf(out, _("Data %s | app %s | "), data,
 		    text_app_state(r));
 	add_backup(r, out);

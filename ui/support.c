@@ -70,7 +70,7 @@ static void add_status(struct run_bundle *b, const struct support_spec *spec)
 	}
 	live = live && run_is_open(spec->run);
 	status_short(spec->run, live, &line);
-	status_text(spec->run, live, &text);
+	status_text(spec->run, live, "", &text);
 	o = run_status_json(spec->run, live);
 	run_bundle_add(b, "status.txt", text.buf, text.len);
 	run_bundle_add(b, "status-short.txt", line.buf, line.len);

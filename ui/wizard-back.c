@@ -119,7 +119,7 @@ void page_k80(struct wizard *w, struct sheet *s)
 	else {
 		backup_fact(w, s);
 		sheet_fact(s, _("Way back"), _("what the steps behind %s "
-			   "changed is restored from the backup"),
+			   "changed is put back"),
 			   point_or_start(w));
 		sheet_fact(s, _("Afterwards"), "%s", _("you can upgrade again, "
 			   "or take the rollback back"));

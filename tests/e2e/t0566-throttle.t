@@ -64,6 +64,8 @@ plan "$copy pause_file = \"wait\"; }"
 touch "$root/wait"
 start run "$plan"
 await 'waiting: wait' 'it waits for the file, and says so'
+run_is 0 'status' "$UPSHIFT" status --root "$root"
+like "$out" 'Now: [0-9:]+ copy: [0-9]+ %.*waiting: wait' 'says so as well'
 kill -TERM "$pid"
 ends 6 'a stop is heard meanwhile'
 [ "$(rows)" -lt 2000 ]
