@@ -57,10 +57,9 @@ static int note_all(const struct plan *p, struct store *s, struct error *err)
 	struct views_use use;
 	int ret = 0;
 
+	/* several kinds make views: what is watched knows which steps did */
 	for (size_t i = 0; ret == 0 && i < p->step_n; i++)
-		if (!strcmp(p->steps[i]->ops->name, "views"))
-			ret = step_views_use(s, p->steps[i]->id, true, &use,
-					     err);
+		ret = step_views_use(s, p->steps[i]->id, true, &use, err);
 	return ret;
 }
 

@@ -114,6 +114,9 @@ like "$out" 'writers were held up for [0-9.]+ s' 'how long is told'
 is "$(pg_sql a -c "SELECT relkind FROM pg_class WHERE oid = 'item'::regclass")" v 'it is a view'
 is "$(pg_sql a -c "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^_upshift'")" 0 \
 	'nothing is captured any more'
+run_is 0 'who uses the views' "$UPSHIFT" report --compat --root "$root"
+like "$out" 'item +SELECT +- +- +- +[1-9]' 'readers are counted'
+like "$out" 'item +INSERT +upshift +psql +[0-9-]+ +[1-9]' 'writers, too'
 
 # back, however it is done
 back()
