@@ -192,6 +192,13 @@ static void finish_facts(struct wizard *w, struct sheet *s)
 		   r->sd->root);
 }
 
+/* a sentence, such as until when at least it has to rest; "user" is none */
+static void skipped_why(struct sheet *s, const char *why)
+{
+	if (why && strchr(why, ' '))
+		sheet_text(s, ROLE_NORMAL, "     %s", why);
+}
+
 static void what_next(struct wizard *w, struct sheet *s)
 {
 	const struct run *r = w->run;
@@ -206,11 +213,12 @@ static void what_next(struct wizard *w, struct sheet *s)
 		sheet_text(s, ROLE_NORMAL, _("  %d. Look at the result and work "
 			   "with it for a while."), ++n);
 	for (size_t i = 0; i < r->step_n && !went_back(w); i++)
-		if (r->steps[i].state == STEP_SKIPPED)
+		if (r->steps[i].state == STEP_SKIPPED) {
 			sheet_text(s, ROLE_NORMAL, _("  %d. To do the skipped "
 				   "step: upshift resume --run-step %s"), ++n,
 				   r->steps[i].id);
-		else if (has_failed(w, i))
+			skipped_why(s, r->steps[i].skipped_why);
+		} else if (has_failed(w, i))
 			sheet_text(s, ROLE_NORMAL, _("  %d. Put right what "
 				   "made it fail, then: upshift resume "
 				   "--run-step %s"), ++n, r->steps[i].id);

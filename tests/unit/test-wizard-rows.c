@@ -138,11 +138,36 @@ static void t_contract(void **state)
 	world_end(&x);
 }
 
+/* one that the run is complete without: when it may be done stands at the end */
+static void t_contract_optional(void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	struct world x;
+
+	sql(s, "CREATE SCHEMA o");
+	sql(s, "CREATE TABLE o.n (id int PRIMARY KEY)");
+	sql(s, "CREATE TABLE n (id int PRIMARY KEY)");
+	world_init(&x, *state);
+	write_plan(&x, "{ id = \"names\"; kind = \"views\"; store = \"db\"; "
+		   "views = ( { name = \"n\"; select = \"SELECT id FROM o.n\"; "
+		   "} ); }, { id = \"contract\"; kind = \"sql\"; store = "
+		   "\"db\"; optional = true; unused = \"names\"; up = [ "
+		   "\"DROP VIEW n\" ]; }");
+	to_steps(&x);
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	assert_true(says(&x, "upshift resume --run-step contract"));
+	assert_true(says(&x, "step 'contract' may not begin before "));
+	assert_int_equal(wizard_exit(x.w), 3);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(t_copy),
 		with_scratch(t_contract),
+		with_scratch(t_contract_optional),
 	};
 
 	(void)umask(077);
