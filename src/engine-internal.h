@@ -159,8 +159,8 @@ const char *step_ctx_id(struct step_ctx *c);
 struct store;
 /* of all servers that the plan writes to */
 int engine_leases_begin(struct engine *e, struct error *err);
-/* The plan is ours to run at this store until engine_leases_end(); -EBUSY
-   (ERR_LOCKED): somebody else does. */
+/* The plan is ours to run at this store until engine_leases_end(), and while
+   the run is open; -EBUSY: another run has it. */
 int engine_lease(struct engine *e, const char *name, struct store *s,
 		 struct error *err);
 /* somebody has taken one over, after we had been away for too long */
@@ -168,6 +168,8 @@ bool engine_lease_lost(const struct engine *e, struct error *err);
 /* where that is why something was cancelled, it becomes the error */
 void engine_lease_reason(const struct engine *e, struct error *err);
 void engine_leases_end(struct engine *e);
+/* a run that is over has none, whatever became of who should have said so */
+void engine_leases_forget(struct engine *e);
 
 /* --- engine-ask.c --- */
 /* as ask_fn; more (taken over, may be NULL): what a front end may want to show

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The leases of a run: rows on the servers that it writes to, which say that
- * nobody else is to run the plan there. They are ours from before the backup
- * until the process ends, however long a statement takes: a thread
- * says so anew four times before they would run out. Of a process that was
- * killed they run out by themselves; the same run has them again at once.
+ * nobody else is to run the plan there. They are the run's from before the
+ * backup until it is over, whatever becomes of its processes. While one is at
+ * work, however long a statement takes, a thread says so anew four times
+ * before others would think otherwise.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/thread.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
@@ -76,15 +77,30 @@ static int open_store(struct engine *e, const char *name,
 	return store_open(s->url, &o, ret, NULL);
 }
 
+static void describe(const struct engine *e, struct store_lease *l)
+{
+	memset(l, 0, sizeof(*l));
+	l->plan = e->plan->name;
+	l->run = e->run->id;
+	l->host = json_get_str(e->run->begun, "host", "");
+	l->since = json_get_str(e->run->begun, "started", "");
+	l->ttl_s = lease_s();
+}
+
 /* what does not answer now may do so the next time */
 static void renew(struct engine_leases *l, const char *name)
 {
 	_cleanup_store_ struct store *s = NULL;
 	_cleanup_error_ struct error err = ERROR_INIT;
+	struct store_lease row;
+	int ret;
 
-	if (open_store(l->e, name, l, &s) < 0 ||
-	    store_lease(s, l->e->plan->name, l->e->run->id, lease_s(),
-			NULL, &err) != -EBUSY || atomic_load(&l->lost))
+	if (open_store(l->e, name, l, &s) < 0)
+		return;
+	describe(l->e, &row);
+	ret = store_lease(s, &row, NULL, &err);
+	free(row.holder);
+	if (ret != -EBUSY || atomic_load(&l->lost))
 		return;
 	error_move(&l->err, &err);
 	error_prefix(&l->err, _("store '%s'"), name);
@@ -140,12 +156,65 @@ static int begin(struct engine *e, struct error *err)
 	return 0;
 }
 
+/* a run of this data that is over, and could not say so there */
+static bool is_over(struct engine *e, const char *run, struct store *s)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct store_lease row;
+	struct run *r = NULL;
+	bool over;
+
+	if (!run || !strcmp(run, e->run->id) ||
+	    run_open(&r, e->sd, run, false, &err) < 0)
+		return false;
+	over = !run_is_open(r);
+	describe(e, &row);
+	row.run = r->id;
+	row.since = json_get_str(r->begun, "started", "");
+	over = over && store_lease_end(s, &row, STORE_LEASE_OVER, NULL) >= 0;
+	run_free(r);
+	return over;
+}
+
+static bool is_to_go(const struct engine *e, const char *run)
+{
+	return run && e->opts.take_over && !strcmp(run, e->opts.take_over);
+}
+
+static int lease(struct engine *e, struct store *s, struct error *err)
+{
+	_cleanup_error_ struct error no = ERROR_INIT;
+	struct store_lease row;
+	int ret;
+
+	describe(e, &row);
+	ret = store_lease(s, &row, NULL, &no);
+	if (no.code == ERR_RUN_ELSEWHERE && is_over(e, row.holder, s)) {
+		error_release(&no);
+		ret = store_lease(s, &row, NULL, &no);
+	}
+	if (no.code == ERR_RUN_ELSEWHERE && is_to_go(e, row.holder)) {
+		/* who did that, and to whom, is known before it is done */
+		ret = run_record_decision(e->run, "take-over", row.holder,
+					  no.msg, err);
+		error_release(&no);
+		row.from = e->opts.take_over;
+		if (ret >= 0)
+			ret = store_lease(s, &row, NULL, &no);
+	}
+	free(row.holder);
+	if (ret < 0 && !error_is_set(&no))
+		return ret;
+	if (ret < 0)
+		error_move(err, &no);
+	return ret;
+}
+
 int engine_lease(struct engine *e, const char *name, struct store *s,
 		 struct error *err)
 {
 	struct engine_leases *l;
-	int ret = store_lease(s, e->plan->name, e->run->id, lease_s(),
-			      NULL, err);
+	int ret = lease(e, s, err);
 
 	if (ret == 0 && !e->leases)
 		ret = begin(e, err);
@@ -165,7 +234,7 @@ int engine_leases_begin(struct engine *e, struct error *err)
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	int ret = engine_sets_of_plan(e, &sets, err);
 
-	for (size_t i = 0; ret >= 0 && i < sets.n; i++) {
+	for (size_t i = 0; ret != -EBUSY && i < sets.n; i++) {
 		const char *name = sets.v[i].store;
 		_cleanup_store_ struct store *s = NULL;
 		_cleanup_error_ struct error now = ERROR_INIT;
@@ -197,19 +266,53 @@ void engine_lease_reason(const struct engine *e, struct error *err)
 		(void)engine_lease_lost(e, err);
 }
 
+static bool is_undone(const struct run *r)
+{
+	return r->state == RUN_ROLLED_BACK && !run_is_open(r);
+}
+
+/*
+ * Before the backup is there nothing was changed, and a resume begins anew: who
+ * was refused at one server leaves the others alone.
+ */
+static void give_back(struct engine *e, struct store *s)
+{
+	enum store_lease_end how = is_undone(e->run) ? STORE_LEASE_UNDONE :
+		run_is_open(e->run) && e->run->backup.done ?
+		STORE_LEASE_AWAY : STORE_LEASE_OVER;
+	struct store_lease row;
+
+	describe(e, &row);
+	(void)store_lease_end(s, &row, how, NULL);
+}
+
 /* A run that is all undone leaves nothing of ours behind. */
 static void leave(struct engine *e, struct store *s)
 {
 	_cleanup_strvec_ struct strvec steps = STRVEC_INIT;
 	_cleanup_error_ struct error err = ERROR_INIT;
 
-	if (e->run->state != RUN_ROLLED_BACK || run_is_open(e->run))
+	if (!is_undone(e->run))
 		return;
 	for (size_t i = 0; i < e->plan->step_n; i++)
 		strvec_push(&steps, e->plan->steps[i]->id);
 	/* who comes next can do without */
 	if (store_ours_forget(s, e->plan->name, e->run->id, &steps, &err) < 0)
 		engine_log(e, NULL, "note", err.msg, strlen(err.msg));
+}
+
+void engine_leases_forget(struct engine *e)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+
+	/* what cannot be told now can be told the next time */
+	(void)engine_sets_of_plan(e, &sets, NULL);
+	for (size_t i = 0; i < sets.n; i++) {
+		_cleanup_store_ struct store *s = NULL;
+
+		if (open_store(e, sets.v[i].store, NULL, &s) == 0)
+			give_back(e, s);
+	}
 }
 
 void engine_leases_end(struct engine *e)
@@ -228,8 +331,8 @@ void engine_leases_end(struct engine *e)
 
 		if (open_store(e, l->stores.v[i], NULL, &s) < 0)
 			continue;
+		give_back(e, s);
 		leave(e, s);
-		(void)store_lease_end(s, e->plan->name, e->run->id, NULL);
 	}
 	e->leases = NULL;
 	strvec_release(&l->stores);

@@ -356,6 +356,10 @@ static int rollback(struct engine *e, const char *point, int exit)
 
 int engine_rollback_to(struct engine *e, const char *point)
 {
+	/* what cannot be known now is said by the step that needs it */
+	if (engine_leases_begin(e, &e->err) == -EBUSY)
+		return engine_exit_of(e, &e->err);
+	error_release(&e->err);
 	return rollback(e, point, EXIT_DONE);
 }
 

@@ -493,6 +493,13 @@ int engine_resume(struct engine *e, struct run *run)
 	return finish(e, "resume", ret);
 }
 
+void engine_leave(struct engine *e, struct run *run)
+{
+	e->run = run;
+	if (!run_is_open(run))
+		engine_leases_forget(e);
+}
+
 int engine_rollback(struct engine *e, struct run *run, const char *point)
 {
 	int ret;

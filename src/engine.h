@@ -38,6 +38,8 @@ struct engine_options {
 	struct strvec approve;       /* "ROLE:NAME" given by --approve */
 	const char *stop_after;
 	const char *run_step;        /* resume --run-step */
+	/* a run of another host whose place in databases this one takes */
+	const char *take_over;
 	/* rollback: of the plan, unless it was given */
 	bool strategy_given;
 	enum plan_strategy strategy;
@@ -75,6 +77,8 @@ const struct error *engine_error(const struct engine *e);
 int engine_run(struct engine *e, const char *run_id, const char *started);
 /* goes on where the journal says */
 int engine_resume(struct engine *e, struct run *run);
+/* a run that is over does not keep others from the databases any more */
+void engine_leave(struct engine *e, struct run *run);
 /* how a rollback goes about it, whatever the plan says */
 void engine_set_strategy(struct engine *e, enum plan_strategy s);
 /* as a scenario of the plan says; returns the point to go to, which is the

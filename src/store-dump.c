@@ -85,12 +85,6 @@ static char *cell(const struct store_batch *b, uint32_t row, uint32_t col)
 	return p ? xstrndup(p, (size_t)c->len) : NULL;
 }
 
-static void args_of(struct store_batch *args, const char *text)
-{
-	store_batch_clear(args, 1);
-	store_batch_add(args, STORE_TEXT, text, strlen(text));
-}
-
 /* --- names --- */
 
 static int all_sets(struct store *s, const char *which, struct strvec *ret,
@@ -134,18 +128,18 @@ static int wanted_sets(struct store *s, const struct strvec *sets,
 static int resolve(struct store *s, const char *set,
 		   struct store_dump_set *ret, struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 	_cleanup_free_ char *kind = NULL, *oid = NULL;
+	const char *arg;
 	int n;
 
 	store_sql_set(&name, set);
-	args_of(&args, name.buf);
-	n = store_exec(s, "SELECT c.oid, c.relkind, quote_ident(n.nspname) || "
+	arg = name.buf;
+	n = store_exec_text(s, "SELECT c.oid, c.relkind, quote_ident(n.nspname) || "
 		"'.' || quote_ident(c.relname) FROM pg_class c JOIN "
 		"pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
-		"to_regclass($1)", &args, &b, err);
+		"to_regclass($1)", &arg, 1, &b, err);
 	if (n <= 0)
 		return n;
 	kind = cell(&b, 0, 1);

@@ -15,23 +15,13 @@ struct ours {
 	const struct strvec *steps;
 };
 
-static void add(struct store_batch *b, const char *text)
-{
-	store_batch_add(b, STORE_TEXT, text, strlen(text));
-}
-
 static int exec(struct store *s, const char *sql, const char *a,
 		const char *b, struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	int ret;
+	const char *args[] = { a, b };
+	int ret = store_exec_text(s, sql, args, !a ? 0 : !b ? 1 : 2, NULL,
+				  err);
 
-	store_batch_clear(&args, b ? 2 : 1);
-	if (a)
-		add(&args, a);
-	if (b)
-		add(&args, b);
-	ret = store_exec(s, sql, a ? &args : NULL, NULL, err);
 	return MIN(ret, 0);
 }
 
@@ -49,7 +39,7 @@ static int others(const struct ours *o, struct store *s, struct error *err)
 		   NULL, err);
 	if (ret == 0)
 		ret = exec(s, "DELETE FROM _upshift_run WHERE plan = $1 AND "
-			   "owner = $2", o->plan, o->run, err);
+			   "owner = $2 AND taken = ''", o->plan, o->run, err);
 	return ret < 0 ? ret : store_exec(s, "SELECT 1 FROM _upshift_run LIMIT "
 					  "1", NULL, &b, err);
 }

@@ -402,6 +402,17 @@ int store_exec(struct store *s, const char *sql, const struct store_batch *args,
 	return s->ops->exec(s, sql, args, b, err);
 }
 
+int store_exec_text(struct store *s, const char *sql, const char *const *args,
+		    uint32_t n, struct store_batch *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch row = STORE_BATCH_INIT;
+
+	store_batch_clear(&row, n);
+	for (uint32_t i = 0; i < n; i++)
+		store_batch_add(&row, STORE_TEXT, args[i], strlen(args[i]));
+	return store_exec(s, sql, n ? &row : NULL, b, err);
+}
+
 int store_split(struct store *s, const struct store_shape *shape,
 		const char *lo, const char *hi, uint64_t every,
 		struct store_batch *b, struct error *err)

@@ -344,20 +344,36 @@ int store_columns(struct store *s, const char *set, struct store_batch *b,
 		  struct error *err);
 
 /*
- * One runner of a plan at a time, on a server that others reach too: a row of
- * the table _upshift_run, without locks that need a session. -EBUSY: another
- * owner has it, for ttl_s from when it last said so; the same owner gets it
- * again. ret, if not NULL: how often it changed hands. Outside of a
- * transaction. Files have none, and need none.
+ * One run of a plan at a time, on a server that others reach too: a row of the
+ * table _upshift_run, without locks that need a session. It is the run's from
+ * when it first says so until it says that it is over: that it has not said
+ * anything for ttl_s is no reason to begin beside it. -EBUSY: another has it,
+ * and is at work (ERR_LOCKED), or not (ERR_RUN_ELSEWHERE); then one that names
+ * it in `from` gets it, and the other does not get it back but in the same
+ * way. The same run has it again at once. ret, if not NULL: how often it
+ * changed hands. Outside of a transaction. Files have none, and need none: who
+ * may write to them is settled by the lock of the root that they are in.
  */
-int store_lease(struct store *s, const char *plan, const char *owner,
-		unsigned int ttl_s, int64_t *ret, struct error *err);
-/* -EBUSY: it has another owner, or none; also inside of a transaction */
-int store_lease_held(struct store *s, const char *plan, const char *owner,
+struct store_lease {
+	const char *plan, *run;
+	const char *host, *since;    /* for people; since: tells runs apart */
+	const char *from;            /* a run, or NULL */
+	unsigned int ttl_s;
+	char *holder;                /* set with -EBUSY; the caller frees it */
+};
+int store_lease(struct store *s, struct store_lease *l, int64_t *ret,
+		struct error *err);
+/* -EBUSY: another run has it, or none; also inside of a transaction */
+int store_lease_held(struct store *s, const char *plan, const char *run,
 		     struct error *err);
-/* gives it back, if owner has it */
-int store_lease_end(struct store *s, const char *plan, const char *owner,
-		    struct error *err);
+/* if the run has it: it is kept by one who is not at work any more; given back
+   by a run that is over; or by one that is all undone, so that those from whom
+   it was taken may go on */
+enum store_lease_end {
+	STORE_LEASE_AWAY, STORE_LEASE_OVER, STORE_LEASE_UNDONE,
+};
+int store_lease_end(struct store *s, const struct store_lease *l,
+		    enum store_lease_end how, struct error *err);
 
 /* Where the database has none of its own, -EOPNOTSUPP. */
 #define STORE_EXEC_ROWS 10000
@@ -368,6 +384,9 @@ int store_lease_end(struct store *s, const char *plan, const char *owner,
  */
 int store_exec(struct store *s, const char *sql, const struct store_batch *args,
 	       struct store_batch *b, struct error *err);
+/* the same; args: n texts */
+int store_exec_text(struct store *s, const char *sql, const char *const *args,
+		    uint32_t n, struct store_batch *b, struct error *err);
 /* The upper ends (keys, as rows of nkey cells) of parts with `every` rows
    each, in the range; the last part, which may be smaller, has none. */
 int store_split(struct store *s, const struct store_shape *shape,

@@ -48,6 +48,13 @@ static const char *meaning(enum err_code code)
 	case ERR_RUN_OPEN:
 		return N_("A run on this data is not finished. Nothing was "
 			"touched now. Resume it, or roll it back.");
+	case ERR_RUN_ELSEWHERE:
+		return N_("A run of the same plan, of another host or other "
+			"data, is not finished in a database that this one "
+			"would write to. Nothing was touched there. Resume it "
+			"or roll it back where it began. If that can never "
+			"be, take its place with --take-over RUN: what it "
+			"had done stays as it is.");
 	case ERR_ANSWERS:
 		return N_("The answers or variables file has a mistake, or "
 			"may be read by others though it holds a secret. "

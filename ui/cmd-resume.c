@@ -72,6 +72,8 @@ static int exec_resume(const struct options *o,
 	ret = job_begin(&j, o, kinds, true);
 	if (ret)
 		return job_end(&j, ret);
+	if (!run_is_open(j.s.run))
+		engine_leave(j.e, j.s.run);
 	if (j.s.run->state == RUN_COMPLETE && !o->run_step) {
 		if (!o->json)
 			(void)out_line(_("the run is complete; there is "
@@ -347,8 +349,8 @@ const struct command cmd_retry = {
 
 const struct command cmd_resume = {
 	.name = "resume",
-	.usage = "[--run ID] [--run-step STEP] [--approve ROLE:NAME] [--batch] "
-		"[--yes]",
+	.usage = "[--run ID] [--run-step STEP] [--approve ROLE:NAME] "
+		"[--take-over RUN] [--batch] [--yes]",
 	.summary = N_("go on with a run that was stopped or interrupted"),
 	.max_args = 0,
 	.exec = exec_resume,
@@ -357,7 +359,7 @@ const struct command cmd_resume = {
 const struct command cmd_rollback = {
 	.name = "rollback",
 	.usage = "[POINT] [--strategy backup|incremental|schema|snapshot] "
-		"[--scenario NAME] [--preview] "
+		"[--scenario NAME] [--preview] [--take-over RUN] "
 		"[--batch --confirm \"roll back to POINT\"]",
 	.summary = N_("go back to a checkpoint (start if none is named)"),
 	.max_args = 1,

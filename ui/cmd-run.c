@@ -261,7 +261,7 @@ const struct command cmd_run = {
 	.usage = "[PLAN] [--batch] [--yes] [--dry-run] [--if-needed [--again]] "
 		"[--set NAME=VALUE] [--vars FILE] [--answers FILE] "
 		"[--confirm WORDS] [--skip STEP] [--stop-after STEP] "
-		"[--approve ROLE:NAME] "
+		"[--approve ROLE:NAME] [--take-over RUN] "
 		"[--on-failure stop|rollback]",
 	.summary = N_("carry a plan out"),
 	.flags = COMMAND_PLAN,

@@ -21,9 +21,9 @@ struct options {
 	struct strvec args;          /* plan, point, run, code, ... */
 	const char *root, *state_dir, *backup_dir, *run_id;
 	const char *vars_file, *answers_file, *write_answers;
-	const char *stop_after, *run_step, *strategy, *scenario, *level,
-		*log_file, *lang, *bundle, *completion, *store, *file, *from,
-		*audit;
+	const char *stop_after, *run_step, *take_over, *strategy, *scenario,
+		*level, *log_file, *lang, *bundle, *completion, *store, *file,
+		*from, *audit;
 	struct strvec set, confirm, skip, approve;
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool compat, grants, list, read_only, expired, quiet, verbose;

@@ -22,6 +22,7 @@ enum opt {
 	OPT_BUNDLE, OPT_LIST, OPT_KEEP_SNAPSHOT, OPT_EXPIRED, OPT_PLAIN,
 	OPT_LANG, OPT_LOG_FILE, OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION,
 	OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_AUDIT, OPT_GRANTS,
+	OPT_TAKE_OVER,
 	OPT_ASCII, OPT_MOUSE, OPT_COLOR, OPT_NO_COLOR, OPT_THEME, OPT_BELL,
 };
 
@@ -38,6 +39,7 @@ static const struct option longs[] = {
 	{ "skip", required_argument, NULL, OPT_SKIP },
 	{ "approve", required_argument, NULL, OPT_APPROVE },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
+	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
 	{ "run-step", required_argument, NULL, OPT_RUN_STEP },
 	{ "strategy", required_argument, NULL, OPT_STRATEGY },
 	{ "scenario", required_argument, NULL, OPT_SCENARIO },
@@ -264,6 +266,9 @@ static int take_value(struct options *o, int c, const char *arg)
 		return 0;
 	case OPT_SCENARIO:
 		o->scenario = arg;
+		return 0;
+	case OPT_TAKE_OVER:
+		o->take_over = arg;
 		return 0;
 	case OPT_RUN_STEP:
 		o->run_step = arg;

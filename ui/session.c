@@ -544,6 +544,7 @@ void session_engine_spec(struct session *s, struct engine_spec *spec,
 	spec->opts.approve = o->approve;
 	spec->opts.stop_after = o->stop_after;
 	spec->opts.run_step = o->run_step;
+	spec->opts.take_over = o->take_over;
 	spec->opts.on_failure_given = o->on_failure_given;
 	spec->opts.on_failure = o->on_failure;
 	spec->opts.backup_dir = o->backup_dir;

@@ -47,7 +47,15 @@ steps = (\n%s\n);\n' "$1" >"$plan"
 
 go()
 {
-	"$UPSHIFT" run "$plan" --root "$tmp/$1" --batch --yes
+	at=$1
+	shift
+	"$UPSHIFT" run "$plan" --root "$tmp/$at" --batch --yes "$@"
+}
+
+# for the background, where a signal is to find it
+go_exec()
+{
+	exec "$UPSHIFT" run "$plan" --root "$tmp/$1" --batch --yes
 }
 
 # until SQL says t
@@ -66,6 +74,8 @@ copied()
 
 copy='{ id = "copy"; kind = "copy-records"; from = "pg:src"; to = "pg:dst"; key = "id";
 	batch = 100; workers = 2; pause_file = "wait"; }'
+# it can be told to wait in the middle
+slow=$(printf '%s\n' "$copy" | sed 's/pause_file/pause = 0.02; &/')
 fill='{ id = "fill"; kind = "backfill"; set = "pg:other"; key = "id"; batch = 50; pause = 0.01;
 	undo = true;
 	up = "UPDATE other SET v = v || id WHERE ($1::bigint IS NULL OR id > $1) AND id <= $2"; }'
@@ -80,7 +90,10 @@ await "SELECT count(*) > 0 FROM _upshift_range"
 ok $? 'the first has begun'
 run go two
 is "$status" 75 'the second is refused'
-like "$err" "another run of the plan 'a' is at work here" 'and told why'
+one=$(head -n 1 "$tmp/one/.upshift/current")
+like "$err" "run $one of the plan 'a' is at work here, from $(uname -n), since 2" 'and told why'
+run "$UPSHIFT" resume --root "$tmp/two" --batch --yes --take-over "$one"
+is "$status" 75 'nobody takes the place of a run that is at work'
 is "$(sql "SELECT count(DISTINCT split_part(step, '/', 2)) FROM _upshift_range")" \
 	1 'it did nothing'
 # held for longer than the lease lasts
@@ -97,20 +110,120 @@ is "$(sql "SELECT count(*) FROM _upshift_run")" 0 'the lease is given back'
 
 # --- taken over: who had it stops ---
 new
-plan "$copy"
-: >"$tmp/one/wait"
+plan "$slow"
 UPSHIFT_TEST_LEASE_S=1 go one >"$tmp/one.log" 2>&1 &
 pid=$!
-await "SELECT count(*) > 0 FROM _upshift_range WHERE nbatch > 0"
+await "SELECT count(*) > 0 FROM dst"
+: >"$tmp/one/wait"
 sql "UPDATE _upshift_run SET owner = 'rival', until = until + 3600"
 wait "$pid"
 is $? 2 'a run whose lease was taken over stops'
-like "$(cat "$tmp/one.log")" "another run of the plan 'a' (is at work here|has taken over)" \
+like "$(cat "$tmp/one.log")" "run rival of the plan 'a' is at work here|another run of the plan 'a' has taken over" \
 	'and says why'
 sql "DELETE FROM _upshift_run"
 rm -f "$tmp/one/wait"
 run_is 0 'it goes on when it has it again' "$UPSHIFT" resume --root "$tmp/one" --batch --yes
 copied 'taken over'
+
+# --- killed: its place is kept, however long it is away ---
+new
+plan "$slow"
+# kills the run of $1 in the middle of the copy; another host would think it dead
+killed()
+{
+	UPSHIFT_TEST_LEASE_S=1 go_exec "$1" >"$tmp/$1.log" 2>&1 &
+	pid=$!
+	await "SELECT count(*) > 0 FROM dst"
+	ok $? "$1 has begun"
+	: >"$tmp/$1/wait"
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	rm -f "$tmp/$1/wait"
+	pid=$$
+	await "SELECT until + 1 < extract(epoch FROM clock_timestamp()) FROM _upshift_run"
+	ok $? "$1 has not said anything for as long as it may"
+}
+killed one
+one=$(head -n 1 "$tmp/one/.upshift/current")
+had=$(sql "SELECT count(*) FROM dst")
+run go two
+is "$status" 75 'another host does not begin beside it'
+like "$err" "E-1014 .*run $one of the plan 'a', from $(uname -n), since 2.* is not finished here" \
+	'it says which run'
+like "$err" "upshift resume; .*--take-over $one" 'and what to do'
+run_is 0 'the code is explained' "$UPSHIFT" explain E-1014
+like "$out" 'exit status 75' 'with its exit status'
+is "$(sql "SELECT count(*) FROM dst")" "$had" 'it did nothing'
+run_is 0 'the run itself goes on at once' "$UPSHIFT" resume --root "$tmp/one" --batch --yes
+copied 'killed'
+is "$(sql "SELECT count(*) FROM _upshift_run")" 0 'killed: the row goes with the run'
+sql "TRUNCATE dst"
+run "$UPSHIFT" resume --root "$tmp/two" --batch --yes
+is "$status" 0 'then the other may'
+copied 'the other'
+
+# --- stopped in order: the same ---
+new
+: >"$tmp/one/wait"
+go_exec one >"$tmp/one.log" 2>&1 &
+pid=$!
+await "SELECT count(*) > 0 FROM _upshift_range"
+kill -TERM "$pid"
+wait "$pid"
+is $? 6 'stopped'
+rm -f "$tmp/one/wait"
+run go two
+is "$status" 75 'stopped: another host does not begin beside it'
+run_is 0 'it is undone' "$UPSHIFT" rollback --root "$tmp/one" --batch --confirm 'roll back to start'
+is "$(sql "SELECT to_regclass('_upshift_run') IS NULL")" t 'nothing of it is left'
+run_is 0 'then the other may' "$UPSHIFT" resume --root "$tmp/two" --batch --yes
+copied 'after it was undone'
+
+# --- its place is taken ---
+new
+killed one
+one=$(head -n 1 "$tmp/one/.upshift/current")
+run go two --take-over XXXX
+is "$status" 75 'the place of another run than that is not taken'
+sql 'TRUNCATE dst'
+run_is 0 'the other takes its place' "$UPSHIFT" resume --root "$tmp/two" --batch --yes \
+	--take-over "$one"
+copied 'taken'
+two=$(head -n 1 "$tmp/two/.upshift/current")
+like "$(cat "$tmp/two/.upshift/runs/$two/journal.jsonl")" "\"kind\":\"take-over\",\"subject\":\"$one\"" \
+	'it is in the journal'
+run "$UPSHIFT" resume --root "$tmp/one" --batch --yes
+is "$status" 75 'who lost it does not go on, though the other is done'
+like "$err" "run $two of the plan 'a', from $(uname -n), has taken the place of this one" 'it says so'
+run "$UPSHIFT" rollback --root "$tmp/one" --batch --confirm 'roll back to start'
+is "$status" 75 'nor back, over what the other did'
+copied 'still'
+run_is 0 'the other goes back' "$UPSHIFT" rollback --root "$tmp/two" --batch --confirm 'roll back to start'
+is "$(sql 'SELECT count(*) FROM dst')" 0 'as it found it'
+run_is 0 'then the first may go back too' "$UPSHIFT" rollback --root "$tmp/one" --batch \
+	--confirm 'roll back to start'
+
+# --- killed between its last record and the row ---
+new
+plan "$copy"
+go one >"$tmp/one.log" 2>&1
+is $? 0 'a run is complete'
+one=$(head -n 1 "$tmp/one/.upshift/current")
+# as it would stand there
+since=$(sed -n '1s/.*"started":"\([^"]*\)".*/\1/p' "$tmp/one/.upshift/runs/$one/journal.jsonl")
+left()
+{
+	sql "INSERT INTO _upshift_run VALUES ('a', '$one', 'h', '$since', 1, 1, '')"
+}
+left
+sql 'TRUNCATE dst'
+run go two
+is "$status" 75 'others cannot know that it is over'
+run_is 0 'its own host can' "$UPSHIFT" resume --root "$tmp/one" --batch --yes
+is "$(sql "SELECT count(*) FROM _upshift_run")" 0 'the row is gone'
+left
+sed 's/to = "2"/to = "3"/' "$plan" >"$tmp/b" && mv "$tmp/b" "$plan"
+run_is 0 'nor does it keep the next run of its host' go one
 
 # --- the server is killed, and comes back ---
 new

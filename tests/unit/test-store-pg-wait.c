@@ -63,32 +63,75 @@ static void test_again(_unused_ void **state)
 	assert_rows(s, "SELECT v FROM t WHERE a = 1", "v1++!+++");
 }
 
+/* tries it; from: NULL, or whose place it takes. Returns the code. */
+static enum err_code lease(struct store *s, const char *run, const char *plan,
+			   const char *from, int64_t *epoch)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct store_lease l = {
+		.plan = plan, .run = run, .host = "here", .since = "noon",
+		.from = from, .ttl_s = 100,
+	};
+	int ret = store_lease(s, &l, epoch, &err);
+
+	assert_int_equal(ret, err.code ? -EBUSY : 0);
+	assert_int_equal(!l.holder, !err.code);
+	free(l.holder);
+	return err.code;
+}
+
+static void end(struct store *s, const char *run, enum store_lease_end how)
+{
+	struct store_lease l = { .plan = "p", .run = run, .since = "noon" };
+
+	assert_int_equal(store_lease_end(s, &l, how, NULL), 0);
+}
+
 static void test_lease(_unused_ void **state)
 {
 	_cleanup_store_ struct store *s = opened();
 	_cleanup_store_ struct store *rival = opened();
-	_cleanup_error_ struct error err = ERROR_INIT;
 	int64_t epoch = 0;
 
 	sql(s, "DROP TABLE IF EXISTS _upshift_run");
-	assert_int_equal(store_lease(s, "p", "one", 100, &epoch, NULL), 0);
+	assert_int_equal(lease(s, "one", "p", NULL, &epoch), ERR_NONE);
 	assert_int_equal(epoch, 1);
-	assert_int_equal(store_lease(s, "p", "one", 100, &epoch, NULL), 0);
+	assert_int_equal(lease(s, "one", "p", NULL, &epoch), ERR_NONE);
 	assert_int_equal(epoch, 1);
-	assert_int_equal(store_lease(rival, "p", "two", 100, NULL, &err),
-			 -EBUSY);
-	assert_int_equal(err.code, ERR_LOCKED);
-	assert_int_equal(store_lease(rival, "q", "two", 100, NULL, NULL), 0);
-	/* who does not come back loses it */
+	assert_int_equal(lease(rival, "two", "p", NULL, NULL), ERR_LOCKED);
+	/* who is at work keeps it, whoever is told to go in its place */
+	assert_int_equal(lease(rival, "two", "p", "one", NULL), ERR_LOCKED);
+	assert_int_equal(lease(rival, "two", "q", NULL, NULL), ERR_NONE);
+	/* who does not come back keeps it, unless somebody is told to */
 	sql(s, "UPDATE _upshift_run SET until = 1 WHERE plan = 'p'");
-	assert_int_equal(store_lease(rival, "p", "two", 100, &epoch, NULL), 0);
+	assert_int_equal(lease(rival, "two", "p", NULL, NULL),
+			 ERR_RUN_ELSEWHERE);
+	assert_int_equal(lease(rival, "two", "p", "six", NULL),
+			 ERR_RUN_ELSEWHERE);
+	assert_int_equal(lease(rival, "two", "p", "one", &epoch), ERR_NONE);
 	assert_int_equal(epoch, 2);
-	assert_int_equal(store_lease(s, "p", "one", 100, NULL, NULL), -EBUSY);
-	assert_int_equal(store_lease_end(s, "p", "one", NULL), 0);
-	assert_int_equal(store_lease(s, "p", "one", 100, NULL, NULL), -EBUSY);
-	assert_int_equal(store_lease_end(rival, "p", "two", NULL), 0);
-	assert_int_equal(store_lease(s, "p", "one", 100, &epoch, NULL), 0);
+	assert_int_equal(lease(s, "one", "p", NULL, NULL), ERR_LOCKED);
+	end(s, "one", STORE_LEASE_OVER);
+	assert_int_equal(lease(s, "one", "p", NULL, NULL), ERR_LOCKED);
+	end(rival, "two", STORE_LEASE_OVER);
+	/* others may begin; whose place was taken does not come back to it */
+	assert_int_equal(lease(s, "one", "p", NULL, NULL), ERR_RUN_ELSEWHERE);
+	assert_int_equal(lease(s, "six", "p", NULL, NULL), ERR_NONE);
+	end(s, "six", STORE_LEASE_OVER);
+	assert_int_equal(lease(s, "one", "p", NULL, NULL), ERR_RUN_ELSEWHERE);
+	assert_int_equal(lease(s, "one", "p", "six", NULL), ERR_NONE);
+	assert_int_equal(lease(s, "one", "p", NULL, NULL), ERR_NONE);
+	end(s, "one", STORE_LEASE_AWAY);
+	assert_int_equal(lease(rival, "two", "p", NULL, NULL),
+			 ERR_RUN_ELSEWHERE);
+	assert_int_equal(lease(rival, "two", "p", "one", NULL), ERR_NONE);
+	/* all undone: as if it had never come */
+	end(rival, "two", STORE_LEASE_UNDONE);
+	assert_int_equal(lease(s, "one", "p", NULL, &epoch), ERR_NONE);
 	assert_int_equal(epoch, 1);
+	end(s, "one", STORE_LEASE_OVER);
+	assert_rows(s, "SELECT count(*) FROM _upshift_run WHERE plan = 'p'",
+		    "0");
 }
 
 /* what a server remarks is nobody's output */
