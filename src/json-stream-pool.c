@@ -114,8 +114,6 @@ static void *worker(void *arg)
 		(void)pthread_cond_signal(&p->done);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
-	if (p->ops->wipe)
-		explicit_bzero(t.arena.buf, t.arena.cap ? t.arena.cap : 0);
 	json_tree_release(&t);
 	return NULL;
 }
@@ -162,17 +160,8 @@ void pool_init(struct json_pool *p, bool small)
 		start_threads(p, n);
 }
 
-static void wipe(struct strbuf *s)
-{
-	explicit_bzero(s->buf, s->cap ? s->cap : 0);
-}
-
 static void slot_release(struct json_pool *p, struct slot *s)
 {
-	if (p->ops->wipe) {
-		wipe(&s->in);
-		wipe(&s->out);
-	}
 	if (s->batch)
 		p->ops->batch_free(s->batch);
 	strbuf_release(&s->in);
@@ -192,8 +181,6 @@ void pool_release(struct json_pool *p)
 		(void)pthread_join(p->threads[i], NULL);
 	for (size_t i = 0; i < p->slot_n; i++)
 		slot_release(p, &p->slots[i]);
-	if (p->ops->wipe)
-		wipe(&p->tree.arena);
 	json_tree_release(&p->tree);
 	(void)pthread_cond_destroy(&p->ready);
 	(void)pthread_cond_destroy(&p->done);
@@ -227,10 +214,6 @@ static int flush(struct json_pool *p, struct slot *s, struct error *err)
 	p->lines += s->lines;
 	if (ret >= 0 && p->ops->tick)
 		ret = p->ops->tick(p->ctx, s->offset + s->in.len, err);
-	if (p->ops->wipe) {
-		wipe(&s->in);
-		wipe(&s->out);
-	}
 	strbuf_clear(&s->in);
 	strbuf_clear(&s->out);
 	s->span_n = 0;

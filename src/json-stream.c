@@ -97,8 +97,6 @@ static int split_slot(struct stream *s, enum slot_kind kind, size_t len)
 		ret = take_slot(s);
 	if (ret >= 0)
 		strbuf_add(&s->slot->in, rest.buf, rest.len);
-	if (s->pool.ops->wipe)
-		explicit_bzero(rest.buf, rest.len);
 	strbuf_release(&rest);
 	return ret;
 }
@@ -400,8 +398,6 @@ int json_stream(int fd, enum json_stream_mode mode,
 	json_scan_free(s.scan);
 	json_cut_release(&s.cut);
 	json_around_release(&s.around);
-	if (ops->wipe)
-		explicit_bzero(s.fed.buf, s.fed.len);
 	strbuf_release(&s.fed);
 	return ret;
 }

@@ -65,7 +65,6 @@ struct json_stream_ops {
 	int (*write)(void *ctx, const char *p, size_t n, struct error *err);
 	/* bytes of the input so far; may be NULL */
 	int (*tick)(void *ctx, uint64_t done, struct error *err);
-	bool wipe;               /* overwrite buffers before they go */
 };
 
 struct json_stream_result {

@@ -19,6 +19,7 @@
 #include "json-scan.h"
 #include "step-json-internal.h"
 
+#define READ_BYTES 65536u
 /* a sample is for the eye */
 #define SAMPLE_BYTES 120u
 /* what is kept of bad records at all */
@@ -394,19 +395,22 @@ static enum json_stream_mode mode_of(const struct json_step *m,
 		JSON_WHOLE;
 }
 
+/* --- what is wrong, and where; read into what is wiped when it goes --- */
+
 uint64_t json_line_of(int fd, uint64_t offset)
 {
-	char buf[65536];
+	_cleanup_strbuf_ struct strbuf buf = STRBUF_INIT;
 	uint64_t at = 0, line = 1;
 
+	strbuf_grow(&buf, READ_BYTES);
 	while (at < offset) {
-		ssize_t n = fs_pread_full(fd, buf, (size_t)MIN(offset - at,
-					  (uint64_t)sizeof(buf)), (off_t)at);
+		ssize_t n = fs_pread_full(fd, buf.buf, (size_t)MIN(offset - at,
+					  (uint64_t)READ_BYTES), (off_t)at);
 
 		if (n <= 0)
 			break;
 		for (ssize_t i = 0; i < n; i++)
-			line += buf[i] == '\n';
+			line += buf.buf[i] == '\n';
 		at += (uint64_t)n;
 	}
 	return line;
@@ -416,16 +420,18 @@ uint64_t json_line_of(int fd, uint64_t offset)
 static int say_fault(const struct json_pass *p, int fd, struct error *err)
 {
 	_cleanup_json_scan_ struct json_scan *s = json_scan_new(NULL, NULL);
-	_cleanup_free_ char *buf = xmalloc(65536), *shown = NULL;
+	_cleanup_strbuf_ struct strbuf buf = STRBUF_INIT;
+	_cleanup_free_ char *shown = NULL;
 	struct json_place place = { 0 };
 	const char *reason;
 	ssize_t n;
 	uint64_t at = 0;
 	int ret = 0;
 
-	while (ret >= 0 && (n = fs_pread_full(fd, buf, 65536,
+	strbuf_grow(&buf, READ_BYTES);
+	while (ret >= 0 && (n = fs_pread_full(fd, buf.buf, READ_BYTES,
 					      (off_t)at)) > 0) {
-		ret = json_scan_feed(s, buf, (size_t)n);
+		ret = json_scan_feed(s, buf.buf, (size_t)n);
 		at += (uint64_t)n;
 	}
 	if (ret >= 0)
@@ -462,7 +468,6 @@ int json_pass_run(struct json_pass *p, int fd, struct error *err)
 		.batch_new = batch_new, .record = on_record,
 		.batch_end = batch_end, .batch_free = batch_free,
 		.write = on_write, .tick = on_tick,
-		.wipe = step_json_has_secrets(p->m),
 	};
 	_cleanup_strvec_ struct strvec names = STRVEC_INIT;
 	struct pass_run r = { .p = p, .mode = mode_of(p->m, &names) };

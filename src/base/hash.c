@@ -10,6 +10,9 @@
 
 #include "base/xalloc.h"
 
+/* what a state holds back; it is opaque */
+#define STATE_BUFFER 256
+
 struct xxh_stream {
 	XXH3_state_t *state;
 };
@@ -52,8 +55,13 @@ struct xxh128 xxh_stream_end(struct xxh_stream *x)
 
 void xxh_stream_free(struct xxh_stream *x)
 {
+	static const char nothing[STATE_BUFFER];
+
 	if (!x)
 		return;
+	/* the last bytes, which may be of a secret, are in its buffer */
+	xxh_stream_reset(x);
+	xxh_stream_add(x, nothing, sizeof(nothing));
 	(void)XXH3_freeState(x->state);
 	free(x);
 }

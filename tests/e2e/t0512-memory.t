@@ -33,6 +33,11 @@ tokens c 3 >"$root/few.json"
 awk 'BEGIN { for (i = 0; i < 3000; i++)
 	printf "{\"id\": %d, \"token\": \"canary-l%05d\"}\n", i, i }' \
 	>"$root/lines.jsonl"
+# one that is shown before it is taken, and one with a fault far in
+awk 'BEGIN { for (i = 0; i < 500; i++)
+	printf "{\"id\": %d, \"token\": \"canary-a%05d\"}\n", i, i }' \
+	>"$root/asked.jsonl"
+tokens b 1000 | sed '$s/]}/]/' >"$tmp/broken.json"
 cat >"$tmp/a.plan" <<TXT
 plan = 1; name = "a"; from = "1"; to = "2";
 steps = (
@@ -44,16 +49,22 @@ steps = (
         remove = ["$tmp/helper", "remove", "{name}"]; }; } ); },
   { id = "lines"; kind = "jsonl"; path = "lines.jsonl";
     edit = ( { op = "secret"; path = "/token"; name = "lines/{id}"; store = { file = "secrets/lines.json"; }; } ); },
+  { id = "asked"; kind = "jsonl"; path = "asked.jsonl"; confirm = true;
+    edit = ( { op = "secret"; path = "/token"; name = "asked/{id}"; store = { file = "secrets/asked.json"; }; } ); },
+  { id = "make"; kind = "run"; creates = ["broken.json"]; run = ["cp", "$tmp/broken.json", "."]; },
+  { id = "broken"; kind = "json"; path = "broken.json"; select = "\$.users[*]"; needs = ["make"];
+    optional = true; on_error = "continue";
+    edit = ( { op = "secret"; path = "/token"; name = "broken/{id}"; store = { file = "secrets/broken.json"; }; } ); },
   { id = "hold"; kind = "run"; creates = ["held"];
     run = ["sh", "-c", "echo >'$tmp/begun'; cat '$tmp/go' >held"]; } );
 TXT
-"$UPSHIFT" run "$tmp/a.plan" --root "$root" --batch --yes >"$tmp/out" 2>&1 &
+"$UPSHIFT" run "$tmp/a.plan" --root "$root" --batch --yes --confirm asked >"$tmp/out" 2>&1 &
 pid=$!
 head -n 1 "$tmp/begun" >/dev/null
-run python3 "$top_srcdir/tests/lib/memory.py" "$tmp/a.plan" 'canary-[fcl][0-9]{5}|many/{id}'
+run python3 "$top_srcdir/tests/lib/memory.py" "$tmp/a.plan" 'canary-[fclab][0-9]{5}|many/{id}'
 echo >"$tmp/go"
 wait "$pid"
-is "$?" 0 'the run ends well'
+is "$?" 3 'the run ends, without the step that met the fault'
 case $out in
 *'0 read') skip 'it cannot be read' 'memory' ;;
 *)
@@ -61,7 +72,7 @@ case $out in
 	is "$(printf '%s\n' "$out" | grep canary-)" '' 'no secret is'
 	;;
 esac
-is "$(cat "$root"/secrets/*.json | grep -o canary- | grep -c .)" 6000 'they are in their store'
+is "$(cat "$root"/secrets/*.json | grep -o canary- | grep -c .)" 6500 'they are in their store'
 is "$(cat "$tmp"/kept/* | grep -o canary- | grep -c .)" 3 'and those of the commands'
 
 done_testing
