@@ -4,14 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
 
-#define SLICE_MS 20u
 #define RETRIES 60u
 #define LOSSES_TO_HALVE 3
 #define PATIENCE_S 120.0
@@ -40,13 +38,11 @@ int records_set_cancelled(struct error *err)
 bool records_nap(struct records_run *run, unsigned int ms,
 		 _Atomic uint64_t *ns)
 {
-	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
-	uint64_t start = clock_mono_ns(), end = start + ms * 1000000ull;
+	uint64_t start = clock_mono_ns();
+	bool over = clock_wait(ms, records_stopped, run);
 
-	while (!records_stopped(run) && clock_mono_ns() < end)
-		(void)nanosleep(&slice, NULL);
 	*ns += clock_mono_ns() - start;
-	return !records_stopped(run);
+	return over;
 }
 
 void records_trouble(struct records_run *run, const char *text)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/i18n.h"
@@ -13,7 +12,6 @@
 
 #define TICK_NS 100000000l
 #define SETUP_TRIES 12u
-#define SETUP_SLICE_MS 20u
 
 /* what the workers waited for since the last look */
 struct watch {
@@ -163,8 +161,9 @@ static int work(struct records_run *run, struct error *err)
 }
 
 /* a wait in the calling thread; nobody else is at work */
-static int setup_tick(struct records_run *run)
+static int setup_tick(void *ctx)
 {
+	struct records_run *run = ctx;
 	struct watch watch = { .at = clock_mono_ns() };
 	bool go;
 
@@ -194,8 +193,6 @@ typedef int (*setup_fn)(struct records_run *run, struct store *from,
 static int with_stores(struct records_run *run, setup_fn fn,
 		       struct error *err)
 {
-	const struct timespec slice = { .tv_nsec = SETUP_SLICE_MS * 1000000 };
-
 	for (unsigned int n = 0;; n++) {
 		_cleanup_store_ struct store *from = NULL, *to = NULL;
 		_cleanup_error_ struct error now = ERROR_INIT;
@@ -217,12 +214,9 @@ static int with_stores(struct records_run *run, setup_fn fn,
 			return ret;
 		}
 		setup_note(run, ret, n, ms, now.msg);
-		for (unsigned int t = 0; t < ms; t += SETUP_SLICE_MS) {
-			if (setup_tick(run) < 0) {
-				error_move(err, &run->err);
-				return run->ret;
-			}
-			(void)nanosleep(&slice, NULL);
+		if (!clock_wait(ms, setup_tick, run)) {
+			error_move(err, &run->err);
+			return run->ret;
 		}
 	}
 }

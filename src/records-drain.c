@@ -271,20 +271,11 @@ static int one_pass(const struct records_drain *d,
 	return r;
 }
 
-/* a wait that the caller can end */
-static int wait_ms(const struct records_drain *d, unsigned int ms)
+static int is_stopped(void *ctx)
 {
-	const struct timespec slice = { .tv_nsec = 20000000 };
-	uint64_t start = clock_mono_ns();
+	const struct records_drain *d = ctx;
 
-	while (clock_since(start) * 1000 < ms) {
-		int ret = d->tick ? d->tick(d->ctx, 0, 0) : 0;
-
-		if (ret < 0)
-			return ret;
-		(void)nanosleep(&slice, NULL);
-	}
-	return 0;
+	return d->tick && d->tick(d->ctx, 0, 0) < 0;
 }
 
 int records_drain(const struct records_drain *d, struct records_drained *ret,
@@ -306,7 +297,8 @@ int records_drain(const struct records_drain *d, struct records_drained *ret,
 		}
 		if (d->note)
 			d->note(d->ctx, why.msg);
-		if (wait_ms(d, store_delay_ms(MIN(n, 6))) < 0)
+		if (!clock_wait(store_delay_ms(MIN(n, 6)), is_stopped,
+				(void *)(uintptr_t)d))
 			return error_set(err, ERR_CANCELLED, -ECANCELED,
 					 _("cancelled"));
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done again where a connection was lost. */
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
@@ -9,18 +8,15 @@
 #include "store.h"
 
 #define TRIES 12u
-#define SLICE_MS 20u
 
-static bool nap(struct step_ctx *c, unsigned int ms)
+static int is_cancelled(void *ctx)
 {
-	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
+	return step_cancelled(ctx);
+}
 
-	for (unsigned int t = 0; t < ms; t += SLICE_MS) {
-		if (step_cancelled(c))
-			return false;
-		(void)nanosleep(&slice, NULL);
-	}
-	return true;
+bool step_nap(struct step_ctx *c, unsigned int ms)
+{
+	return clock_wait(ms, is_cancelled, c);
 }
 
 bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
@@ -39,7 +35,7 @@ bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
 		_("busy, attempt %u of %u in %.1f s: %s"), *tried + 1, TRIES,
 		ms / 1000.0, err && err->msg ? err->msg : "");
 	step_log(c, "note", text, strlen(text));
-	if (!nap(c, ms))
+	if (!step_nap(c, ms))
 		return false;
 	if (err)
 		error_release(err);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -21,7 +20,6 @@
 
 #define FIRST_MS 100u
 #define LONGEST_MS 10000u
-#define SLICE_MS 20u
 #define TRIES 10
 
 void step_sql_init(struct sql_work *w, const struct step *s,
@@ -137,18 +135,6 @@ static unsigned int delay_ms(unsigned int tried)
 	return most / 2 + r % (most / 2 + 1);
 }
 
-static bool nap(struct sql_work *w, unsigned int ms)
-{
-	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
-
-	for (unsigned int t = 0; t < ms; t += SLICE_MS) {
-		if (step_cancelled(w->ctx))
-			return false;
-		(void)nanosleep(&slice, NULL);
-	}
-	return true;
-}
-
 static void say_again(struct sql_work *w, enum store_class class,
 		      unsigned int ms, const struct error *why)
 {
@@ -174,7 +160,7 @@ int step_sql_again(struct sql_work *w, int ret, struct error *err)
 	say_again(w, class, ms, err);
 	if (err)
 		error_release(err);
-	if (!nap(w, ms))
+	if (!step_nap(w->ctx, ms))
 		return error_set(err, ERR_CANCELLED, -ECANCELED,
 				 _("cancelled"));
 	if (class == STORE_CLASS_RECONNECT) {

@@ -364,6 +364,8 @@ void step_store_options(struct step_ctx *c, const struct plan_store *s,
  */
 bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
 		      struct error *err);
+/* waits; false: the step was cancelled */
+bool step_nap(struct step_ctx *c, unsigned int ms);
 /* the directory of the run, for reports; -1: there is no run */
 int step_run_dir(struct step_ctx *c);
 /* what `verify --level` asked for; PLAN_LEVEL_NONE: nothing */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -10,7 +9,6 @@
 
 #define FIRST_MS 50u
 #define LONGEST_MS 10000u
-#define SLICE_MS 20u
 
 unsigned int store_delay_ms(unsigned int lost)
 {
@@ -20,19 +18,6 @@ unsigned int store_delay_ms(unsigned int lost)
 	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
 		r = (uint32_t)clock_mono_ns();
 	return r % (MIN(most, LONGEST_MS) + 1);
-}
-
-/* false: the tick said stop */
-static bool nap(struct store *s, unsigned int ms)
-{
-	const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000 };
-
-	for (unsigned int t = 0; t < ms; t += SLICE_MS) {
-		if (s->tick && s->tick(s->tick_ctx))
-			return false;
-		(void)nanosleep(&slice, NULL);
-	}
-	return true;
 }
 
 int store_transact(struct store *s,
@@ -57,7 +42,7 @@ int store_transact(struct store *s,
 				error_move(err, &now);
 			return ret;
 		}
-		if (!nap(s, store_delay_ms(lost)))
+		if (!clock_wait(store_delay_ms(lost), s->tick, s->tick_ctx))
 			return error_set(err, ERR_CANCELLED, -ECANCELED,
 					 _("%s: cancelled"), store_name(s));
 	}

@@ -111,6 +111,19 @@ double clock_since(uint64_t mono_ns)
 	return (double)(clock_mono_ns() - mono_ns) / 1e9;
 }
 
+bool clock_wait(unsigned int ms, int (*stop)(void *ctx), void *ctx)
+{
+	const struct timespec slice = { .tv_nsec = 20000000 };
+	uint64_t end = clock_mono_ns() + ms * 1000000ull;
+
+	while (!stop || !stop(ctx)) {
+		if (clock_mono_ns() >= end)
+			return true;
+		(void)nanosleep(&slice, NULL);
+	}
+	return false;
+}
+
 void clock_duration(double s, struct strbuf *out)
 {
 	if (s < 90)

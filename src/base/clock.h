@@ -8,6 +8,7 @@
  * files and tests; "@FILE" has it in a file, which a test may change. Order is
  * never taken from the wall clock.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -21,6 +22,8 @@ void clock_format(const struct timespec *ts, char out[CLOCK_TEXT_SIZE]);
 int clock_parse(const char *text, struct timespec *ret);
 uint64_t clock_mono_ns(void);
 double clock_since(uint64_t mono_ns);
+/* waits; false: stop (may be NULL), asked every 20 ms, said so */
+bool clock_wait(unsigned int ms, int (*stop)(void *ctx), void *ctx);
 
 /* appends s seconds for people: "45 s", "12 min", "1.5 h" */
 struct strbuf;
