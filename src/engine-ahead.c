@@ -9,6 +9,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-pgdump.h"
 #include "engine-snapshot.h"
 
 /* what each step would touch, against the tree as it is now */
@@ -142,7 +143,8 @@ static int check_ahead(struct engine *e, const struct effects *all, size_t i,
 int engine_check_ahead(struct engine *e, struct error *err)
 {
 	struct effects *all = all_effects(e);
-	int failed = engine_snapshot_check(e, err) < 0;
+	int failed = engine_snapshot_check(e, err) < 0 ||
+		engine_pgdump_check(e, err) < 0;
 
 	free(e->looked);
 	e->looked = xcalloc(e->plan->step_n + 1, sizeof(*e->looked));

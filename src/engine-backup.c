@@ -265,8 +265,8 @@ static int make_backup(struct engine *e, const struct effects *set,
 	spec.cancelled = on_cancelled;
 	spec.ctx = &bp;
 	emit_backup(e, EVENT_STARTED, NULL);
-	ret = engine_stores_dump(e, sets, e->run->backup_fd, "start", &spool,
-				 &e->err);
+	ret = engine_stores_dump(e, sets, e->run->backup_fd, "start",
+				 e->plan->pg_dump, &spool, &e->err);
 	spec.extras = spool.extras;
 	spec.extra_n = spool.n;
 	spec.total += spec.total ? spool.size : 0;

@@ -115,7 +115,8 @@ static int load_sets(struct engine *e, const char *name, const char *digest,
 	/* on behalf of any that may write */
 	while (e->plan->steps[step]->ops->flags & STEP_IS_CHECK)
 		step++;
-	return engine_stores_load(e, file, digest, sets, &none, step, &e->err);
+	return engine_stores_load(e, file, digest, sets, &none, step, false,
+				  &e->err);
 }
 
 /* What kinds undid by themselves; oldest first, as it was done. */

@@ -35,7 +35,7 @@ static int command(struct engine *e, const struct plan_command *cmd,
 	_cleanup_strbuf_ struct strbuf tail = STRBUF_INIT;
 	struct step_command sc = { .argv = &argv, .env = &env,
 				   .timeout_s = cmd->timeout_s, .capture = out,
-				   .tail = &tail, .snapshot = true };
+				   .tail = &tail, .of_run = true };
 	struct child_result res;
 	struct step_ctx c;
 	int ret;

@@ -67,7 +67,7 @@ static int child_lock_free(struct engine *e)
 	return flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-/* id: of its step; NULL: it is the snapshot's */
+/* id: of its step; NULL: it is of the run */
 static int wait_child(struct engine *e, const char *id, long pgid, int wait_ms)
 {
 	int ret = 0;
@@ -81,8 +81,8 @@ static int wait_child(struct engine *e, const char *id, long pgid, int wait_ms)
 				xasprintf(_("waiting for the command of step "
 					    "'%s' (process %ld) to end"), id,
 					  pgid) :
-				xasprintf(_("waiting for the snapshot's "
-					    "command (process %ld) to end"),
+				xasprintf(_("waiting for a command of the "
+					    "run (process %ld) to end"),
 					  pgid);
 
 			engine_log(e, id, "note", s, strlen(s));
@@ -116,7 +116,7 @@ static int await_one(struct engine *e, const char *id, long pgid,
 	}
 	if (ret <= 0 && !id)
 		return error_set(err, ERR_STEP_CHILD, -EBUSY,
-			_("the snapshot's command (process %ld) still runs "
+			_("a command of the run (process %ld) still runs "
 			  "and could not be ended"), pgid);
 	if (ret <= 0)
 		return error_set(err, ERR_STEP_CHILD, -EBUSY,
@@ -127,7 +127,7 @@ static int await_one(struct engine *e, const char *id, long pgid,
 	if (id)
 		json_set_str(rec, "step", id);
 	else
-		json_set_bool(rec, "snapshot", true);
+		json_set_bool(rec, "of_run", true);
 	json_set_int(rec, "pgid", pgid);
 	json_set_bool(rec, "ended", true);
 	ret = run_record(e->run, rec, err);
@@ -136,8 +136,8 @@ static int await_one(struct engine *e, const char *id, long pgid,
 
 int engine_wait_children(struct engine *e, struct error *err)
 {
-	int ret = await_one(e, NULL, e->run->snapshot.child_pgid,
-			    e->run->snapshot.child_start, err);
+	int ret = await_one(e, NULL, e->run->child_pgid,
+			    e->run->child_start, err);
 
 	for (size_t i = 0; ret >= 0 && i < e->run->step_n; i++) {
 		const struct run_step *rs = rs_of(e, (int)i);

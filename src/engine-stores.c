@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-pgdump.h"
+#include "engine-stores-internal.h"
 #include "manifest.h"
 #include "store.h"
 
@@ -103,6 +106,12 @@ void engine_sets_named(struct engine *e, struct store_sets *ret)
 	}
 }
 
+void engine_sets_whole(struct engine *e, struct store_sets *ret)
+{
+	for (size_t i = 0; e->plan->pg_dump && i < ret->n; i++)
+		store_sets_add_one(ret, ret->v[i].store, "");
+}
+
 int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 			struct error *err)
 {
@@ -119,6 +128,7 @@ int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 			engine_sets_add(e, &eff, ret);
 	}
 	engine_sets_named(e, ret);
+	engine_sets_whole(e, ret);
 	return r;
 }
 
@@ -134,7 +144,7 @@ int engine_sets_written(struct engine *e, int i, struct store_sets *ret)
 
 /* --- names of members --- */
 
-static char *member(const char *store, const char *set, const char *end)
+char *stores_member(const char *store, const char *set, const char *end)
 {
 	struct strbuf sb = STRBUF_INIT;
 
@@ -154,11 +164,19 @@ static char *member(const char *store, const char *set, const char *end)
 struct spooling {
 	struct store_spool *spool;
 	struct strbuf buf;
+	int dirfd;
+	const char *name;        /* of the archive */
+	bool by_program;
 };
 
 void store_spool_release(struct store_spool *s)
 {
 	closep(&s->fd);
+	for (size_t i = 0; i < s->dump_n; i++)
+		closep(&s->dumps[i]);
+	free(s->dumps);
+	s->dumps = NULL;
+	s->dump_n = 0;
 	for (size_t i = 0; i < s->n; i++)
 		free(s->extras[i].path);
 	free(s->extras);
@@ -187,20 +205,26 @@ static int spool_add(void *ctx, const char *p, size_t n, struct error *err)
 	return g->buf.len < SPOOL_BUFFER ? 0 : spool_flush(g, err);
 }
 
-static int spool_open(struct store_spool *s, int dirfd, const char *name,
-		      struct error *err)
+int stores_temp(int dirfd, const char *name, struct error *err)
 {
 	_cleanup_free_ char *temp = xasprintf("%s.stores.part", name);
+	int fd = fs_open(dirfd, temp, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW,
+			 0600);
 
-	if (s->fd >= 0)
-		return 0;
-	s->fd = fs_open(dirfd, temp, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW,
-			0600);
-	if (s->fd < 0)
-		return error_errno(err, ERR_BACKUP, s->fd,
+	if (fd < 0)
+		return error_errno(err, ERR_BACKUP, fd,
 				   _("cannot create '%s'"), temp);
 	(void)fs_unlink(dirfd, temp, 0); /* swept by the next one */
-	return 0;
+	return fd;
+}
+
+static int spool_open(struct spooling *g, struct error *err)
+{
+	struct store_spool *s = g->spool;
+
+	if (s->fd < 0)
+		s->fd = stores_temp(g->dirfd, g->name, err);
+	return MIN(s->fd, 0);
 }
 
 /* what was added since `at` is a member */
@@ -228,9 +252,10 @@ static int dump_sets(struct store *s, const char *store, struct store_dump *d,
 
 		if (!store_dump_has_rows(&d->sets[i]))
 			continue;
-		ret = store_dump_rows(s, &d->sets[i], spool_add, g, err);
-		if (ret >= 0)
-			ret = spool_member(g, member(store, d->sets[i].set,
+		ret = store_dump_rows(s, &d->sets[i], d->by_program ? NULL :
+				      spool_add, g, err);
+		if (ret >= 0 && !d->by_program)
+			ret = spool_member(g, stores_member(store, d->sets[i].set,
 						     ".copy"), at,
 					   d->sets[i].rows, err);
 		g->spool->rows += d->sets[i].rows;
@@ -246,11 +271,11 @@ static int dump_texts(const char *store, const struct store_dump *d,
 	int ret;
 
 	store_dump_index(d, &g->buf);
-	ret = spool_member(g, member(store, "index", ".jsonl"), at, 0, err);
+	ret = spool_member(g, stores_member(store, "index", ".jsonl"), at, 0, err);
 	at = g->spool->size;
 	store_dump_sql(d, &g->buf);
 	if (ret >= 0)
-		ret = spool_member(g, member(store, "schema", ".sql"), at, 0,
+		ret = spool_member(g, stores_member(store, "schema", ".sql"), at, 0,
 				   err);
 	return ret;
 }
@@ -262,10 +287,42 @@ static void spool_cut(struct spooling *g, const struct store_spool *to)
 
 	while (s->n > to->n)
 		free(s->extras[--s->n].path);
+	while (s->dump_n > to->dump_n)
+		closep(&s->dumps[--s->dump_n]);
 	s->size = to->size;
 	s->rows = to->rows;
 	s->sets = to->sets;
 	strbuf_clear(&g->buf);
+}
+
+static int add_dump(struct store_spool *s, const char *store, int fd,
+		    struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, ERR_BACKUP, -errno,
+				   _("cannot read the dump"));
+	s->extras = xrealloc(s->extras, s->n + 1, sizeof(*s->extras));
+	s->extras[s->n++] = (struct backup_extra){
+		.path = stores_member(store, "database", ".dump"), .fd = fd,
+		.size = (uint64_t)st.st_size,
+	};
+	return 0;
+}
+
+/* into a file of its own, by a program, out of the snapshot of s */
+static int dump_program(struct step_ctx *c, struct store *s,
+			struct spooling *g, int *ret_fd, struct error *err)
+{
+	struct store_spool *sp = g->spool;
+	int fd = stores_temp(g->dirfd, g->name, err);
+
+	if (fd < 0)
+		return fd;
+	sp->dumps = xrealloc(sp->dumps, sp->dump_n + 1, sizeof(*sp->dumps));
+	sp->dumps[sp->dump_n++] = *ret_fd = fd;
+	return engine_pgdump_write(c, s, fd, err);
 }
 
 static int dump_once(struct step_ctx *c, const struct store_sets_one *one,
@@ -275,12 +332,23 @@ static int dump_once(struct step_ctx *c, const struct store_sets_one *one,
 	_cleanup_store_ struct store *s = NULL;
 	int ret = step_store(c, one->store, true, &s, err);
 
+	int fd = -1;
+
 	if (ret >= 0)
 		ret = store_dump_begin(s, &one->sets, &d, err);
 	if (ret >= 0) {
-		ret = dump_sets(s, one->store, &d, g, err);
+		d.by_program = g->by_program;
+		if (d.by_program)
+			ret = dump_program(c, s, g, &fd, err);
+		if (ret >= 0)
+			ret = dump_sets(s, one->store, &d, g, err);
 		if (ret >= 0)
 			ret = store_dump_end(s, err);
+	}
+	if (ret >= 0 && d.by_program) {
+		ret = engine_pgdump_verify(c, fd, &d, err);
+		if (ret >= 0)
+			ret = add_dump(g->spool, one->store, fd, err);
 	}
 	return ret < 0 ? ret : dump_texts(one->store, &d, g, err);
 }
@@ -310,14 +378,16 @@ static int by_path(const void *a, const void *b)
 }
 
 int engine_stores_dump(struct engine *e, const struct store_sets *sets,
-		       int dirfd, const char *name, struct store_spool *ret,
-		       struct error *err)
+		       int dirfd, const char *name, bool by_program,
+		       struct store_spool *ret, struct error *err)
 {
-	struct spooling g = { .spool = ret, .buf = STRBUF_INIT };
+	struct spooling g = { .spool = ret, .buf = STRBUF_INIT,
+			      .dirfd = dirfd, .name = name,
+			      .by_program = by_program };
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < sets->n; i++) {
-		r = spool_open(ret, dirfd, name, err);
+		r = spool_open(&g, err);
 		if (r >= 0)
 			r = dump_store(e, &sets->v[i], &g, err);
 		if (r < 0)
@@ -336,7 +406,7 @@ int engine_stores_index(struct engine *e, const char *name, const char *digest,
 			const char *store, struct store_dump *ret,
 			struct error *err)
 {
-	_cleanup_free_ char *path = member(store, "index", ".jsonl");
+	_cleanup_free_ char *path = stores_member(store, "index", ".jsonl");
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct backup_pull *p = NULL;
 	const void *data;
@@ -380,29 +450,6 @@ int engine_stores_in(struct engine *e, const char *name, const char *digest,
 			r = add_index(e, name, digest, it->path, ret, err);
 	manifest_reader_free(m);
 	return r;
-}
-
-/* of the index those that are wanted; what it does not have was not there; the
-   others are left */
-static void keep_wanted(struct store_dump *d, const struct strvec *sets,
-			struct store_dump *others)
-{
-	struct store_dump rest = { .server = TAKE_PTR(d->server) };
-
-	rest.sets = xcalloc(sets->n ? sets->n : 1, sizeof(*rest.sets));
-	/* in the order of the index: views behind tables */
-	for (size_t i = 0; i < d->n; i++)
-		if (strvec_has(sets, d->sets[i].set)) {
-			rest.sets[rest.n++] = d->sets[i];
-			rest.sets[rest.n - 1].beside = false;
-			memset(&d->sets[i], 0, sizeof(d->sets[i]));
-			d->sets[i].set = xstrdup(rest.sets[rest.n - 1].set);
-		}
-	for (size_t i = 0; i < sets->n; i++)
-		if (!store_dump_find(d, sets->v[i]))
-			rest.sets[rest.n++].set = xstrdup(sets->v[i]);
-	*others = *d;
-	*d = rest;
 }
 
 /* --- differences --- */
@@ -450,135 +497,5 @@ int engine_stores_compare(struct engine *e, const char *name,
 	for (size_t i = 0; ret == 0 && i < sets->n; i++)
 		ret = compare_store(e, name, digest, &sets->v[i], fn, ctx,
 				    err);
-	return ret;
-}
-
-/* --- back --- */
-
-struct stores_reader {
-	struct engine *e;
-	const char *name, *digest, *store;
-	struct backup_pull *pull;
-	struct engine_meter *meter;
-	int step;
-};
-
-static int load_open(void *ctx, const struct store_dump_set *set,
-		     struct error *err)
-{
-	struct stores_reader *g = ctx;
-	_cleanup_free_ char *path = member(g->store, set->set, ".copy");
-
-	backup_pull_close(g->pull);
-	g->pull = NULL;
-	return backup_pull_open(g->e->run->backup_fd, g->name, g->digest,
-				path, &g->pull, err);
-}
-
-static ssize_t load_source(void *ctx, const char **p, struct error *err)
-{
-	struct stores_reader *g = ctx;
-	const void *data;
-	ssize_t n = backup_pull(g->pull, &data, err);
-
-	*p = data;
-	return n;
-}
-
-struct stores_reader *engine_stores_reader(struct engine *e, const char *name,
-					   const char *digest,
-					   const char *store,
-					   struct store_load *l)
-{
-	struct stores_reader *r = xcalloc(1, sizeof(*r));
-
-	*r = (struct stores_reader){ .e = e, .name = name, .digest = digest,
-				     .store = store };
-	l->open = load_open;
-	l->source = load_source;
-	l->ctx = r;
-	return r;
-}
-
-void engine_stores_reader_free(struct stores_reader *r)
-{
-	backup_pull_close(r->pull);
-	free(r);
-}
-
-static void load_lost(void *ctx, const char *view)
-{
-	struct stores_reader *g = ctx;
-	_cleanup_free_ char *text = xasprintf(_("view '%s:%s' reads what is "
-		"no longer there, and went with it"), g->store, view);
-
-	engine_warn(g->e, NULL, text);
-}
-
-static void load_progress(void *ctx, uint64_t done, uint64_t total)
-{
-	struct stores_reader *g = ctx;
-
-	engine_progress(g->e, g->meter, PHASE_ROLLBACK,
-			g->e->plan->steps[g->step]->id, g->step + 1, done,
-			total, "bytes");
-}
-
-/* one transaction, so that it may be run again */
-static int load_once(struct stores_reader *g, struct step_ctx *c,
-		     const struct store_sets_one *one,
-		     const struct strvec *steps, struct error *err)
-{
-	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
-	_cleanup_store_dump_ struct store_dump rest = STORE_DUMP_INIT;
-	_cleanup_strvec_ struct strvec also = STRVEC_INIT;
-	_cleanup_store_ struct store *s = NULL;
-	struct store_load l = { .dump = &d, .open = load_open, .ctx = g,
-				.source = load_source, .also = &also,
-				.progress = load_progress, .rest = &rest,
-				.lost = load_lost };
-	int ret = engine_stores_index(g->e, g->name, g->digest, one->store,
-				      &d, err);
-
-	if (ret < 0)
-		return ret;
-	keep_wanted(&d, &one->sets, &rest);
-	g->store = one->store;
-	ret = step_store(c, one->store, false, &s, err);
-	if (ret >= 0)
-		ret = store_dump_forget(s, g->e->run->id, steps, &also, err);
-	return ret < 0 ? ret : store_load(s, &l, err);
-}
-
-static int load_store(struct stores_reader *g, const struct store_sets_one *one,
-		      const struct strvec *steps, struct error *err)
-{
-	unsigned int tried = 0;
-	struct step_ctx c;
-	int ret;
-
-	step_ctx_init(&c, g->e, g->e->plan->steps[g->step], PHASE_ROLLBACK);
-	do {
-		ret = load_once(g, &c, one, steps, err);
-	} while (step_store_again(&c, &tried, ret, err));
-	step_ctx_release(&c);
-	backup_pull_close(g->pull);
-	g->pull = NULL;
-	return ret;
-}
-
-int engine_stores_load(struct engine *e, const char *name, const char *digest,
-		       const struct store_sets *sets,
-		       const struct strvec *steps, int step,
-		       struct error *err)
-{
-	struct engine_meter meter = { 0 };
-	struct stores_reader g = { .e = e, .name = name, .digest = digest,
-			     .meter = &meter, .step = step };
-	int ret = 0;
-
-	engine_meter_begin(&meter);
-	for (size_t i = 0; ret >= 0 && i < sets->n; i++)
-		ret = load_store(&g, &sets->v[i], steps, err);
 	return ret;
 }

@@ -18,6 +18,9 @@
  * archive, then packed; memory does not grow with them. Each member has its
  * digest in the manifest, and a set the number of its rows.
  *
+ * With `backup.with = "pg_dump"` a whole store stands there instead of the
+ * copies, as database.dump (engine-pgdump.h).
+ *
  * Stores that are files are in the backup as files.
  */
 #include "backup.h"
@@ -63,6 +66,8 @@ int engine_sets_written(struct engine *e, int i, struct store_sets *ret);
 /* a dump of sets, ready to be packed */
 struct store_spool {
 	int fd;
+	int *dumps;              /* of pg_dump, each a file of its own */
+	size_t dump_n;
 	uint64_t size;
 	struct backup_extra *extras;
 	size_t n;
@@ -71,10 +76,12 @@ struct store_spool {
 #define STORE_SPOOL_INIT { .fd = -1 }
 #define _cleanup_store_spool_ _cleanup_(store_spool_release)
 void store_spool_release(struct store_spool *s);
-/* dirfd: where the nameless file is made */
+/* dirfd: where the nameless files are made; by_program: by pg_dump */
 int engine_stores_dump(struct engine *e, const struct store_sets *sets,
-		       int dirfd, const char *name, struct store_spool *ret,
-		       struct error *err);
+		       int dirfd, const char *name, bool by_program,
+		       struct store_spool *ret, struct error *err);
+/* with pg_dump a store is saved, and goes back, as a whole */
+void engine_sets_whole(struct engine *e, struct store_sets *ret);
 /* the index of a store in archive NAME of the backup */
 int engine_stores_index(struct engine *e, const char *name, const char *digest,
 			const char *store, struct store_dump *ret,
@@ -105,10 +112,11 @@ int engine_stores_compare(struct engine *e, const char *name,
 /*
  * The sets out of that archive into their stores, a transaction each. steps:
  * what we keep of these in the stores goes with it. step: on whose behalf.
+ * whole: all of a store that pg_dump saved.
  */
 int engine_stores_load(struct engine *e, const char *name, const char *digest,
 		       const struct store_sets *sets,
-		       const struct strvec *steps, int step,
+		       const struct strvec *steps, int step, bool whole,
 		       struct error *err);
 
 #endif

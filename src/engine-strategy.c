@@ -63,8 +63,10 @@ int rollback_sets(struct engine *e, int goal, struct store_sets *ret)
 			r = engine_sets_written(e, i, ret);
 	/* the plan wants them back with the rest */
 	if (goal == 0 && rollback_loads(is_under_way(e) ? rollback_strategy(e) :
-					rollback_wants(e)))
+					rollback_wants(e))) {
 		engine_sets_named(e, ret);
+		engine_sets_whole(e, ret);
+	}
 	return r;
 }
 
@@ -227,7 +229,7 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 			last = i;
 		}
 	ret = engine_stores_load(e, "start", e->run->backup.manifest_digest,
-				 &sets, &steps, last, err);
+				 &sets, &steps, last, goal == 0, err);
 	if (ret < 0)
 		error_prefix(err, _("databases"));
 	return ret;
@@ -249,8 +251,8 @@ int rollback_save_sets(struct engine *e, const char *name,
 		return 0;
 	/* what we keep there of the steps comes back with them */
 	store_sets_add(&all, sets, STORE_DUMP_OURS);
-	ret = engine_stores_dump(e, &all, e->run->backup_fd, file, &spool,
-				 err);
+	ret = engine_stores_dump(e, &all, e->run->backup_fd, file, false,
+				 &spool, err);
 	if (ret < 0)
 		return ret;
 	engine_backup_spec(e, &spec);

@@ -91,7 +91,9 @@ static void load_dir(struct plan_load *l, struct plan_node *n)
 void load_backup(struct plan_load *l, struct plan_node *top)
 {
 	struct plan_node *n;
+	static const char *const ways[] = { "copy", "pg_dump", NULL };
 	double days;
+	int way;
 
 	l->plan->keep_s = -1;
 	if (!plan_node_count(top, "backup"))
@@ -99,6 +101,8 @@ void load_backup(struct plan_load *l, struct plan_node *top)
 	n = plan_node_child(top, "backup", 0);
 	/* first: no path of the plan may lie in it */
 	load_dir(l, n);
+	if (plan_node_word(n, "with", false, ways, &way))
+		l->plan->pg_dump = way == 1;
 	load_snapshot(l, n);
 	plan_node_paths(n, "include", false, true, &l->plan->include);
 	plan_node_paths(n, "exclude", false, true, &l->plan->exclude);

@@ -215,6 +215,7 @@ struct plan {
 	struct plan_app app;
 	struct strvec include, exclude;
 	struct strvec backup_sets;   /* "STORE:SET", "STORE" */
+	bool pg_dump;                /* backup.with */
 	struct plan_snapshot snapshot;
 	char *backup_dir;            /* absolute where the root is known */
 	char *backup_fixed;          /* its beginning, up to what a run fills

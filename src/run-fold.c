@@ -441,9 +441,9 @@ static void fold_child(struct run *r, struct json_object *rec)
 	if (st) {
 		st->child_pgid = pgid;
 		st->child_start = start;
-	} else if (json_get_bool(rec, "snapshot", false)) {
-		r->snapshot.child_pgid = pgid;
-		r->snapshot.child_start = start;
+	} else if (json_get_bool(rec, "of_run", false)) {
+		r->child_pgid = pgid;
+		r->child_start = start;
 	}
 }
 

@@ -167,8 +167,6 @@ struct run_snapshot {
 					back, or NULL */
 	struct strvec drop;          /* command, for when the plan is gone */
 	double timeout_s;
-	long child_pgid;             /* as of a step */
-	uint64_t child_start;
 };
 
 struct run_point {               /* R1, R2, ... */
@@ -197,6 +195,8 @@ struct run {
 	size_t step_n;
 	struct run_backup backup;
 	struct run_snapshot snapshot;
+	long child_pgid;             /* of a command of no step, as there */
+	uint64_t child_start;
 	struct run_point *points;
 	size_t point_n;
 	char *rollback_point;        /* of the rollback that is under way or was */

@@ -51,7 +51,7 @@ static void know_secrets(const struct engine *e, struct redact *r)
 /* does the journal have it, so that nobody starts a second one? */
 static bool is_kept(const struct step_ctx *c, const struct step_command *cmd)
 {
-	return !cmd->read_only && c->e->run && (c->index >= 0 || cmd->snapshot);
+	return !cmd->read_only && c->e->run && (c->index >= 0 || cmd->of_run);
 }
 
 static struct json_object *new_record(const struct step_ctx *c)
@@ -62,7 +62,7 @@ static struct json_object *new_record(const struct step_ctx *c)
 	if (c->step)
 		json_set_str(rec, "step", c->step->id);
 	else
-		json_set_bool(rec, "snapshot", true);
+		json_set_bool(rec, "of_run", true);
 	return rec;
 }
 
@@ -219,7 +219,7 @@ int step_command(struct step_ctx *c, const struct step_command *cmd,
 	struct child_spec spec = {
 		.argv = &argv, .env = &env, .lock_fd = -1,
 		.timeout_s = cmd->timeout_s, .ops = &running_ops, .ctx = &r,
-		.input_fd = cmd->input_fd,
+		.input_fd = cmd->input_fd, .output_fd = cmd->output_fd,
 	};
 	int n;
 

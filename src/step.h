@@ -325,8 +325,10 @@ struct step_command {
 	struct strbuf *tail;         /* the last lines of both streams (1 KiB),
 					for a message, or NULL */
 	int input_fd;                /* standard input, 0: nothing */
+	int output_fd;               /* where standard output goes, 0: as told
+					above */
 	bool quiet;                  /* what it says is not for the log */
-	bool snapshot;               /* no step's: the run's snapshot */
+	bool of_run;                 /* no step's: of the backup */
 };
 struct child_result;
 int step_command(struct step_ctx *c, const struct step_command *cmd,

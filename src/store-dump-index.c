@@ -2,7 +2,7 @@
 /*
  * A dump without its rows as JSON lines, and as a script:
  *
- *	{"type":"dump","format":1,"server":"15.4"}
+ *	{"type":"dump","format":1,"server":"15.4","with":"pg_dump"}
  *	{"type":"set","set":"chunks","full":"public.chunks","kind":"r",
  *	 "columns":[...],"rows":N,"bytes":N,"sum":"xxh3-128:HEX",
  *	 "beside":true}
@@ -81,6 +81,8 @@ void store_dump_index(const struct store_dump *d, struct strbuf *out)
 
 	json_set_int(o, "format", 1);
 	json_set_str(o, "server", d->server);
+	if (d->by_program)
+		json_set_str(o, "with", "pg_dump");
 	add_line(out, o);
 	for (size_t i = 0; i < d->n; i++) {
 		add_set(out, &d->sets[i]);
@@ -157,6 +159,7 @@ static int parse_line(struct store_dump *d, const char *text, size_t len,
 	type = json_get_str(o, "type", "");
 	if (first) {
 		d->server = xstrdup_null(json_get_str(o, "server", NULL));
+		d->by_program = !strcmp(json_get_str(o, "with", ""), "pg_dump");
 		return strcmp(type, "dump") ||
 		       json_get_int(o, "format", 0) != 1 ? -EINVAL : 0;
 	}

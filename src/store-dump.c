@@ -58,6 +58,19 @@ bool store_can_dump(const struct store *s)
 	return s->ops->copy_out != NULL;
 }
 
+int store_reach(struct store *s, char **ret, struct strvec *env,
+		struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+	if (!s->ops->reach)
+		return error_set(err, ERR_STORE, -EOPNOTSUPP,
+			_("%s: a file takes no statements"), store_name(s));
+	s->ops->reach(s, &out, env);
+	*ret = strbuf_detach(&out);
+	return 0;
+}
+
 int dump_settings(struct store *s, struct error *err)
 {
 	static const char *const sets[] = {
@@ -69,6 +82,9 @@ int dump_settings(struct store *s, struct error *err)
 		"SET LOCAL jit = off",
 		/* rows that policies hide are an error, not a gap */
 		"SET LOCAL row_security = off",
+		/* as pg_dump has them, so that its rows are these */
+		"SET LOCAL intervalstyle = postgres",
+		"SET LOCAL extra_float_digits = 3",
 	};
 	int ret = 0;
 
@@ -289,14 +305,20 @@ static void sum_add(struct xxh128 *sum, const struct xxh128 *x)
 	}
 }
 
+void store_dump_add_row(struct store_dump_set *set, const char *row, size_t n)
+{
+	struct xxh128 x = xxh128_of(row, n);
+
+	sum_add(&set->sum, &x);
+	set->rows++;
+	set->bytes += n;
+}
+
 static int on_row(void *ctx, const char *row, size_t n, struct error *err)
 {
 	struct rows *r = ctx;
-	struct xxh128 x = xxh128_of(row, n);
 
-	sum_add(&r->set->sum, &x);
-	r->set->rows++;
-	r->set->bytes += n;
+	store_dump_add_row(r->set, row, n);
 	return r->sink ? r->sink(r->ctx, row, n, err) : 0;
 }
 

@@ -88,6 +88,7 @@ struct store_dump {
 	struct store_dump_set *sets;
 	size_t n;
 	char *server;            /* its version, as it says it */
+	bool by_program;         /* the rows are in a dump of pg_dump */
 };
 
 #define STORE_DUMP_OURS "_upshift_*"
@@ -135,6 +136,16 @@ enum store_dump_diff {
 };
 unsigned int store_dump_compare(const struct store_dump_set *a,
 				const struct store_dump_set *b);
+
+/* a row of COPY, with its newline, counted and summed up */
+void store_dump_add_row(struct store_dump_set *set, const char *row, size_t n);
+/*
+ * How a program of the database's own gets to where s is connected: *ret is the
+ * argument that names it (caller frees), without a password, which goes to env.
+ * Values come out of it as from us. -EOPNOTSUPP: it is a file.
+ */
+int store_reach(struct store *s, char **ret, struct strvec *env,
+		struct error *err);
 
 /* where a load gets its rows: any number of bytes, 0 at the end, -errno */
 typedef ssize_t store_source_fn(void *ctx, const char **p, struct error *err);

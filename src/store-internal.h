@@ -63,6 +63,9 @@ struct store_ops {
 			void *ctx, struct error *err);
 	int (*copy_in)(struct store *s, const char *sql,
 		       store_source_fn *source, void *ctx, struct error *err);
+	/* store_reach(), or NULL */
+	void (*reach)(struct store *s, struct strbuf *out,
+		      struct strvec *env);
 };
 
 struct store {

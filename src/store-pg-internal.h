@@ -42,6 +42,8 @@ int pg_digest(struct store *s, const struct store_shape *shape,
 int pg_copy_in(struct pg_store *p, const char *sql,
 	       const struct store_batch *b, uint32_t from, uint32_t n,
 	       struct error *err);
+/* store-pg-reach.c */
+void pg_reach(struct store *s, struct strbuf *out, struct strvec *env);
 /* ops->copy_out and copy_in: the clock is wound up with each piece */
 int pg_copy_out(struct store *s, const char *sql, store_sink_fn *sink,
 		void *ctx, struct error *err);

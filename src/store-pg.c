@@ -337,4 +337,5 @@ const struct store_ops store_pg_ops = {
 	.split = store_sql_split,
 	.copy_out = pg_copy_out,
 	.copy_in = pg_copy_stream,
+	.reach = pg_reach,
 };

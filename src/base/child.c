@@ -88,9 +88,11 @@ static _noreturn_ void child_exec(const struct child_spec *spec, char **env,
 	int in = spec->input_fd > 0 ?
 		fcntl(spec->input_fd, F_DUPFD_CLOEXEC, 20) :
 		open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int to = spec->output_fd > 0 ?
+		fcntl(spec->output_fd, F_DUPFD_CLOEXEC, 20) : out;
 	char c;
 
-	if (status < 0 || out < 0 || errfd < 0 || progress < 0 || go < 0)
+	if (status < 0 || to < 0 || out < 0 || errfd < 0 || progress < 0 || go < 0)
 		_exit(127);
 	(void)close(p[P_GO][1]);
 	(void)setsid();
@@ -98,7 +100,7 @@ static _noreturn_ void child_exec(const struct child_spec *spec, char **env,
 	/* nobody wrote: the parent died, or could not make our id durable */
 	if (read(go, &c, 1) != 1)
 		_exit(127);
-	if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 ||
+	if (in < 0 || dup2(in, 0) < 0 || dup2(to, 1) < 0 ||
 	    dup2(errfd, 2) < 0 || dup2(progress, 3) < 0)
 		child_fail(status);
 	if (spec->dir_fd >= 0 && (dir < 0 || fchdir(dir) < 0))

@@ -50,6 +50,7 @@ struct child_spec {
 	uint64_t output_cap;    /* bytes over both streams, 0: 1 MiB */
 	int lock_fd;
 	int input_fd;           /* standard input, 0: /dev/null */
+	int output_fd;          /* standard output, 0: line by line */
 	const struct child_ops *ops;
 	void *ctx;
 };

@@ -196,7 +196,7 @@ static const char whole[] =
 	"rollback = { env = \"DEMO_ROLLBACK\"; };\n"
 	"backup = { include = [\"data\"]; exclude = [\"**/*.tmp\"]; "
 	"keep_days = 7; dir = \"~/backups/${run.started}\"; "
-	"snapshot = { create = [\"cp\", \"x-${snapshot.name}\"]; "
+	"with = \"pg_dump\"; snapshot = { create = [\"cp\", \"x-${snapshot.name}\"]; "
 	"restore = [\"cp\", \"${snapshot.id}\"]; drop = [\"rm\", "
 	"\"${snapshot.name}\"]; timeout = \"5m\"; }; };\n"
 	"app = { stop = [\"demo\", \"stop\"]; start = [\"demo\", \"start\"]; "
@@ -247,6 +247,7 @@ static void top_level(void **state)
 	assert_string_equal(p->snapshot.restore.argv.v[1], "${snapshot.id}");
 	assert_string_equal(p->snapshot.drop.argv.v[0], "rm");
 	assert_true(p->snapshot.drop.timeout_s == 300);
+	assert_true(p->pg_dump);
 	assert_string_equal(p->backup_dir, "/home/me/backups/T0");
 	assert_true(p->app.given);
 	assert_string_equal(p->app.stop.argv.v[1], "stop");
@@ -379,6 +380,7 @@ static void policies(void **state)
 	one(STEP("") "backup = { dir = \"../x\"; };", 3, "'..'");
 	one(STEP("") "backup = { dir = \"/a/../b\"; };", 3, "'..'");
 	one(STEP("") "backup = { keep_days = -1; };", 3, "at least 0");
+	one(STEP("") "backup = { with = \"tar\"; };", 3, "pg_dump");
 	one(STEP("") "backup = { snapshot = { create = [\"a\"]; }; };", 3,
 	    "'restore' is missing");
 	one(STEP("") "backup = { snapshot = { create = \"a b\"; restore = "
