@@ -522,9 +522,32 @@ void engine_set_level(struct engine *e, enum plan_level level)
 	e->level = level;
 }
 
+/* The plan's list holds once all steps are done, be the run complete or stopped
+   by a verification; that of a rollback once everything is undone. */
+static int verify_plan(struct engine *e, struct error *err)
+{
+	static const char early[] = N_("the plan's verifications were not made: "
+				       "not all steps are done");
+	const struct run *r = e->run;
+	size_t done = 0;
+
+	if (r->state == RUN_ROLLED_BACK && !run_is_open(r))
+		return engine_verify_rollback(e, err);
+	for (size_t i = 0; i < r->step_n; i++)
+		done += r->steps[i].state == STEP_VERIFIED ||
+			r->steps[i].state == STEP_SKIPPED;
+	if (r->state == RUN_COMPLETE || (r->step_n && done == r->step_n))
+		return verify_list(e, e->plan->verify, e->plan->verify_n,
+				   PHASE_VERIFY, err);
+	if (e->plan->verify_n)
+		engine_log(e, NULL, "note", _(early), strlen(_(early)));
+	return 0;
+}
+
 int engine_verify(struct engine *e, struct run *run, enum engine_level level)
 {
 	_cleanup_strvec_ struct strvec details = STRVEC_INIT;
+	_cleanup_error_ struct error other = ERROR_INIT;
 	struct differences d = { .details = &details };
 	int ret = 0;
 
@@ -546,9 +569,11 @@ int engine_verify(struct engine *e, struct run *run, enum engine_level level)
 			"%llu path is not as this run left it: %s",
 			"%llu paths are not as this run left them: %s", d.n),
 			(unsigned long long)d.n, details.v[0]);
-	if (ret >= 0 && run->state == RUN_COMPLETE)
-		ret = verify_list(e, e->plan->verify, e->plan->verify_n,
-				  PHASE_VERIFY, &e->err);
+	/* what the plan says of it is told in any case */
+	if (ret >= 0)
+		ret = verify_plan(e, &e->err);
+	else if (e->err.code == ERR_VERIFY)
+		(void)verify_plan(e, &other);
 	engine_phase(e, PHASE_VERIFY, EVENT_DONE);
 	if (ret < 0) {
 		engine_emit_error(e, NULL, &e->err, NULL,

@@ -59,37 +59,44 @@ static const uint32_t sines[64] = {
 	0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 };
 
+#define F(x, y, z) (((y ^ z) & x) ^ z)
+#define G(x, y, z) (((x ^ y) & z) ^ y)
+#define H(x, y, z) (x ^ y ^ z)
+#define I(x, y, z) (y ^ (x | ~z))
+#define STEP(f, a, b, c, d, i, k, s) \
+	a += f(b, c, d) + sines[i] + w[(k) % 16]; \
+	a = ROL(a, s) + b
+/* four steps, whose shifts are constants of the code; word number i of the
+   round is m * i + n */
+#define FOUR(f, from, m, n, s0, s1, s2, s3) \
+	for (unsigned int i = from; i < from + 16; i += 4) { \
+		STEP(f, a, b, c, d, i, m * i + n, s0); \
+		STEP(f, d, a, b, c, i + 1, m * (i + 1) + n, s1); \
+		STEP(f, c, d, a, b, i + 2, m * (i + 2) + n, s2); \
+		STEP(f, b, c, d, a, i + 3, m * (i + 3) + n, s3); \
+	}
+
 static void md5_block(uint32_t h[4], const unsigned char *p)
 {
-	static const unsigned char turn[4][4] = {
-		{ 7, 12, 17, 22 }, { 5, 9, 14, 20 },
-		{ 4, 11, 16, 23 }, { 6, 10, 15, 21 },
-	};
-	uint32_t a = h[0], b = h[1], c = h[2], d = h[3], w[16], f, next;
-	unsigned int k;
+	uint32_t a = h[0], b = h[1], c = h[2], d = h[3], w[16];
 
 	for (int i = 0; i < 16; i++, p += 4)
 		w[i] = (uint32_t)p[0] | (uint32_t)p[1] << 8 |
 		       (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-	for (unsigned int i = 0; i < 64; i++) {
-		switch (i / 16) {
-		case 0: f = (b & c) | (~b & d); k = i; break;
-		case 1: f = (d & b) | (~d & c); k = 5 * i + 1; break;
-		case 2: f = b ^ c ^ d; k = 3 * i + 5; break;
-		default: f = c ^ (b | ~d); k = 7 * i; break;
-		}
-		f += a + sines[i] + w[k % 16];
-		next = b + ROL(f, turn[i / 16][i % 4]);
-		a = d;
-		d = c;
-		c = b;
-		b = next;
-	}
+	FOUR(F, 0, 1, 0, 7, 12, 17, 22)
+	FOUR(G, 16, 5, 1, 5, 9, 14, 20)
+	FOUR(H, 32, 3, 5, 4, 11, 16, 23)
+	FOUR(I, 48, 7, 0, 6, 10, 15, 21)
 	h[0] += a;
 	h[1] += b;
 	h[2] += c;
 	h[3] += d;
 }
+
+#undef F
+#undef G
+#undef H
+#undef I
 
 uint64_t store_md5_half(const void *p, size_t n)
 {

@@ -315,7 +315,7 @@ static void test_text_and_number(void **state)
 struct counting {
 	struct store s;
 	struct store *inner;
-	uint64_t rows;
+	uint64_t rows, digests;
 };
 
 static int count_scan(struct store *s, const struct store_shape *shape,
@@ -352,6 +352,24 @@ static void count_abort(_unused_ struct store *s)
 static const struct store_ops counting_ops = {
 	.caps = STORE_CAP_SQL, .begin = count_begin, .abort = count_abort,
 	.scan = count_scan, .exec = count_exec, .split = store_sql_split,
+};
+static int count_digest(struct store *s, const struct store_shape *shape,
+			const char *lo, const char *hi,
+			struct store_digest *ret, struct error *err)
+{
+	struct counting *c = (struct counting *)s;
+	int r = store_digest(c->inner, shape, lo, hi, ret, err);
+
+	c->rows += ret->n;
+	c->digests++;
+	return r;
+}
+
+/* as a server that makes digests of its own */
+static const struct store_ops server_ops = {
+	.caps = STORE_CAP_SQL | STORE_CAP_DIGEST, .begin = count_begin,
+	.abort = count_abort, .scan = count_scan, .exec = count_exec,
+	.split = store_sql_split, .digest = count_digest,
 };
 /* as a file: nothing but reading */
 static const struct store_ops file_ops = {
@@ -398,6 +416,8 @@ static void test_wholly_different(void **state)
 		assert_int_equal(r.n[RECORDS_EXTRA], sizes[i]);
 		read_at_most(a, b, &file_ops, RECORDS_STANDARD, 2, &t, &r);
 		assert_int_equal(r.n[RECORDS_EXTRA], sizes[i]);
+		read_at_most(a, b, &server_ops, RECORDS_STANDARD, 3, &t, &r);
+		assert_int_equal(r.n[RECORDS_MISSING], sizes[i]);
 		/* every row, once (the others make no second look) */
 		read_at_most(a, b, &counting_ops, RECORDS_FORENSIC, 2.1, &t,
 			     &r);
@@ -406,6 +426,35 @@ static void test_wholly_different(void **state)
 			     &r);
 		assert_int_equal(r.n[RECORDS_MISSING], sizes[i]);
 		strvec_clear(&t.lines);
+	}
+	strvec_release(&t.lines);
+}
+
+static void test_half_missing(void **state)
+{
+	_cleanup_store_ struct store *a = opened(*state, SQLITE);
+	_cleanup_store_ struct store *b = opened(*state, SQLITE);
+	const struct store_ops *ops[] = { &counting_ops, &server_ops,
+					  &file_ops };
+	const char *const halves[] = { "k > 10000", "k <= 10000",
+				       "k % 2 = 0" };
+	struct told t = { 0 };
+	struct records_verdict r;
+
+	fill(a, "old_t", "int", "i", 20000);
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++) {
+		_cleanup_free_ char *del = xasprintf("DELETE FROM new_t WHERE "
+						     "%s", halves[i]);
+
+		fill(b, "new_t", "int", "i", 20000);
+		sql(b, del);
+		for (size_t k = 0; k < ARRAY_SIZE(ops); k++) {
+			read_at_most(a, b, ops[k], RECORDS_STANDARD, 3, &t,
+				     &r);
+			assert_int_equal(r.n[RECORDS_MISSING], 10000);
+			assert_int_equal(records_bad(&r), 10000);
+			strvec_clear(&t.lines);
+		}
 	}
 	strvec_release(&t.lines);
 }
@@ -423,6 +472,11 @@ static void test_few_differences(void **state)
 	/* once for the sums, once for the rows of a bucket */
 	read_at_most(a, b, &counting_ops, RECORDS_STANDARD, 2, &t, &r);
 	assert_int_equal(t.lines.n, 1);
+	strvec_clear(&t.lines);
+	/* a digest of all, those of its parts, and few rows */
+	read_at_most(a, b, &server_ops, RECORDS_STANDARD, 2.2, &t, &r);
+	assert_int_equal(t.lines.n, 1);
+	assert_true(r.digests <= 60);
 	strvec_release(&t.lines);
 }
 
@@ -550,6 +604,7 @@ int main(void)
 		T(test_sqlite), T(test_pg_sqlite), T(test_pg),
 		T(test_equivalent), T(test_collations),
 		T(test_hidden), T(test_text_and_number), T(test_wholly_different),
+		T(test_half_missing),
 		T(test_few_differences), T(test_settled),
 		T(test_aside), T(test_no_key),
 	};
