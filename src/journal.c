@@ -56,6 +56,7 @@ struct witness {
 struct scan {
 	struct journal *j;
 	const struct witness *w;
+	const char *const *kinds;       /* NULL: all */
 	journal_fn *fn;
 	void *ctx;
 	off_t size;
@@ -228,6 +229,55 @@ static bool line_sum_ok(const char *line, size_t len)
 	return memcmp(tail + SUM_KEY_LEN, want, BLAKE2_TEXT_SIZE - 1) == 0;
 }
 
+/* p without text at its beginning, or NULL */
+static const char *behind(const char *p, const char *end, const char *text)
+{
+	size_t n = strlen(text);
+
+	return p && (size_t)(end - p) >= n && !memcmp(p, text, n) ? p + n :
+		NULL;
+}
+
+/* what stands up to the next quote; NULL: it is too long, or there is none */
+static const char *quoted(const char *p, const char *end, char *ret,
+			  size_t size)
+{
+	const char *q = p ? memchr(p, '"', (size_t)(end - p)) : NULL;
+
+	if (!q || (size_t)(q - p) >= size || memchr(p, '\\', (size_t)(q - p)))
+		return NULL;
+	memcpy(ret, p, (size_t)(q - p));
+	ret[q - p] = '\0';
+	return q;
+}
+
+/*
+ * A record that belongs here, as build_line() begins one, and that nobody asked
+ * for. Anything else is for line_check() to judge.
+ */
+static bool line_skip(struct scan *sc, const char *line, size_t len)
+{
+	const char *p = line, *end = line + len;
+	char begin[64], time[CLOCK_TEXT_SIZE], what[32];
+	struct journal *j = sc->j;
+
+	if (!sc->kinds || !j->seq)
+		return false;
+	(void)snprintf(begin, sizeof(begin), "{\"seq\":%llu,\"time\":\"",
+		       (unsigned long long)j->seq + 1);
+	p = quoted(behind(p, end, begin), end, time, sizeof(time));
+	p = behind(behind(behind(p, end, "\",\"prev\":\""), end, j->sum), end,
+		   "\",\"what\":\"");
+	if (!quoted(p, end, what, sizeof(what)) || !line_sum_ok(line, len))
+		return false;
+	for (const char *const *k = sc->kinds; *k; k++)
+		if (!strcmp(*k, what))
+			return false;
+	memcpy(j->sum, end - BLAKE2_TEXT_SIZE - 1, BLAKE2_TEXT_SIZE - 1);
+	strcpy(j->time, time);
+	return true;
+}
+
 /* NULL if the line is the record that belongs here, else what is wrong */
 static const char *line_check(const struct journal *j, const char *line,
 			      size_t len, struct json_object **ret)
@@ -252,9 +302,11 @@ static int scan_line(struct scan *sc, const char *line, size_t len,
 	_cleanup_json_ struct json_object *o = NULL;
 	struct journal *j = sc->j;
 	off_t next = start + (off_t)len + 1;
-	const char *why;
+	const char *why = NULL;
+	bool skip = line_skip(sc, line, len);
 
-	why = line_check(j, line, len, &o);
+	if (!skip)
+		why = line_check(j, line, len, &o);
 	if (why && next == sc->size &&
 	    nul_runs_torn(line, len, start, sc->size)) {
 		sc->torn = true;
@@ -274,16 +326,18 @@ static int scan_line(struct scan *sc, const char *line, size_t len,
 				 JOURNAL_FORMAT);
 	j->seq++;
 	j->end = next;
-	strcpy(j->sum, json_get_str(o, "sum", ""));
-	(void)snprintf(j->time, sizeof(j->time), "%s",
-		       json_get_str(o, "time", ""));
+	if (!skip) {
+		strcpy(j->sum, json_get_str(o, "sum", ""));
+		(void)snprintf(j->time, sizeof(j->time), "%s",
+			       json_get_str(o, "time", ""));
+	}
 	if (j->seq == sc->w->seq && strcmp(j->sum, sc->w->sum))
 		return error_set(err, ERR_JOURNAL_DAMAGED, -EBADMSG,
 				 _("record %llu of the journal is not the one "
 				   "that '%s' names"),
 				 (unsigned long long)j->seq,
 				 JOURNAL_STATE_NAME);
-	return sc->fn ? sc->fn(sc->ctx, o, err) : 0;
+	return sc->fn && !skip ? sc->fn(sc->ctx, o, err) : 0;
 }
 
 static int scan_file(struct scan *sc, struct error *err)
@@ -346,12 +400,15 @@ static int journal_make_writable(struct journal *j, bool torn,
 	return 0;
 }
 
-int journal_open(struct journal **ret, int dirfd, bool writable,
-		 journal_fn *fn, void *ctx, struct error *err)
+static int open_at(struct journal **ret, int dirfd, bool writable,
+		   const char *const *kinds, journal_fn *fn, void *ctx,
+		   struct error *err)
 {
 	_cleanup_journal_ struct journal *j = journal_alloc(writable);
 	struct witness w = { 0 };
-	struct scan sc = { .j = j, .w = &w, .fn = fn, .ctx = ctx };
+	struct scan sc = {
+		.j = j, .w = &w, .kinds = kinds, .fn = fn, .ctx = ctx,
+	};
 	struct stat st;
 	int r;
 
@@ -387,6 +444,19 @@ int journal_open(struct journal **ret, int dirfd, bool writable,
 	}
 	*ret = TAKE_PTR(j);
 	return 0;
+}
+
+int journal_open(struct journal **ret, int dirfd, bool writable,
+		 journal_fn *fn, void *ctx, struct error *err)
+{
+	return open_at(ret, dirfd, writable, NULL, fn, ctx, err);
+}
+
+int journal_open_some(struct journal **ret, int dirfd,
+		      const char *const *kinds, journal_fn *fn, void *ctx,
+		      struct error *err)
+{
+	return open_at(ret, dirfd, false, kinds, fn, ctx, err);
 }
 
 static int peek_first(void *ctx, struct json_object *rec, struct error *err)

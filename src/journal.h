@@ -49,6 +49,14 @@ int journal_create(struct journal **ret, int dirfd, int steps,
 int journal_open(struct journal **ret, int dirfd, bool writable,
 		 journal_fn *fn, void *ctx, struct error *err);
 /*
+ * To read records of some kinds alone, by their "what" (NULL at the end of the
+ * list). The others are checked as ever, sum, seq and prev, and not looked into:
+ * that is most of the time that a long journal takes.
+ */
+int journal_open_some(struct journal **ret, int dirfd,
+		      const char *const *kinds, journal_fn *fn, void *ctx,
+		      struct error *err);
+/*
  * rec: without seq, time, prev, sum; taken over (put), also on failure. The
  * record that opens a step (`applying`) is refused with ERR_NO_SPACE, without
  * latching, if what is preallocated would no longer do for stopping and going

@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "journal.h"
 #include "run-internal.h"
+#include "run-look.h"
 
 struct run *run_alloc(struct state_dir *sd, const char *id)
 {
@@ -244,12 +245,18 @@ static int take_over(struct run *r, struct error *err)
 	return 0;
 }
 
-static int load(struct run *r, struct error *err)
+/* what moves the state of a run */
+static const char *const look_kinds[] = { "run", "process", "pruned", NULL };
+
+static int load(struct run *r, bool look, struct error *err)
 {
 	_cleanup_error_ struct error e = ERROR_INIT;
 	int rc;
 
-	rc = journal_open(&r->journal, r->fd, r->writable, open_fold, r, &e);
+	rc = look ? journal_open_some(&r->journal, r->fd, look_kinds,
+				      open_fold, r, &e) :
+		journal_open(&r->journal, r->fd, r->writable, open_fold, r,
+			     &e);
 	if (rc == 0 && !r->begun)
 		rc = error_set(&e, ERR_JOURNAL_DAMAGED, -EBADMSG,
 			       _("the journal is empty"));
@@ -267,8 +274,8 @@ static int load(struct run *r, struct error *err)
 	return rc;
 }
 
-int run_open(struct run **ret, struct state_dir *sd, const char *id,
-	     bool writable, struct error *err)
+static int open_run(struct run **ret, struct state_dir *sd, const char *id,
+		    bool writable, bool look, struct error *err)
 {
 	_cleanup_(run_freep) struct run *r = NULL;
 	char current[RUN_ID_LEN + 1] = "";
@@ -300,7 +307,7 @@ int run_open(struct run **ret, struct state_dir *sd, const char *id,
 	if (r->fd < 0)
 		return error_errno(err, ERR_STATE, r->fd,
 				   _("cannot open run '%s'"), safe);
-	rc = load(r, err);
+	rc = load(r, look, err);
 	if (rc == 0 && writable)
 		rc = take_over(r, err);
 	if (rc < 0)
@@ -310,6 +317,18 @@ int run_open(struct run **ret, struct state_dir *sd, const char *id,
 		ours_add(&sd->ours, r->backup.place);
 	*ret = TAKE_PTR(r);
 	return 0;
+}
+
+int run_open(struct run **ret, struct state_dir *sd, const char *id,
+	     bool writable, struct error *err)
+{
+	return open_run(ret, sd, id, writable, false, err);
+}
+
+int run_look(struct run **ret, struct state_dir *sd, const char *id,
+	     struct error *err)
+{
+	return open_run(ret, sd, id, false, true, err);
 }
 
 /* --- questions --- */

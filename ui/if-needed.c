@@ -10,6 +10,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "run-look.h"
 #include "session.h"
 #include "text.h"
 
@@ -66,7 +67,7 @@ static int find_run(struct session *s)
 	if (state_dir_runs(&s->sd, &ids, &err) < 0)
 		ret = error_code_exit(err.code);
 	for (size_t i = ids.n; !ret && i > 0 && !s->run; i--) {
-		if (run_open(&s->run, &s->sd, ids.v[i - 1], false, &err) < 0) {
+		if (run_look(&s->run, &s->sd, ids.v[i - 1], &err) < 0) {
 			s->run = NULL;
 			if (err.code != ERR_NO_RUN)
 				ret = error_code_exit(err.code);

@@ -45,6 +45,23 @@ else
 	skip 'no strace' 'and writes nothing'
 fi
 
+# records that the answer does not need are looked at all the same
+journal=$(echo "$root"/.upshift/runs/*/journal.jsonl)
+cp "$journal" "$tmp/journal"
+for what in step decision process run; do
+	sed "/\"what\":\"$what\"/s/\"time\":\"2/\"time\":\"3/" "$tmp/journal" >"$journal"
+	run start
+	is "$status" 74 "a record ($what) that was changed is told"
+done
+sed '$d' "$tmp/journal" >"$journal"
+run start
+is "$status" 74 'one that is missing, too'
+sed 5d "$tmp/journal" >"$journal"
+run start
+is "$status" 74 'also in the middle'
+cp "$tmp/journal" "$journal"
+run_is 0 'as it was' start
+
 # --- back by a variable, and no loop ---
 run_is 9 'a dry run' env UPSHIFT_ROLLBACK=1 "$UPSHIFT" run "$plan" --root "$root" --if-needed --dry-run
 like "$out" 'would be rolled back' 'says what would happen'

@@ -88,6 +88,46 @@ static int count_fn(void *ctx, struct json_object *rec, struct error *err)
 	return 0;
 }
 
+static int some_fn(void *ctx, struct json_object *rec, struct error *err)
+{
+	(void)rec;
+	(void)err;
+	++*(int *)ctx;
+	return 0;
+}
+
+/* who does not look into the records is told the very same */
+static void look(struct fixture *f, int ret, const struct journal *all,
+		 const struct error *err)
+{
+	static const char *const none[] = { "run", NULL };
+	static const char *const facts[] = { "run", "fact", NULL };
+	struct error why = ERROR_INIT;
+	struct journal *j = NULL;
+	int n = 0;
+
+	assert_int_equal(journal_open_some(&j, f->dirfd, none, some_fn, &n,
+					   &why), ret);
+	assert_int_equal(n, ret < 0 ? n : !!journal_seq(all));
+	if (ret < 0 && err)
+		assert_string_equal(why.msg, err->msg);
+	if (ret == 0) {
+		assert_int_equal(journal_seq(j), journal_seq(all));
+		assert_string_equal(journal_sum(j), journal_sum(all));
+		assert_string_equal(journal_last_time(j),
+				    journal_last_time(all));
+	}
+	journal_close(j);
+	j = NULL;
+	n = 0;
+	error_release(&why);
+	assert_int_equal(journal_open_some(&j, f->dirfd, facts, some_fn, &n,
+					   NULL), ret);
+	if (ret == 0)
+		assert_int_equal(n, journal_seq(j));
+	journal_close(j);
+}
+
 /* number of records, or -errno with err */
 static int reopen(struct fixture *f, bool writable, struct error *err)
 {
@@ -97,6 +137,8 @@ static int reopen(struct fixture *f, bool writable, struct error *err)
 	r = journal_open(&j, f->dirfd, writable, count_fn, &n, err);
 	if (r == 0)
 		assert_int_equal(journal_seq(j), n);
+	if (!writable)
+		look(f, r, j, err);
 	journal_close(j);
 	return r < 0 ? r : n;
 }
