@@ -99,8 +99,11 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 		if (r < 0)
 			return r;
 		ret->snapshot = xstrdup(e->run->snapshot.id);
+	} else {
+		r = rollback_may(e, point, goal, err);
 	}
-	r = preview_tables(e, point, goal, ret, err);
+	if (r >= 0)
+		r = preview_tables(e, point, goal, ret, err);
 	for (int i = (int)e->plan->step_n - 1; r >= 0 && i >= goal; i--) {
 		struct undo_counts n = {
 			.lost_names = &ret->lost_names,

@@ -214,8 +214,10 @@ static int count_set(struct store *s, const char *store, struct beside *d,
 	uint64_t lost = 0;
 	int r = 0;
 
-	/* views have none of their own */
-	if (now->full && !store_dump_has_rows(now))
+	/* views have none of their own, now or then */
+	if ((now->full && !store_dump_has_rows(now)) ||
+	    (then[0] && then[0]->full && !store_dump_has_rows(then[0])) ||
+	    rollback_is_aside(now->set))
 		return 0;
 	if (now->full)
 		r = store_dump_neither(s, l, then, now, &lost, err);

@@ -101,6 +101,8 @@ int rollback_empty(struct engine *e, struct error *err);
 /* how does step i write the set? false: not at all */
 bool rollback_writes(const struct engine *e, int i, const char *store,
 		     const char *set, enum effect_type *ret);
+/* is it nobody's to count: put aside for a view, or what counts who uses that? */
+bool rollback_is_aside(const char *set);
 /* adds the tables of servers to p->tables */
 int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 			struct error *err);

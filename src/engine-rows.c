@@ -97,6 +97,12 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 		    !rollback_writes(e, i, t->store, t->set, &type))
 			continue;
 		if (!(s->ops->flags & STEP_ROWS)) {
+			/* what it drained counts with the copies it names */
+			const struct strvec *copies = s->ops->ends ?
+						      s->ops->ends(s) : NULL;
+
+			if (copies && copies->n)
+				continue;
 			if (goes && !there && type == EFFECT_CREATE)
 				t->goes = true;
 			else if (type != EFFECT_CREATE)
@@ -139,6 +145,13 @@ static void add_table(struct rollback_preview *p, const struct tally *t,
 		r->restored = r->kept = r->lost = 0;
 }
 
+/* tables that views stand in for, and what counts who uses these: undone, all
+   of it is back in its place */
+bool rollback_is_aside(const char *set)
+{
+	return str_starts(set, "upshift_old_") || str_starts(set, "_upshift.");
+}
+
 static int one_table(struct engine *e, int goal, struct store *s,
 		     const struct store_load *l, struct store_dump_set *now,
 		     struct tally *t, struct rollback_preview *p,
@@ -149,7 +162,7 @@ static int one_table(struct engine *e, int goal, struct store *s,
 	int ret = 0;
 
 	/* views have none of their own */
-	if (now->full && !store_dump_has_rows(now))
+	if ((now->full && !store_dump_has_rows(now)) || rollback_is_aside(now->set))
 		return 0;
 	t->set = now->set;
 	t->goes = t->unknown = false;

@@ -13,6 +13,8 @@
 #include "records-map.h"
 #include "records-verify.h"
 #include "step-records.h"
+#include "step-sql.h"
+#include "store-sql.h"
 
 static int on_found(_unused_ void *ctx, _unused_ const struct records_found *f,
 		    _unused_ struct error *err)
@@ -54,6 +56,36 @@ static int by_source(const struct records_job *job, struct step_ctx *ctx,
 	return 0;
 }
 
+/*
+ * The name of the source is that of a view by now, which a later step has put
+ * over what was copied: the table itself stands aside (step-views.c).
+ */
+static int find_source(struct step_records_job *j, struct store *from,
+		       struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf quoted = STRBUF_INIT;
+	_cleanup_free_ char *aside = NULL;
+	int r;
+
+	if (strcmp(store_scheme(from), "pg") != 0)
+		return 0;
+	store_sql_set(&quoted, j->set);
+	store_batch_clear(&args, 1);
+	store_batch_add(&args, STORE_TEXT, quoted.buf, quoted.len);
+	r = step_sql_cell(from, "SELECT n.nspname || '.' || t.relname FROM "
+		"pg_class v, pg_class t, pg_namespace n WHERE v.oid = "
+		"to_regclass($1::text) AND v.relkind = 'v' AND t.relname = "
+		"v.relname AND t.relkind IN ('r', 'p') AND n.oid = "
+		"t.relnamespace AND n.nspname LIKE 'upshift\\_old\\_%'", &args,
+		&aside, err);
+	if (r < 0 || !aside)
+		return r;
+	free(j->set);
+	j->set = TAKE_PTR(aside);
+	return 0;
+}
+
 static int count(const struct step *s, struct step_ctx *ctx,
 		 struct step_records_job *j, struct store *to,
 		 struct step_rows *ret, struct error *err)
@@ -69,6 +101,8 @@ static int count(const struct step *s, struct step_ctx *ctx,
 	if (r < 0 || !st.begun)
 		return r;
 	r = step_store(ctx, m->from.store->name, true, &from, err);
+	if (r == 0)
+		r = find_source(j, from, err);
 	if (r == 0)
 		r = step_records_job_shape(s, from, to, j, err);
 	if (r == 0)
@@ -101,8 +135,8 @@ int step_records_rows(const struct step *s, struct step_ctx *ctx,
 	if (r == 0)
 		r = count(s, ctx, &j, to, ret, &why);
 	step_records_job_release(&j);
-	/* one of its sets went away since, or is a view of another step now:
-	   what that undo will find is not to be seen before */
+	/* one of its sets went away since, or is another one by now: what the
+	   undo will find is not to be seen before */
 	if (r == -ENOENT || (r < 0 && why.code == ERR_PLAN_VALUE))
 		r = 0;
 	if (r < 0)

@@ -152,4 +152,71 @@ else
 	round CP2
 	round start backup
 fi
+
+# --- what an application wrote since, by the views ---
+one()
+{
+	"$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$OLD_DATABASE_URL" "$@"
+}
+
+one <<-'END'
+	UPDATE chunks SET content = 'theirs' WHERE id =
+		(SELECT min(id::text)::uuid FROM chunks);
+	INSERT INTO chunks (content) VALUES ('new');
+	UPDATE tags SET name = 'theirs' WHERE id = 1;
+	DELETE FROM chunk_tags WHERE chunk_id =
+		(SELECT min(chunk_id::text)::uuid FROM chunk_tags);
+END
+dumped >"$tmp/top"
+
+theirs()
+{
+	one -c "SELECT count(*) FROM unified.chunks WHERE contents IN
+		('theirs', 'new')"
+}
+
+told()
+{
+	run "$UPSHIFT" rollback "$@" --root "$root" --preview
+	[ "$status" = 0 ] || diag "$out $err"
+	printf '%s\n' "$out" | sed '1d;$d'
+}
+gone=$(($(one -c 'SELECT count(*) FROM unified.chunks') - 3))
+tagged=$(one -c 'SELECT count(*) FROM unified.chunk_tags')
+all="RESTORED $((gone + tagged + 75 + 60))
+  new:unified.chunk_tags: $tagged rows
+  new:unified.chunks: $gone rows
+  new:unified.embeddings: 75 rows
+  new:unified.graph_nodes: 60 rows"
+is "$(told CP8)" "RESTORED 0
+LOST 0
+KEPT 3
+  new:unified.chunks: 3 rows" 'where the rows stay'
+is "$(told CP1)" "$all
+LOST 0
+KEPT 3
+  new:unified.chunks: 3 rows" 'where ours go'
+for way in incremental schema backup; do
+	is "$(told start --strategy $way)" "$all
+LOST 3
+  new:unified.chunks: 3 rows
+KEPT 0" "where the tables go, $way"
+done
+run_is 66 'what is refused' "$UPSHIFT" rollback CP5 --strategy schema \
+	--root "$root" --preview
+like "$err" "E-5005 cannot go back to CP5 like that" 'is not told as if it were not'
+
+back CP1
+is "$status" 0 'back'
+like "$out" 'chunks: .*: 1 row was changed since by others and stays' 'is said'
+like "$out" 'tags: \["00000000-0000-4000-8000-000000000001"\]' 'with its key'
+is "$(theirs)" 3 'and so it is'
+is "$(one -c 'SELECT count(*) FROM unified.chunks')" 3 'ours went'
+"$UPSHIFT" report --root "$root" >"$tmp/report"
+like "$(cat "$tmp/report")" "'unified.chunks': 1 row was changed since by others" \
+	'the report has it'
+point=$(before)
+is "$(told "$point")" "$all
+LOST 0
+KEPT 0" 'the way up again'
 done_testing
