@@ -2,9 +2,12 @@
 #include "step-records.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
@@ -39,6 +42,27 @@ bool step_records_undoable(const struct step *s)
 	return !m->backfill || m->undo || m->down.n || m->to.store->path;
 }
 
+/* the file behind the destination is still to be made; one that cannot be
+   opened, for it is locked, may well have rows of ours */
+static bool is_missing(const struct step *s, struct step_ctx *ctx)
+{
+	const struct records_step *m = s->priv;
+	const char *name;
+	struct stat st;
+	bool missing;
+	int fd;
+
+	if (!m->to.store->path)
+		return false;
+	fd = fs_open_parent(step_root_fd(ctx), m->to.store->path, &name);
+	if (fd < 0)
+		return fd == -ENOENT;
+	missing = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+		  errno == ENOENT;
+	(void)fs_close(fd); /* a directory that was looked at */
+	return missing;
+}
+
 /* 1: both are open; 0: a database or a set is not there yet */
 static int open_both(const struct step *s, struct step_ctx *ctx,
 		     struct step_records_job *j, struct store **from,
@@ -52,7 +76,7 @@ static int open_both(const struct step *s, struct step_ctx *ctx,
 		ret = step_store(ctx, m->to.store->name, true, to, &why);
 	if (ret == 0)
 		ret = step_records_job_shape(s, *from, *to, j, &why);
-	if (ret == -ENOENT || (ret < 0 && m->to.store->path && !*to && *from))
+	if (ret == -ENOENT || (ret < 0 && !*to && *from && is_missing(s, ctx)))
 		return 0;
 	if (ret < 0) {
 		error_move(err, &why);
@@ -172,8 +196,8 @@ static int probe(const struct step *s, struct step_ctx *ctx,
 	int r = step_store(ctx, m->to.store->name, true, &to, &why);
 
 	*ret = PROBE_NOT;
-	if (r < 0 && m->to.store->path)
-		return 0; /* there is no database yet */
+	if (r < 0 && is_missing(s, ctx))
+		return 0;
 	if (r < 0) {
 		error_move(err, &why);
 		return r;

@@ -255,7 +255,9 @@ int json_files_open(struct json_store *q, struct error *err)
 		q->new_ino = 0;
 	name = beside(q, end);
 	ret = open_file(q, name, SRC_FILE, &st, err);
-	if (ret == -ENOENT && (q->read_only || !q->create))
+	/* a new document is its part until all rows are there */
+	if (ret == -ENOENT && (q->read_only || !q->create) &&
+	    (!known || !json_get_int(o, "part", 0)))
 		return error_errno(err, ERR_STORE, ret, _("cannot open '%s'"),
 				   q->path);
 	if (ret < 0 && ret != -ENOENT)

@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "store-sqlite-error.h"
 #include "store-sqlite-internal.h"
 
 #define OPS_BETWEEN_TICKS 4000
@@ -77,50 +78,6 @@ static int on_authorize(_unused_ void *ctx, int action, const char *file,
 	return SQLITE_OK;
 }
 
-/* as PostgreSQL would call it */
-static const char *state_of(int extended)
-{
-	switch (extended) {
-	case SQLITE_CONSTRAINT_PRIMARYKEY:
-	case SQLITE_CONSTRAINT_ROWID:
-	case SQLITE_CONSTRAINT_UNIQUE: return "23505";
-	case SQLITE_CONSTRAINT_NOTNULL: return "23502";
-	case SQLITE_CONSTRAINT_FOREIGNKEY: return "23503";
-	case SQLITE_CONSTRAINT_CHECK: return "23514";
-	case SQLITE_CONSTRAINT_TRIGGER: return "P0001";
-	}
-	switch (extended & 0xff) {
-	case SQLITE_CONSTRAINT: return "23000";
-	case SQLITE_MISMATCH: return "22000";
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED: return "55P03";
-	case SQLITE_TOOBIG: return "54000";
-	case SQLITE_FULL: return "53100";
-	case SQLITE_READONLY: return "25006";
-	case SQLITE_ERROR: return "42000";
-	default: return "";
-	}
-}
-
-static int errno_of(int rc)
-{
-	switch (rc & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED: return -EAGAIN;
-	case SQLITE_CONSTRAINT:
-	case SQLITE_MISMATCH: return -EBADMSG;
-	case SQLITE_TOOBIG: return -E2BIG;
-	case SQLITE_FULL: return -ENOSPC;
-	case SQLITE_READONLY: return -EROFS;
-	case SQLITE_NOTADB:
-	case SQLITE_CORRUPT: return -EUCLEAN;
-	case SQLITE_ERROR:
-	case SQLITE_RANGE:
-	case SQLITE_AUTH: return -EINVAL;
-	default: return -EIO;
-	}
-}
-
 /* what the last call on the database said */
 static int failed(struct sqlite_store *q, struct error *err)
 {
@@ -130,15 +87,21 @@ static int failed(struct sqlite_store *q, struct error *err)
 		return error_set(err, ERR_CANCELLED, -ECANCELED,
 				 _("%s: cancelled"), q->s.name);
 	(void)snprintf(q->s.sqlstate, sizeof(q->s.sqlstate), "%s",
-		       q->clock.late ? "57014" : state_of(rc));
+		       q->clock.late ? "57014" : store_sqlite_state(rc));
 	if (q->clock.late)
 		return error_set(err, ERR_STORE, -E2BIG,
 			_("%s: a statement took longer than %u ms"),
 			q->s.name, q->statement_ms);
-	if (errno_of(rc) == -ENOSPC)
+	if (store_sqlite_errno(rc) == -ENOSPC)
 		return error_errno(err, ERR_STORE, -ENOSPC, "%s", q->s.name);
-	return error_set(err, ERR_STORE, errno_of(rc), "%s: %s", q->s.name,
-			 sqlite3_errmsg(q->db));
+	if ((rc & 0xff) == SQLITE_IOERR && store_sqlite_os_error(q->db)) {
+		(void)error_errno(err, ERR_STORE,
+				  -store_sqlite_os_error(q->db), "%s: %s",
+				  q->s.name, sqlite3_errmsg(q->db));
+		return -EIO;
+	}
+	return error_set(err, ERR_STORE, store_sqlite_errno(rc), "%s: %s",
+			 q->s.name, sqlite3_errmsg(q->db));
 }
 
 static int prepare(struct sqlite_store *q, const char *sql,

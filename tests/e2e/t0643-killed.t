@@ -17,7 +17,7 @@ fi
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
 command -v python3 >/dev/null || skip_all 'no python3'
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3'
+sqlite_need
 rows=${UPSHIFT_TEST_ROWS:-3000}
 kills=${UPSHIFT_TEST_KILLS:-2}
 root=$tmp/data
@@ -25,7 +25,7 @@ plan=$tmp/a.plan
 mkdir "$root"
 most_kib=131072
 has_pg=
-if [ -n "$pg_bin" ]; then
+if [ -n "$pg_bin" ] && "$UPSHIFT" --version | grep -qw pg; then
 	pg_need
 	has_pg=1
 	pg_start db

@@ -279,6 +279,29 @@ static void test_number_again(void **state)
 	assert_int_equal(faccessat(t->fd, "f.upshift-new", F_OK, 0), -1);
 }
 
+/* who only reads sees what there is of a document that is not there yet */
+static void test_part_read(void **state)
+{
+	struct scratch *t = *state;
+	struct store_mark m = { .step = "s", .pos = "" };
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_store_ struct store *s = open_as(t, "json:f#x", false);
+	_cleanup_store_ struct store *read = NULL;
+
+	assert_int_equal(store_mark(s, &m, NULL, NULL), 0);
+	rows(&b, 1, 2, "y");
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	m.pos = "[2]";
+	m.rows = 2;
+	assert_int_equal(store_mark(s, &m, "", NULL), 0);
+	assert_int_equal(store_put(s, &one, &b, 0, 2, STORE_ERROR, NULL), 2);
+	assert_int_equal(store_commit(s, NULL), 0);
+	assert_int_equal(faccessat(t->fd, "f", F_OK, 0), -1);
+	read = open_as(t, "json:f#x", true);
+	assert_scan(read, &one, "1 \"q\n y|2 \"q\n y");
+	assert_int_equal(store_marks(read, "s", &b, NULL), 1);
+}
+
 static void test_new_document(void **state)
 {
 	struct scratch *t = *state;
@@ -456,6 +479,7 @@ int main(void)
 		with_scratch(test_put_lines),
 		with_scratch(test_put_document),
 		with_scratch(test_number_again),
+		with_scratch(test_part_read),
 		with_scratch(test_new_document),
 		with_scratch(test_tails),
 	};
