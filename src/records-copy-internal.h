@@ -44,6 +44,9 @@ struct records_worker {
 	bool more;                   /* there may be rows behind these */
 	struct records_pace pace;
 	unsigned int lost;           /* the batch, against others */
+	unsigned int beaten;         /* of these, not with its connection */
+	unsigned int alone;          /* batches that lock the set first */
+	bool no_lock;                /* the server does not let us */
 	struct records_worker_status status;
 	_Atomic uint64_t read_ns, write_ns, lock_ns, hold_ns;
 };
@@ -112,6 +115,13 @@ int records_open(struct records_run *run, bool source, struct store **ret,
 int records_reconnect(struct records_worker *w, bool source,
 		      const struct error *why, struct error *err);
 
+/*
+ * In the transaction, the first thing. Where others were faster again and again
+ * the set is locked: whoever waits for that has its turn, and in PostgreSQL
+ * sees what was written before, as it has looked at nothing yet. So a batch
+ * gets through even if somebody writes all rows all the time.
+ */
+int records_take_set(struct records_worker *w, struct error *err);
 /* a wait that is added to *ns; false: the run stops */
 bool records_nap(struct records_run *run, unsigned int ms,
 		 _Atomic uint64_t *ns);

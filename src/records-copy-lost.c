@@ -9,9 +9,12 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
+#include "store-sql.h"
 
 #define RETRIES 60u
 #define LOSSES_TO_HALVE 3
+#define LOSSES_TO_LOCK 6
+#define LOCKED_BATCHES 32
 #define PATIENCE_S 120.0
 
 int records_stopped(void *run)
@@ -146,6 +149,25 @@ static int reload(struct records_worker *w, struct error *err)
 	}
 }
 
+int records_take_set(struct records_worker *w, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int ret;
+
+	if (!w->alone || !store_is_pg(w->to))
+		return 0;
+	strbuf_addstr(&sql, "LOCK TABLE ");
+	store_sql_set(&sql, w->run->job->to.set);
+	strbuf_addstr(&sql, " IN SHARE ROW EXCLUSIVE MODE");
+	ret = store_exec(w->to, sql.buf, NULL, NULL, err);
+	if (store_class(ret) != STORE_CLASS_FATAL)
+		return MIN(ret, 0);
+	/* it goes on as before; this transaction cannot */
+	w->alone = 0;
+	w->no_lock = true;
+	return -EAGAIN;
+}
+
 /* nothing came of it, again: later, and with less at a time */
 static int lost(struct records_worker *w, uint32_t rows, int ret,
 		struct error *why, struct error *err)
@@ -163,6 +185,8 @@ static int lost(struct records_worker *w, uint32_t rows, int ret,
 		error_prefix(err, _("given up after %u attempts"), w->lost);
 		return ret;
 	}
+	if (!cut && ++w->beaten >= LOSSES_TO_LOCK && !w->no_lock)
+		w->alone = LOCKED_BATCHES;
 	/* a server that dies of it would also cut the line */
 	if (w->lost % LOSSES_TO_HALVE == 0)
 		records_pace_halve(&w->pace, rows);

@@ -134,6 +134,8 @@ static int write_once(struct records_worker *w, struct slice *s,
 	int ret = store_begin(w->to, true, err);
 
 	if (ret == 0)
+		ret = records_take_set(w, err);
+	if (ret == 0)
 		ret = records_may_commit(w->run->job, w->to, err);
 	if (ret == 0)
 		ret = records_rowids_same(w->run, w->to, err);
@@ -188,7 +190,8 @@ static void advanced(struct records_worker *w, const struct slice *s,
 	w->status.done = p->rows;
 	w->status.batch = records_pace_next(&w->pace);
 	(void)pthread_mutex_unlock(&run->lock);
-	w->lost = 0;
+	w->lost = w->beaten = 0;
+	w->alone -= w->alone > 0;
 }
 
 /* one row that is refused: a place in the table of rejects, or the end */

@@ -26,7 +26,8 @@
  * Failures, by class (see store.h): a lost connection is opened again, for two
  * minutes, and the position tells whether a COMMIT whose answer was lost has
  * happened; what lost against others is done again after a random delay, and
- * with half of the rows after three losses; what is too much for the server is
+ * with half of the rows after three losses, and with a lock on the set (of
+ * PostgreSQL; readers go on) after six; what is too much for the server is
  * done with half of the rows; rows that the destination refuses, or that the
  * source cannot give, are found by halving and stand in the table
  * _upshift_reject of the destination then, in the transaction of their

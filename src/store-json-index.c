@@ -116,12 +116,41 @@ void json_index_pend(struct json_store *q, const struct json_entry *e)
 	p->n++;
 }
 
+/* what is pending stands behind all else, as where rows come in order */
+static bool is_behind(const struct json_store *q)
+{
+	const struct json_entries *in = &q->index;
+
+	return !in->n || !q->pending.n ||
+	       json_key_cmp(q->keys.buf + in->v[in->n - 1].key,
+			    q->keys.buf + q->pending.v[0].key) < 0;
+}
+
+static void append(struct json_store *q, enum json_src src, uint64_t from)
+{
+	for (size_t k = 0; k < q->pending.n; k++) {
+		struct json_entry e = q->pending.v[k];
+
+		if (e.gone)
+			continue;
+		e.src = (uint8_t)src;
+		e.off += from;
+		VEC_GROW(q->index.v, q->index.n, q->index.cap);
+		q->index.v[q->index.n++] = e;
+	}
+	q->pending.n = 0;
+}
+
 /* both are sorted: one pass */
 void json_index_merge(struct json_store *q, enum json_src src, uint64_t from)
 {
 	struct json_entries all = { 0 };
 	size_t i = 0, k = 0;
 
+	if (is_behind(q)) {
+		append(q, src, from);
+		return;
+	}
 	all.cap = q->index.n + q->pending.n;
 	all.v = xcalloc(MAX(all.cap, 1u), sizeof(*all.v));
 	while (i < q->index.n || k < q->pending.n) {

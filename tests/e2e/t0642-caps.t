@@ -114,4 +114,17 @@ through 'under load'
 wait "$load"
 is "$(sql 'SELECT count(DISTINCT hits) > 1 FROM other')" t 'others did write'
 
+# --- somebody writes all rows, all the time: a batch has its turn all the same ---
+new
+while :; do
+	echo 'UPDATE other SET hits = hits + 1; UPDATE dst SET n = -1 WHERE id > 3000;'
+	echo 'UPDATE dst SET id = id;'
+done | "$pg_bin/psql" -X -q -d "$PG" >/dev/null 2>&1 &
+load=$!
+through 'under one who never stops'
+kill "$load"
+wait "$load" 2>/dev/null
+is "$(sql 'SELECT max(hits) > 0 FROM other')" t 'who did write'
+like "$out$err" 'busy, attempt 2 of' 'and was faster'
+
 done_testing

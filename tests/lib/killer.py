@@ -67,7 +67,7 @@ while status is None:
     status = go(args, wait)
     if status is None:
         killed += 1
-        most = min(most * 1.05, 60)
+        most = min(most * 1.2, 120)
         # a rollback that has begun is resumed
         args = resume
     elif status in (64, 66) and args is resume:
@@ -76,7 +76,7 @@ while status is None:
     elif status == 0 and back and not went_back():
         status, args = None, first
 if wait is not None:
-    most = max(most * 0.7, 0.05)
+    most = max(most * 0.5, 0.05)
 with open(state, "w") as f:
     f.write("%f\n%d\n" % (most, done + killed + 1))
 print(status, killed, peak)
