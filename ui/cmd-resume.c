@@ -109,7 +109,7 @@ static int show_preview(struct job *j, const char *point)
 		_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
 
 		json_print(o, &sb);
-		ret = out_line(sb.buf);
+		(void)out_line(sb.buf);
 	} else {
 		rollback_preview_show(&p, point);
 	}

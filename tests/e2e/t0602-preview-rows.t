@@ -92,7 +92,7 @@ RESTORED 49
   db:filled: 49 rows
 LOST 0
 KEPT 1" "to a checkpoint: what is undone behind it"
-run "$UPSHIFT" rollback --root "$root" --preview --json --strategy backup
+run_is 0 "the preview as an object" "$UPSHIFT" rollback --root "$root" --preview --json --strategy backup
 like "$out" '"tables":\[{"table":"db:filled","restored":50,"lost":1,"kept":0},{"table":"db:fresh","restored":1999,"lost":2,"kept":0},{"table":"db:mixed","restored":2001,"lost":3,"kept":0}' \
 	"for programs"
 
