@@ -47,6 +47,13 @@ void step_progress_part(struct step_ctx *c, const char *part, uint64_t done,
 	step_progress(c, done, total, unit);
 }
 
+void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
+			const char *unit, const struct step_pace *pace)
+{
+	(void)pace;
+	step_progress(c, done, total, unit);
+}
+
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit)
 {
