@@ -98,6 +98,10 @@ struct records_drain {
 	   negative: stop, and return that. May be NULL */
 	int (*tick)(void *ctx, uint64_t done, uint64_t total);
 	void (*note)(void *ctx, const char *text);
+	/* a row of the destination that records_repair() made another one, or
+	   deleted; some of them, when all is done. May be NULL */
+	void (*replaced)(void *ctx, const struct records_job *job,
+			 const char *key);
 	void *ctx;
 	int scratch_fd;          /* a directory, for comparisons */
 };
@@ -106,6 +110,7 @@ struct records_drained {
 	uint64_t entries;        /* that were there */
 	uint64_t put, deleted;   /* rows */
 	uint64_t rejected;       /* put aside now, of those that may be */
+	uint64_t replaced;       /* by a repair: that were others, or are gone */
 };
 
 int records_drain(const struct records_drain *d, struct records_drained *ret,

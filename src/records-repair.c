@@ -20,7 +20,18 @@ struct repair {
 	struct records_one *one;
 	struct strvec keys;
 	bool all;
+	/* rows of the destination that go or become others; keys of some */
+	uint64_t replaced;
+	struct strvec shown;
 };
+
+#define SHOWN_MOST 20u
+
+static void note_replaced(struct repair *r, const char *key)
+{
+	if (r->replaced++ < SHOWN_MOST)
+		strvec_push(&r->shown, key);
+}
 
 static int on_found(void *ctx, const struct records_found *f,
 		    struct error *err)
@@ -29,6 +40,8 @@ static int on_found(void *ctx, const struct records_found *f,
 	struct records_one *o = r->one;
 
 	(void)err;
+	if (f->kind == RECORDS_EXTRA || f->kind == RECORDS_DIFFERENT)
+		note_replaced(r, f->key);
 	if (f->kind == RECORDS_EXTRA) {
 		if (!o->gone.ncol)
 			store_batch_clear(&o->gone, o->job->to.nkey);
@@ -49,6 +62,8 @@ static int on_again(void *ctx, struct error *err)
 	(void)err;
 	strvec_clear(&r->keys);
 	r->all = false;
+	strvec_clear(&r->shown);
+	r->replaced = 0;
 	store_batch_clear(&r->one->gone, r->one->job->to.nkey);
 	strvec_clear(&r->one->gone_keys);
 	return 0;
@@ -161,7 +176,11 @@ int records_repair(const struct records_drain *d, size_t job,
 	ret->put = one.out.put;
 	ret->deleted = one.out.deleted;
 	ret->rejected = one.out.rejected;
+	ret->replaced = r.replaced;
+	for (size_t i = 0; n == 0 && d->replaced && i < r.shown.n; i++)
+		d->replaced(d->ctx, d->job[job], r.shown.v[i]);
 	strvec_release(&r.keys);
+	strvec_release(&r.shown);
 	records_one_release(&one);
 	records_pool_close(&pool);
 	return n;

@@ -198,6 +198,7 @@ struct live_set {
 	struct step_records_job *job;
 	const struct records_job **ptr;
 	bool *owner;
+	bool *live;              /* has live, so that it had a capture once */
 	size_t n;
 };
 
@@ -208,6 +209,7 @@ static void live_release(struct live_set *l)
 	free(l->job);
 	free(l->ptr);
 	free(l->owner);
+	free(l->live);
 }
 
 /* 1: it has a capture, 0: it has none */
@@ -241,6 +243,7 @@ static int add_step(struct live_set *l, const struct step *s, bool captured,
 	}
 	l->ptr[l->n - 1] = &j->job;
 	l->owner[l->n - 1] = is_owner(s, l->ctx);
+	l->live[l->n - 1] = m->live;
 	return there;
 }
 
@@ -265,6 +268,7 @@ static int live_load(struct live_set *l, struct step_ctx *ctx,
 	l->job = xcalloc(p->step_n, sizeof(*l->job));
 	l->ptr = xcalloc(p->step_n, sizeof(*l->ptr));
 	l->owner = xcalloc(p->step_n, sizeof(*l->owner));
+	l->live = xcalloc(p->step_n, sizeof(*l->live));
 	for (int i = 0; ret >= 0 && i <= last; i++) {
 		const struct step *k = p->steps[i];
 
@@ -372,6 +376,33 @@ static int drain_all(struct live_set *l, struct records_drain *d, bool last,
 	return ret < 0 || !last ? MIN(ret, 0) : records_drain_end(d, err);
 }
 
+static void on_replaced(void *ctx, const struct records_job *job,
+			const char *key)
+{
+	_cleanup_free_ char *text = xasprintf(_("row %s of '%s' is as in the "
+		"source now"), key, job->to.set);
+
+	on_note(ctx, text);
+}
+
+/*
+ * A cutover that was taken back has ended its captures. What others wrote to
+ * the new tables by then stood beside the old ones until now: it goes, and is
+ * told. The point that the rollback made holds it.
+ */
+static void tell_replaced(struct live_set *l, size_t i,
+			  const struct records_drained *r)
+{
+	if (l->live[i] && r->replaced)
+		step_warn(l->ctx, ngettext("%ju row of '%s' was not as in the "
+			"source and was made so; how it was is in the backup "
+			"of the last rollback",
+			"%ju rows of '%s' were not as in the source and were "
+			"made so; how they were is in the backup of the last "
+			"rollback", r->replaced), (uintmax_t)r->replaced,
+			l->ptr[i]->to.set);
+}
+
 static int repair_all(struct live_set *l, struct records_drain *d,
 		      struct error *err)
 {
@@ -383,10 +414,13 @@ static int repair_all(struct live_set *l, struct records_drain *d,
 	for (size_t i = 0; ret == 0 && i < l->n; i++) {
 		struct records_drained sum;
 
+		d->replaced = l->live[i] ? on_replaced : NULL;
 		ret = records_repair(d, i, &sum, err);
 		sum.entries = sum.put + sum.deleted;
 		if (ret == 0 && sum.entries)
 			tell(l->ctx, &sum);
+		if (ret == 0)
+			tell_replaced(l, i, &sum);
 	}
 	return ret < 0 ? ret : records_drain_end(d, err);
 }

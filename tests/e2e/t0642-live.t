@@ -234,6 +234,26 @@ for strategy in schema backup incremental; do
 	no_traces "$strategy"
 done
 
+# --- taken back, and gone on with: what others wrote meanwhile is told ---
+plan
+fresh
+run_is 0 'all of it' up
+new -c "UPDATE things SET name = 'theirs' WHERE number = 5;
+	INSERT INTO things VALUES ('00000000-0000-4000-8000-0000000dbba1', 900001, 'of others', '{}')"
+run_is 0 'the cutover is taken back' "$UPSHIFT" rollback CP5 --root "$root" \
+	--batch --confirm 'roll back to CP5'
+is "$(new -c "SELECT count(*) FROM things WHERE name IN ('theirs', 'of others')")" \
+	2 'what others wrote is there'
+old -c "INSERT INTO app.items VALUES (5000, 'late', 1)"
+run_is 3 'going on is done, and a warning' again
+like "$out$err" "2 rows of 'things' were not as in the source" 'rows of others are told'
+is "$(new -c "SELECT string_agg(name, '|' ORDER BY number) FROM things WHERE number IN (5, 5000, 900001)")" \
+	'name 5|late' 'both sides are the same'
+tar --zstd -xOf "$root"/.upshift/runs/*/backup/R1.stores.tar.zst >"$tmp/point" 2>/dev/null
+is "$(grep -c -e 'theirs' -e 'of others' "$tmp/point")" 2 \
+	'the point of the rollback has what they wrote'
+run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+
 # --- copies without triggers: both sides are made the same behind the fence ---
 cat >"$tmp/plan" <<TXT
 plan = 1; name = "repair"; title = "Repair"; from = "1"; to = "2";
