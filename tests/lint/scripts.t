@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Shell scripts are clean; no unfinished words; spelling.
+# Shell scripts are clean and can be run; no unfinished words; spelling.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$top_srcdir" || exit 99
 
@@ -21,6 +21,12 @@ if command -v shellcheck >/dev/null; then
 else
 	skip 'no shellcheck' 'shellcheck'
 fi
+
+bad=
+for f in $scripts; do
+	[ -x "$f" ] || case $f in */lib/*.sh) ;; *) bad="$bad $f" ;; esac
+done
+is "$bad" '' 'scripts can be run'
 
 hits=$(grep -rnE 'TO''DO|FIX''ME|\bX''XX\b|not impl''emented' src steps ui tests data po \
 	--include='*.[ch]' --include='*.sh' --include='*.t' --include='*.am' |
