@@ -65,6 +65,10 @@ touch "$root/wait"
 start run "$plan"
 await 'waiting: wait' 'it waits for the file, and says so'
 run_is 0 'status' "$UPSHIFT" status --root "$root"
+# the log has it a moment before those who watch
+while case $out in *'waiting: wait'*) false ;; *'Now:'*) ;; *) false ;; esac; do
+	run "$UPSHIFT" status --root "$root"
+done
 like "$out" 'Now: [0-9:]+ copy: [0-9]+ %.*waiting: wait' 'says so as well'
 kill -TERM "$pid"
 ends 6 'a stop is heard meanwhile'

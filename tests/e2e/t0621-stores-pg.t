@@ -64,11 +64,12 @@ like "$err" 'hint: *Ask for the rights' 'this is'
 # --- another run is at work there ---
 rm -rf "$tmp/app"; mkdir "$tmp/app"
 pg_sql a -c "DELETE FROM t WHERE id = 3; DROP TABLE IF EXISTS _upshift_step;
-	INSERT INTO _upshift_run VALUES ('pg', 'somebody', 1, 99999999999)"
+	INSERT INTO _upshift_run VALUES ('pg', 'ABCD', 'elsewhere',
+		'2026-01-01T00:00:00Z', 1, 99999999999, '')"
 run "$UPSHIFT" run "$tmp/p.plan" --batch --yes
 [ "$status" != 0 ]
 ok $? 'a second runner is refused'
-like "$out$err" 'another run of the plan' 'and told why'
+like "$out$err" "run ABCD of the plan 'pg' is at work here, from elsewhere" 'and told why'
 is "$(pg_sql a -c 'SELECT count(*) FROM t')" 2 'nothing was written'
 
 # --- a user without rights ---
