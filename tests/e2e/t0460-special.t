@@ -68,7 +68,7 @@ os.mkfifo(b"fifo", 0o640)
 socket.socket(socket.AF_UNIX).bind(b"socket")
 os.link(b"-rf", b"d/linked")
 with open(b"sparse", "wb") as f:
-    f.truncate(5 << 30)
+    f.truncate((4 << 30) + 5)
     f.seek(3 << 30)
     f.write(b"middle")
 os.mkdir(b"empty")
