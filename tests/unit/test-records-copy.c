@@ -438,6 +438,9 @@ static void test_throttle(void **state)
 
 	world_init(&w, *state, &server, A, B, 3000);
 	w.job.tick = hold_some;
+	/* so many batches that the first look comes before the last of them */
+	w.job.batch = 20;
+	w.job.pause_ms = 10;
 	world_copy(&w, &r);
 	assert_int_equal(w.hold, 4);
 	assert_copied(&w, 3000);
