@@ -324,15 +324,14 @@ static bool is_own(const struct sql_grants *g, const struct sql_grant *x)
 		strstr(x->set, "_upshift_");
 }
 
-static void usage(const struct sql_grants *g, const struct sql_grant *x,
-		  struct strvec *done, struct strbuf *out)
+static void usage(const struct sql_grant *x, struct strvec *done,
+		  struct strbuf *out)
 {
 	_cleanup_free_ char *schema = schema_of(x->set);
 	_cleanup_strbuf_ struct strbuf q = STRBUF_INIT;
 
 	if (strvec_has(done, schema))
 		return;
-	(void)g;
 	strvec_push(done, schema);
 	store_sql_name(&q, schema);
 	strbuf_addf(out, "GRANT USAGE ON SCHEMA %s TO :\"role\";\n", q.buf);
@@ -388,7 +387,7 @@ static void one_grant(const struct sql_grants *g, size_t i,
 		strbuf_addf(out, "-- must own %s, or be a member of its "
 			    "owner\n", q.buf);
 	} else {
-		usage(g, x, schemas, out);
+		usage(x, schemas, out);
 		on_table(g, i, out);
 	}
 }

@@ -4,7 +4,7 @@
  * of keys: each one is found and named, by row and column, and nothing else.
  * UPSHIFT_TEST_SEED and UPSHIFT_TEST_ROUNDS: others, and more of them.
  */
-#include "pg-server.h"
+#include "pg-group.h"
 
 #include <inttypes.h>
 
@@ -15,9 +15,6 @@
 #define ROWS 900
 #define PLANTED 14
 #define BATCH 300
-
-static struct pg_server server;
-static bool has_server;
 
 enum kind { SQLITE, PG, JSON, JSONL, KINDS };
 enum keys { K_INT, K_HUGE, K_UUID, K_TEXT, K_ICU, K_PAIR, KEYS };
@@ -465,26 +462,12 @@ static void test_jsonl(void **st)
 	pairs(*st, JSONL);
 }
 
-static int teardown(_unused_ void **st)
-{
-	pg_teardown(&server);
-	return 0;
-}
-
-static int setup(_unused_ void **st)
-{
-	has_server = pg_setup(&server);
-	return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, scratch_setup, \
-						scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sqlite), T(test_pg), T(test_json), T(test_jsonl),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pg_group_setup,
+				      pg_group_teardown);
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Planted differences between two stores, all found and named. */
-#include "pg-server.h"
+#include "pg-group.h"
 
 #include "records-verify.h"
 #include "store-internal.h"
 #include "store.h"
-
-static struct pg_server server;
-static bool has_server;
 
 enum { SQLITE, PG };
 
@@ -583,21 +580,6 @@ static void test_no_key(void **state)
 	assert_non_null(strstr(err.msg, "twice"));
 }
 
-static int teardown(_unused_ void **state)
-{
-	pg_teardown(&server);
-	return 0;
-}
-
-static int setup(_unused_ void **state)
-{
-	has_server = pg_setup(&server);
-	return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, scratch_setup, \
-						scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -609,5 +591,6 @@ int main(void)
 		T(test_aside), T(test_no_key),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pg_group_setup,
+				      pg_group_teardown);
 }
