@@ -18,21 +18,6 @@
 
 /* --- the programs --- */
 
-static int failed(const char *program, const struct child_result *res,
-		  const struct strbuf *tail, enum err_code code,
-		  struct error *err)
-{
-	if (res->signal)
-		error_set(err, code, -EIO, _("'%s' was ended by signal %d"),
-			  program, res->signal);
-	else
-		error_set(err, code, -EIO, _("'%s' ended with status %d"),
-			  program, res->exit_status);
-	if (tail->len)
-		error_hint(err, "%s", tail->buf);
-	return -EIO;
-}
-
 /* in: its standard input, or 0; out: where its output goes, or 0 */
 static int command(struct step_ctx *c, const struct strvec *argv,
 		   const struct strvec *env, int in, int out,
@@ -45,10 +30,8 @@ static int command(struct step_ctx *c, const struct strvec *argv,
 	struct child_result res;
 	int ret = step_command(c, &sc, &res, err);
 
-	if (ret < 0)
-		return ret;
-	return res.exit_status ? failed(argv->v[0], &res, &tail, code, err) :
-	       0;
+	return ret < 0 ? ret : child_judge(&res, argv->v[0], 0, &tail, code,
+					   err);
 }
 
 /* "pg_dump (PostgreSQL) 15.4 (Debian ...)" */

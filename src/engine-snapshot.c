@@ -45,23 +45,8 @@ static int command(struct engine *e, const struct plan_command *cmd,
 	step_ctx_init(&c, e, NULL, phase);
 	ret = step_command(&c, &sc, &res, err);
 	step_ctx_release(&c);
-	if (ret < 0)
-		return ret;
-	if (res.timed_out)
-		ret = error_set(err, code, -ETIMEDOUT,
-				_("'%s' took longer than %g s"), argv.v[0],
-				cmd->timeout_s);
-	else if (res.signal)
-		ret = error_set(err, code, -EIO,
-				_("'%s' was ended by signal %d"), argv.v[0],
-				res.signal);
-	else if (res.exit_status)
-		ret = error_set(err, code, -EIO,
-				_("'%s' ended with status %d"), argv.v[0],
-				res.exit_status);
-	if (ret < 0 && tail.len)
-		error_hint(err, "%s", tail.buf);
-	return ret;
+	return ret < 0 ? ret : child_judge(&res, argv.v[0], cmd->timeout_s,
+					   &tail, code, err);
 }
 
 /* --- made --- */

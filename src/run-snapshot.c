@@ -93,14 +93,8 @@ static int drop(struct run *r, struct error *err)
 	run_snapshot_argv(r, &r->snapshot.drop, &argv);
 	run_snapshot_env(r, &env);
 	ret = child_run(&spec, &res, err);
-	if (ret < 0)
-		return ret;
-	if (res.timed_out)
-		return error_set(err, ERR_STATE, -ETIMEDOUT,
-				 _("'%s' took longer than %g s"), argv.v[0],
-				 spec.timeout_s);
-	return res.exit_status ? error_set(err, ERR_STATE, -EIO,
-		_("'%s' ended with status %d"), argv.v[0], res.exit_status) : 0;
+	return ret < 0 ? ret : child_judge(&res, argv.v[0], spec.timeout_s,
+					   NULL, ERR_STATE, err);
 }
 
 int run_drop_snapshot(struct run *r, struct error *err)

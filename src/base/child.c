@@ -508,3 +508,31 @@ int child_end_group(pid_t pgid, uint64_t start_time)
 		return -errno;
 	return 0;
 }
+
+int child_judge(const struct child_result *res, const char *program,
+		double timeout_s, const struct strbuf *said,
+		enum err_code code, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf hint = STRBUF_INIT;
+	_cleanup_free_ char *safe = NULL;
+	int ret = -EIO;
+
+	if (!res->timed_out && !res->exit_status)
+		return 0;
+	safe = escape_bytes(program);
+	if (res->timed_out)
+		ret = error_set(err, code, -ETIMEDOUT,
+				_("'%s' took longer than %g s"), safe,
+				timeout_s);
+	else if (res->signal)
+		error_set(err, code, ret, _("'%s' was ended by signal %d"),
+			  safe, res->signal);
+	else
+		error_set(err, code, ret, _("'%s' ended with status %d"), safe,
+			  res->exit_status);
+	if (said)
+		strbuf_add_escaped(&hint, said->buf, said->len);
+	if (hint.len)
+		error_hint(err, "%s", hint.buf);
+	return ret;
+}

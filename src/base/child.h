@@ -25,7 +25,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct error;
+#include "base/error.h"
+
+struct strbuf;
 struct strvec;
 
 enum child_stream { CHILD_OUT, CHILD_ERR };
@@ -67,6 +69,11 @@ struct child_result {
 /* -ENOENT, -EACCES: the program cannot be run; err names it (ERR_TOOL) */
 int child_run(const struct child_spec *spec, struct child_result *ret,
 	      struct error *err);
+/* 0 if it ended with status 0; else err says how it ended, and, as the hint,
+   what it said last (may be NULL) */
+int child_judge(const struct child_result *res, const char *program,
+		double timeout_s, const struct strbuf *said,
+		enum err_code code, struct error *err);
 /* whether argv[0] can be found and executed: with a '/' from dir_fd, else in
    the absolute entries of our PATH */
 int child_find(const char *program, int dir_fd, char **ret_path);
