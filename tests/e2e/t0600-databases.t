@@ -18,7 +18,7 @@ sql()
 
 dumped()
 {
-	"$pg_bin/pg_dump" -T '_upshift_*' -d "$CONN" | grep -v '^\\.*restrict '
+	pg_dumped "$CONN"
 }
 
 begin()

@@ -70,7 +70,7 @@ app()
 
 dumped()
 {
-	"$pg_bin/pg_dump" -T '_upshift_*' -d "$URL" | grep -v '^\\.*restrict '
+	pg_dumped "$URL"
 }
 
 # plan SNAPSHOT [REST]

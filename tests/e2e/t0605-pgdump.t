@@ -29,8 +29,7 @@ PATH=$bin:$PATH
 
 dumped()
 {
-	"$pg_bin/pg_dump" -T '_upshift_*' -d "$(pg_conn db)" |
-		grep -v '^\\.*restrict '
+	pg_dumped "$(pg_conn db)"
 }
 
 begin()

@@ -36,7 +36,7 @@ TXT
 
 dump()
 {
-	"$pg_bin/pg_dump" -T _upshift_run "$(pg_conn a)" 2>&1 | grep -v '^\\\(un\)\?restrict'
+	pg_dumped "$(pg_conn a)" 2>&1
 }
 
 up()

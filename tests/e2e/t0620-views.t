@@ -38,7 +38,7 @@ TXT
 
 dump()
 {
-	"$pg_bin/pg_dump" -T _upshift_run "$(pg_conn a)" | grep -v '^\\\(un\)\?restrict'
+	pg_dumped "$(pg_conn a)"
 }
 
 cat >"$tmp/plan" <<TXT

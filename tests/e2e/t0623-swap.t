@@ -4,6 +4,7 @@
 # by prepared statements: no transaction of theirs fails, no row is lost.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/pg.sh"
+. "$(dirname "$0")/../lib/writers.sh"
 pg_need
 pg_start a
 root=$tmp/data
@@ -39,43 +40,14 @@ steps = (
 TXT
 }
 
-# transactions until the swap is through, and some more
-client()
-{
-	echo 'PREPARE ins(int) AS INSERT INTO item (who, n) VALUES ($1, 1) RETURNING id;'
-	echo 'PREPARE upd(int) AS UPDATE item SET n = n + 1 WHERE id = $1;'
-	echo 'PREPARE sel(int) AS SELECT count(*) >= 4 FROM item WHERE id <= $1;'
-	left=100
-	n=0
-	while [ $left -gt 0 ] && [ $n -lt 20000 ]; do
-		n=$((n + 1))
-		echo "BEGIN; EXECUTE ins($1); EXECUTE upd($1); EXECUTE sel(4); COMMIT;"
-		[ ! -e "$tmp/go.done" ] || left=$((left - 1))
-	done
-}
-
 # under load: $2 is how many rows there are in the end, by the number of inserts
 under_load()
 {
-	pids=
-	for i in 1 2 3 4; do
-		client $i | "$pg_bin/psql" -X -A -t -q -d "$(pg_conn a)" \
-			>"$tmp/go.$i" 2>&1 &
-		pids="$pids $!"
-	done
-	until [ "$(cat "$tmp"/go.[1-4] 2>/dev/null | wc -l)" -gt 40 ]; do :; done
+	writers_start
 	run_is 0 "$1: under load" "$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes
-	: >"$tmp/go.done"
-	for pid in $pids; do
-		wait "$pid"
-	done
-	is "$(cat "$tmp"/go.[1-4] | grep -c 'ERROR\|FATAL\|rror:')" 0 \
-		"$1: no transaction failed" || grep -h ERROR "$tmp"/go.[1-4] | sort | uniq -c | head
-	done=$(cat "$tmp"/go.[1-4] | grep -c '^t$')
-	[ "$done" -ge 440 ]
-	ok $? "$1: there were some, also behind it ($done)"
-	is "$(pg_sql a -c "$2")" "$done" "$1: no row was lost"
-	is "$(pg_sql a -c "$3")" "$done" "$1: nor a change of one"
+	writers_end "$1"
+	is "$(pg_sql a -c "$2")" "$written" "$1: no row was lost"
+	is "$(pg_sql a -c "$3")" "$written" "$1: nor a change of one"
 }
 
 plan view

@@ -68,7 +68,7 @@ TXT
 
 dump()
 {
-	"$pg_bin/pg_dump" -s -T _upshift_run "$(pg_conn a)" | grep -v '^\\\(un\)\?restrict'
+	pg_dumped "$(pg_conn a)" -s
 }
 
 up()

@@ -82,8 +82,7 @@ TXT
 # the schema of the old database but for the lease
 traces()
 {
-	"$pg_bin/pg_dump" -s -T _upshift_run "$(pg_conn a old)" |
-		grep -v '^\\\(un\)\?restrict'
+	pg_dumped "$(pg_conn a old)" -s
 }
 
 # the application: each of three has rows of its own, and says how far it is

@@ -6,6 +6,7 @@
 # none of them fails, and no row is lost.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/pg.sh"
+. "$(dirname "$0")/../lib/writers.sh"
 pg_need
 pg_start a
 root=$tmp/data
@@ -28,7 +29,7 @@ TXT
 
 dump()
 {
-	"$pg_bin/pg_dump" -s -T _upshift_run "$(pg_conn a)" | grep -v '^\\\(un\)\?restrict'
+	pg_dumped "$(pg_conn a)" -s
 }
 
 # plan [OF CUTOVER [SELECT]]
@@ -60,56 +61,21 @@ again()
 	"$UPSHIFT" resume --root "$root" --batch --yes "$@"
 }
 
-# a copy of what clients write, and then views
-client()
+# all that they did is in the new table
+moved()
 {
-	echo 'PREPARE ins(int) AS INSERT INTO item (who, n) VALUES ($1, 1) RETURNING id;'
-	echo 'PREPARE upd(int) AS UPDATE item SET n = n + 1 WHERE id = $1;'
-	echo 'PREPARE sel(int) AS SELECT count(*) >= 4 FROM item WHERE id <= $1;'
-	left=100
-	n=0
-	while [ $left -gt 0 ] && [ $n -lt 20000 ]; do
-		n=$((n + 1))
-		echo "BEGIN; EXECUTE sel(4); EXECUTE ins($1); EXECUTE upd($1); COMMIT;"
-		[ ! -e "$tmp/go.done" ] || left=$((left - 1))
-	done
-}
-
-clients=
-start_clients()
-{
-	for i in 1 2 3 4; do
-		client $i | "$pg_bin/psql" -X -A -t -q -d "$(pg_conn a)" \
-			>"$tmp/go.$i" 2>&1 &
-		clients="$clients $!"
-	done
-	until [ "$(cat "$tmp"/go.[1-4] 2>/dev/null | wc -l)" -gt 40 ]; do :; done
-}
-
-# none failed, and all that they did is in the new table
-end_clients()
-{
-	: >"$tmp/go.done"
-	for pid in $clients; do
-		wait "$pid"
-	done
-	clients=
-	is "$(cat "$tmp"/go.[1-4] | grep -c 'ERROR\|FATAL\|rror:')" 0 \
-		"$1: no transaction failed" || grep -h ERROR "$tmp"/go.[1-4] | sort | uniq -c | head
-	done=$(cat "$tmp"/go.[1-4] | grep -c '^t$')
-	[ "$done" -ge 440 ]
-	ok $? "$1: there were some, also behind it ($done)"
+	writers_end "$1"
 	is "$(pg_sql a -c 'SELECT count(*) - 1000, sum(n) FILTER (WHERE iid <= 4) FROM u.item')" \
-		"$done|$done" "$1: no row and no change is lost"
+		"$written|$written" "$1: no row and no change is lost"
 }
 
 plan
 fresh
 run_is 9 'a dry run' up --dry-run
 like "$out" 'writers wait' 'says what becomes of writers'
-start_clients
+writers_start
 run_is 0 'a copy and a swap under load' up
-end_clients 'swap'
+moved 'swap'
 like "$out" 'writers were held up for [0-9.]+ s' 'how long is told'
 is "$(pg_sql a -c "SELECT relkind FROM pg_class WHERE oid = 'item'::regclass")" v 'it is a view'
 is "$(pg_sql a -c "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^_upshift'")" 0 \

@@ -21,8 +21,7 @@ one()
 
 dumped()
 {
-	"$pg_bin/pg_dump" -T '_upshift_*' -d "$DATABASE_URL" |
-		grep -v '^\\.*restrict ' | sort
+	pg_dumped "$DATABASE_URL" | sort
 }
 
 signed()

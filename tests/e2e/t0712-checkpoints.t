@@ -16,8 +16,7 @@ export DATABASE_URL UPSHIFT_TEST_MONITOR_S
 
 dumped()
 {
-	"$pg_bin/pg_dump" -T '_upshift_*' -d "$DATABASE_URL" |
-		grep -v '^\\.*restrict ' | sort
+	pg_dumped "$DATABASE_URL" -T '_upshift_*' | sort
 }
 
 back()

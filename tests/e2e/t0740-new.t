@@ -102,10 +102,9 @@ NEW_DATABASE_URL=$(pg_conn db new)
 export NEW_DATABASE_URL USER_NAME
 url="pg:host=$pg_base/db/sock user=\${env:USER_NAME} dbname=postgres"
 
-pg_dumped()
+dumped()
 {
-	"$pg_bin/pg_dump" --inserts -T '_upshift_*' "$(pg_conn db "$1")" |
-		grep -v -e '^\\\(un\)\?restrict' -e '^--' -e '^$' | sort
+	pg_dumped "$(pg_conn db "$1")" --inserts -T '_upshift_*' | grep -v -e '^--' -e '^$' | sort
 }
 
 rm -rf "$root"
@@ -127,9 +126,9 @@ run_is 0 'a plan from a server' draft "$url"
 # shellcheck disable=SC2016 # not the shell's
 like "$(cat "$tmp/p.plan")" 'user=\$\{env:USER_NAME\}' 'takes from the environment what it was given there'
 run_is 0 'lint' "$UPSHIFT" lint "$tmp/p.plan"
-pg_dumped postgres >"$tmp/before"
+dumped postgres >"$tmp/before"
 run_is 0 'a run' go
-pg_dumped new >"$tmp/after"
+dumped new >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'the new database has all of the old'
 run_is 0 'rolled back' "$UPSHIFT" rollback --root "$root" --batch \
 	--confirm 'roll back to start'

@@ -10,6 +10,9 @@
 #   pg_url NAME [DBNAME]    "pg:..." for a plan
 #   pg_conn NAME [DBNAME]   the same for libpq
 #   pg_sql NAME [OPTION]... psql, unaligned, no headings; reads stdin or -c
+#   pg_dumped CONN [OPTION]...
+#                           pg_dump but for the row of the run, and for words
+#                           that no two dumps share; CONN as of pg_conn
 #   pg_proxy NAME TRIGGER MANNER EVERY TIMES
 #                           starts anew what cuts connections (pg-proxy.c)
 #   pg_proxy_conn NAME      pg_conn through it
@@ -121,6 +124,14 @@ pg_sql()
 	shift
 	"$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 \
 		-d "$(pg_conn "$pg_name")" "$@"
+}
+
+pg_dumped()
+{
+	pg_from=$1
+	shift
+	"$pg_bin/pg_dump" -T _upshift_run "$@" -d "$pg_from" |
+		grep -v '^\\\(un\)\{0,1\}restrict '
 }
 
 pg_proxy()
