@@ -37,19 +37,6 @@ static struct run_point *find_point(struct run *r, const char *name)
 	return NULL;
 }
 
-/* did the rollback that made the point undo this step? */
-static bool was_undone(struct engine *e, const struct run_point *p, int i)
-{
-	const struct run_step *rs = &e->run->steps[i];
-	enum step_state was;
-
-	if (step_state_parse(json_get_str(p->steps, rs->id, ""), &was) < 0)
-		return false;
-	return (was == STEP_VERIFIED || was == STEP_APPLIED ||
-		was == STEP_APPLYING || was == STEP_FAILED) &&
-		rs->state == STEP_UNDONE && rs->effects;
-}
-
 static bool holds_one(const struct effects *eff, const char *dir)
 {
 	for (size_t i = 0; i < eff->n; i++)
@@ -83,7 +70,7 @@ static int point_effects(struct engine *e, const struct run_point *p,
 	int r = 0;
 
 	for (int i = 0; r >= 0 && i < (int)e->plan->step_n; i++)
-		if (was_undone(e, p, i))
+		if (rollback_was_undone(e, p, i))
 			r = rollback_written(e, i, &written);
 	if (r >= 0)
 		rollback_whole(e, &written, ret);
@@ -117,26 +104,6 @@ static int load_sets(struct engine *e, const char *name, const char *digest,
 		step++;
 	return engine_stores_load(e, file, digest, sets, &none, step, false,
 				  &e->err);
-}
-
-/* What kinds undid by themselves; oldest first, as it was done. */
-static int redo_steps(struct engine *e, const struct run_point *p)
-{
-	int ret = 0;
-
-	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++) {
-		const struct step *s = e->plan->steps[i];
-		struct step_ctx c;
-
-		/* rows come with the sets of the point */
-		if (!s->ops->redo || !was_undone(e, p, i) ||
-		    (p->stores_digest && (s->ops->flags & STEP_ROWS)))
-			continue;
-		step_ctx_init(&c, e, s, PHASE_ROLLBACK);
-		ret = s->ops->redo(s, &c, &e->err);
-		step_ctx_release(&c);
-	}
-	return ret;
 }
 
 /* --- what it would do --- */
@@ -328,7 +295,7 @@ int rollback_return(struct engine *e, const char *name)
 		ret = rollback_begin(e, tree, &eff, &sets, &e->err);
 	/* the list of points may have moved: p is found anew */
 	if (ret >= 0)
-		ret = redo_steps(e, find_point(e->run, tree));
+		ret = rollback_redo(e, find_point(e->run, tree), &e->err);
 	if (ret >= 0)
 		ret = load_sets(e, tree, stores, &sets);
 	if (ret >= 0 && eff.n) {

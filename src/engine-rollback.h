@@ -5,8 +5,8 @@
  * engine-rollback - what the files of going back share
  *
  * engine-rollback.c decides what is undone and in which order, engine-undo.c
- * undoes one step, engine-return.c goes back to an R point, engine-preview.c
- * tells what would happen. What is on disk at each moment stands at the head
+ * undoes one step, engine-return.c goes back to an R point, where engine-redo.c
+ * does steps again, engine-preview.c tells what would happen. What is on disk at each moment stands at the head
  * of engine-rollback.c and in undo.h.
  */
 #include <stdbool.h>
@@ -106,6 +106,15 @@ bool rollback_is_aside(const char *set);
 /* adds the tables of servers to p->tables */
 int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 			struct error *err);
+
+/* --- engine-redo.c --- */
+struct run_point;
+/* did the rollback that made the point undo step i? */
+bool rollback_was_undone(const struct engine *e, const struct run_point *p,
+			 int i);
+/* What kinds undid by themselves, oldest first; done again where it goes on. */
+int rollback_redo(struct engine *e, const struct run_point *p,
+		  struct error *err);
 
 /* --- engine-return.c --- */
 /* "R1", "r12" */

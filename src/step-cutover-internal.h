@@ -31,10 +31,12 @@ void cutover_views_work(struct sql_work *w, const struct step *s,
 /* 1: the views are there, 0: they are not */
 int cutover_views_there(const struct step *s, struct step_ctx *ctx,
 			struct error *err);
-/* fence NULL: the tables are locked, and all is done that comes behind; else
-   the fence goes with it. *since: when nobody could write any more */
+/* fence NULL: the tables are locked, and all is done that comes behind, but
+   for what is asked, with again; else the fence goes with it. *since: when
+   nobody could write any more */
 int cutover_swap(const struct step *s, struct step_ctx *ctx,
-		 struct sql_work *fence, uint64_t *since, struct error *err);
+		 struct sql_work *fence, bool again, uint64_t *since,
+		 struct error *err);
 /* the old tables are what they were */
 int cutover_swap_back(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);

@@ -74,7 +74,7 @@ static int lock_tables(struct sql_work *w, const struct cutover *c,
 struct swap {
 	const struct step *s;
 	struct step_ctx *ctx;
-	bool fenced;
+	bool fenced, again;
 	uint64_t *since;
 };
 
@@ -85,9 +85,9 @@ static int swap_inside(const struct swap *p, uint64_t until,
 	const struct cutover *c = p->s->priv;
 	int ret = 0;
 
-	if (!p->fenced)
+	if (!p->fenced && !p->again)
 		ret = cutover_check_all(p->s, p->ctx, until, err);
-	else
+	else if (p->fenced)
 		ret = within(step_cutover_work, step_sql_undo, p->s, p->ctx,
 			     err);
 	/* by their names, which are those of views soon */
@@ -129,9 +129,11 @@ static int swap_once(struct sql_work *w, void *arg, struct error *err)
 }
 
 int cutover_swap(const struct step *s, struct step_ctx *ctx,
-		 struct sql_work *fence, uint64_t *since, struct error *err)
+		 struct sql_work *fence, bool again, uint64_t *since,
+		 struct error *err)
 {
-	struct swap p = { .s = s, .ctx = ctx, .fenced = fence, .since = since };
+	struct swap p = { .s = s, .ctx = ctx, .fenced = fence, .again = again,
+			  .since = since };
 	_cleanup_work_ struct sql_work w;
 	int ret;
 

@@ -192,7 +192,7 @@ static int say_stall(struct step_ctx *ctx, uint64_t since, struct error *err)
 
 /* the fence, and all behind it */
 static int hold(const struct step *s, struct step_ctx *ctx, struct sql_work *w,
-		uint64_t since, struct error *err)
+		bool again, uint64_t since, struct error *err)
 {
 	const struct cutover *c = s->priv;
 	uint64_t until = cutover_until(c, since);
@@ -200,14 +200,14 @@ static int hold(const struct step *s, struct step_ctx *ctx, struct sql_work *w,
 
 	step_deadline(ctx, until);
 	ret = step_sql_apply(w, err);
-	if (ret == 0)
+	if (ret == 0 && !again)
 		ret = cutover_check_all(s, ctx, until, err);
 	if (ret == 0)
 		ret = set_phase(ctx, "switching", err);
 	if (ret == 0)
 		ret = cutover_in_time(c, ctx, &c->go, until, err);
 	if (ret == 0 && c->views.n)
-		ret = cutover_swap(s, ctx, w, NULL, err);
+		ret = cutover_swap(s, ctx, w, again, NULL, err);
 	if (ret == 0)
 		ret = set_phase(ctx, "switched", err);
 	ret = cutover_too_long(c, ctx, ret, err);
@@ -216,7 +216,7 @@ static int hold(const struct step *s, struct step_ctx *ctx, struct sql_work *w,
 }
 
 static int refuse(const struct step *s, struct step_ctx *ctx,
-		  struct sql_work *w, struct error *err)
+		  struct sql_work *w, bool again, struct error *err)
 {
 	const struct cutover *c = s->priv;
 	_cleanup_error_ struct error back = ERROR_INIT;
@@ -224,7 +224,7 @@ static int refuse(const struct step *s, struct step_ctx *ctx,
 	uint64_t since = clock_mono_ns();
 
 	if (ret == 0)
-		ret = hold(s, ctx, w, since, err);
+		ret = hold(s, ctx, w, again, since, err);
 	if (ret == 0)
 		ret = c->keep ? 0 : step_sql_undo(w, err);
 	if (ret == 0)
@@ -242,11 +242,11 @@ static int refuse(const struct step *s, struct step_ctx *ctx,
 	return ret;
 }
 
-static int wait_for_it(const struct step *s, struct step_ctx *ctx,
+static int wait_for_it(const struct step *s, struct step_ctx *ctx, bool again,
 		       struct error *err)
 {
 	uint64_t since = 0;
-	int ret = cutover_swap(s, ctx, NULL, &since, err);
+	int ret = cutover_swap(s, ctx, NULL, again, &since, err);
 
 	if (ret < 0) {
 		if (since)
@@ -272,8 +272,8 @@ static int may_wait(const struct step *s, struct step_ctx *ctx,
 			    "so writers cannot wait"), store_name(w->store));
 }
 
-int step_cutover_apply(const struct step *s, struct step_ctx *ctx,
-		       struct error *err)
+static int go(const struct step *s, struct step_ctx *ctx, bool again,
+	      struct error *err)
 {
 	const struct cutover *c = s->priv;
 	_cleanup_work_ struct sql_work w;
@@ -293,11 +293,24 @@ int step_cutover_apply(const struct step *s, struct step_ctx *ctx,
 	if (waits < 0)
 		return waits;
 	/* most of it while writers write */
-	if (c->copies.n)
+	if (c->copies.n && !again)
 		ret = step_live_drain(s, ctx, &c->copies, false, err);
 	if (ret < 0)
 		return ret;
-	return waits ? wait_for_it(s, ctx, err) : refuse(s, ctx, &w, err);
+	return waits ? wait_for_it(s, ctx, again, err) :
+	       refuse(s, ctx, &w, again, err);
+}
+
+int step_cutover_apply(const struct step *s, struct step_ctx *ctx,
+		       struct error *err)
+{
+	return go(s, ctx, false, err);
+}
+
+int step_cutover_redo(const struct step *s, struct step_ctx *ctx,
+		      struct error *err)
+{
+	return go(s, ctx, true, err);
 }
 
 int step_cutover_undo(const struct step *s, struct step_ctx *ctx,

@@ -71,6 +71,11 @@ int step_cutover_probe(const struct step *s, struct step_ctx *ctx,
 		       enum step_probe *ret, struct error *err);
 int step_cutover_apply(const struct step *s, struct step_ctx *ctx,
 		       struct error *err);
+/* The switch alone: to where it was once, whatever the rows are. Those of the
+   new tables come behind it, and writers of the old ones since have theirs
+   there: nothing is drained, compared or asked. */
+int step_cutover_redo(const struct step *s, struct step_ctx *ctx,
+		      struct error *err);
 int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);
 void step_cutover_work(struct sql_work *w, const struct step *s,

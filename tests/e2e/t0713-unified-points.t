@@ -219,4 +219,13 @@ point=$(before)
 is "$(told "$point")" "$all
 LOST 0
 KEPT 0" 'the way up again'
+back "$point"
+is "$status" 0 'up again'
+as top 'rows of others as well'
+back start --strategy backup
+is "$status" 0 'from the backup'
+as start 'as it was'
+point=$(before)
+back "$point"
+as top 'and theirs are not lost with that'
 done_testing
