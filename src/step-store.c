@@ -48,6 +48,7 @@ void step_store_options(struct step_ctx *c, const struct plan_store *s,
 	memset(o, 0, sizeof(*o));
 	o->root_fd = step_root_fd(c);
 	o->allow_plaintext = s->allow_plaintext;
+	o->recover = !must_read(c);
 	if (timeout_s > 0)
 		o->statement_ms = (unsigned int)(MIN(timeout_s, 1e6) * 1000);
 	if (is_joined(c, s)) {

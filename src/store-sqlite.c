@@ -94,6 +94,10 @@ static int failed(struct sqlite_store *q, struct error *err)
 			q->s.name, q->statement_ms);
 	if (store_sqlite_errno(rc) == -ENOSPC)
 		return error_errno(err, ERR_STORE, -ENOSPC, "%s", q->s.name);
+	if (rc == SQLITE_READONLY_ROLLBACK)
+		return error_set(err, ERR_STORE, -EROFS,
+			_("%s: whoever wrote to it last was stopped in the "
+			  "middle, and it is only read here"), q->s.name);
 	if ((rc & 0xff) == SQLITE_IOERR && store_sqlite_os_error(q->db)) {
 		(void)error_errno(err, ERR_STORE,
 				  -store_sqlite_os_error(q->db), "%s: %s",
@@ -416,9 +420,42 @@ static int configure(struct sqlite_store *q, const struct store_options *o,
 		   "PRAGMA synchronous = EXTRA", err);
 }
 
+static int open_file(struct sqlite_store *q, const char *path, int flags,
+		     struct error *err)
+{
+	int rc = sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOFOLLOW |
+				 SQLITE_OPEN_NOMUTEX, NULL);
+
+	return rc == SQLITE_OK ? 0 : failed(q, err);
+}
+
+/*
+ * Who reads alone cannot play a rollback journal back that somebody left who
+ * was killed, and without that the file is not what it was before nor what it
+ * was to be.
+ */
+static int open_recovered(struct sqlite_store *q, const char *path,
+			  const struct store_options *o, struct error *err)
+{
+	struct store_options write = *o;
+	int ret;
+
+	write.read_only = false;
+	(void)sqlite3_close(q->db);
+	ret = open_file(q, path, SQLITE_OPEN_READWRITE, err);
+	if (ret == 0)
+		ret = configure(q, &write, err);
+	if (ret < 0)
+		return ret;
+	(void)sqlite3_close(q->db);
+	ret = open_file(q, path, SQLITE_OPEN_READONLY, err);
+	return ret < 0 ? ret : configure(q, o, err);
+}
+
 static int sqlite_open(const char *rest, const struct store_options *o,
 		       struct store **ret, struct error *err)
 {
+	_cleanup_error_ struct error why = ERROR_INIT;
 	_cleanup_free_ char *path = NULL;
 	struct sqlite_store *q;
 	int flags = o->read_only ? SQLITE_OPEN_READONLY :
@@ -436,10 +473,16 @@ static int sqlite_open(const char *rest, const struct store_options *o,
 			  STORE_STATEMENT_MS;
 	store_clock_init(&q->clock, o);
 	q->s.clock = &q->clock;
-	r = sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOFOLLOW |
-			    SQLITE_OPEN_NOMUTEX, NULL);
-	r = r == SQLITE_OK ? configure(q, o, err) : failed(q, err);
+	r = open_file(q, path, flags, &why);
+	if (r == 0)
+		r = configure(q, o, &why);
+	if (r < 0 && o->read_only && o->recover &&
+	    sqlite3_extended_errcode(q->db) == SQLITE_READONLY_ROLLBACK) {
+		error_release(&why);
+		r = open_recovered(q, path, o, &why);
+	}
 	if (r < 0) {
+		error_move(err, &why);
 		store_close(&q->s);
 		return r;
 	}

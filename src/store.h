@@ -181,6 +181,9 @@ struct store_digest {
 struct store_options {
 	int root_fd;             /* paths are below it */
 	bool read_only;
+	/* SQLite, read_only: what somebody left in the middle of a transaction
+	   is taken back first, as by whoever opens it to write */
+	bool recover;
 	bool create;             /* a database that is not there */
 	bool allow_plaintext;    /* TCP without sslmode=verify-full */
 	/* milliseconds; 0: 10 s, 10 s, 10 min */

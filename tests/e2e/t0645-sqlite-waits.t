@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # SQLite destinations in bad company: a database that somebody else holds for
-# longer than we wait, a statement that does not end, a disk that is full. It
-# ends in time, says why, and goes on from there.
+# longer than we wait, a statement that does not end, a disk that is full, one
+# that was left in the middle of a transaction. It ends in time, says why, and
+# goes on from there.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 sqlite_need
@@ -133,5 +134,34 @@ for mode in WAL DELETE; do
 	like "$(cat "$tmp/full")" 'sqlite:b.db: .*File too large' "$mode: says so"
 	on "$mode, full"
 done
+
+# --- killed in the middle of a transaction: a journal that must come back ---
+plan '{ id = "c"; kind = "copy-records"; from = "a:src"; to = "b:dst"; key = "id"; }'
+# half FILE TABLE: some of its pages are changed, for nobody
+half()
+{
+	# shellcheck disable=SC2016 # for the shell of that one
+	sqlite3 -init /dev/null -batch "$root/$1" "PRAGMA cache_size = 5" "BEGIN" \
+		"UPDATE $2 SET name = name || '!'" '.shell kill -9 $PPID' >/dev/null 2>&1
+	[ -s "$root/$1-journal" ]
+	ok $? "$1 is left in the middle"
+}
+more='INSERT INTO dst SELECT -i, i, hex(zeroblob(500)) FROM (WITH RECURSIVE n(i)
+	AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT i FROM n)'
+new DELETE
+db "$more"
+half a.db src
+half b.db dst
+cat "$root"/* | cksum >"$tmp/before"
+run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --batch --dry-run
+like "$out$err" "a.db: whoever wrote to it last was stopped in the middle" 'says so'
+is "$(cat "$root"/* | cksum)" "$(cat "$tmp/before")" 'and leaves it at that'
+run_is 0 'it is copied all the same' go
+is "$(db "SELECT count(*), sum(name = 'name ' || id), sum(name = -id) FROM dst")" \
+	'2500|2000|500' 'with what was there before'
+half b.db dst
+run_is 0 'and taken back' "$UPSHIFT" rollback start --root "$root" --batch \
+	--confirm 'roll back to start'
+is "$(db 'SELECT count(*), sum(name = -id) FROM dst')" '500|500' 'as it was'
 
 done_testing
