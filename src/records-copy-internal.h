@@ -148,6 +148,9 @@ int records_reject(struct records_worker *w, int row, const char *sqlstate,
 /* {"column": "text", ...} of a row of w->out, as it would have been written */
 void records_reject_text(const struct records_worker *w, uint32_t row,
 			 struct strbuf *out);
+/* ["text", "..."] or, of what is none, ["base64", "..."]: a line that is no
+   record, in place of the row */
+void records_line_text(const char *p, size_t n, struct strbuf *out);
 /* of a live source: its key into the queue, with those that changed */
 int records_defer(struct records_worker *w, const char *key,
 		  struct error *err);

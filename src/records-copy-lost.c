@@ -28,9 +28,14 @@ int records_open(struct records_run *run, bool source, struct store **ret,
 	const struct records_job *job = run->job;
 	struct store_options o = source ? job->from_options : job->to_options;
 
+	int r;
+
 	o.tick = records_stopped;
 	o.ctx = run;
-	return store_open(source ? job->from_url : job->to_url, &o, ret, err);
+	r = store_open(source ? job->from_url : job->to_url, &o, ret, err);
+	if (r == 0 && source && job->quarantine)
+		store_set_lines(*ret, STORE_LINES_KEEP);
+	return r;
 }
 
 int records_set_cancelled(struct error *err)

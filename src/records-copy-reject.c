@@ -73,6 +73,34 @@ void records_reject_text(const struct records_worker *w, uint32_t row,
 	strbuf_addch(out, '}');
 }
 
+void records_line_text(const char *p, size_t n, struct strbuf *out)
+{
+	_cleanup_strbuf_ struct strbuf code = STRBUF_INIT;
+
+	if (utf8_valid(p, n) && !memchr(p, 0, n)) {
+		strbuf_addstr(out, "[\"text\",");
+		json_text_encode(p, n, out);
+	} else {
+		strbuf_addstr(out, "[\"base64\",");
+		base64_encode(p, n, &code);
+		json_text_encode(code.buf, code.len, out);
+	}
+	strbuf_addch(out, ']');
+}
+
+/* the line that the source has under the key; none for a row that cannot be
+   read */
+static int add_line(struct store *from, const char *key, struct strbuf *out,
+		    struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int ret = store_line_text(from, key, &text, err);
+
+	if (ret > 0)
+		records_line_text(text.buf, text.len, out);
+	return MIN(ret, 0);
+}
+
 int records_reject(struct records_worker *w, int row, const char *sqlstate,
 		   const struct error *why, struct error *err)
 {
@@ -81,7 +109,7 @@ int records_reject(struct records_worker *w, int row, const char *sqlstate,
 	_cleanup_strbuf_ struct strbuf record = STRBUF_INIT;
 	const struct records_job *job = w->run->job;
 	bool whole = row >= 0 && !job->sql_n;
-	int ret;
+	int ret = 0;
 
 	if (row >= 0)
 		store_key(&w->rows, (uint32_t)row, job->from.nkey, &key);
@@ -89,12 +117,16 @@ int records_reject(struct records_worker *w, int row, const char *sqlstate,
 		strbuf_addstr(&key, w->bad_key);
 	if (whole)
 		records_reject_text(w, (uint32_t)row, &record);
+	else if (row < 0)
+		ret = add_line(w->from, key.buf, &record, err);
+	if (ret < 0)
+		return ret;
 	store_batch_clear(&args, 5);
 	records_add_text(&args, job->marks);
 	records_add_text(&args, key.buf);
 	records_add_text(&args, sqlstate);
 	records_add_text(&args, why && why->msg ? why->msg : "");
-	records_add_text(&args, whole ? record.buf : NULL);
+	records_add_text(&args, record.len ? record.buf : NULL);
 	ret = store_exec(w->to, "INSERT INTO " REJECTS " (step, key, sqlstate, "
 		"message, record) VALUES ($1, $2, $3, $4, $5)", &args, NULL,
 		err);

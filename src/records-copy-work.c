@@ -213,7 +213,10 @@ static int refuse(struct records_worker *w, const struct slice *s,
 					   "more than %ju rows are bad",
 					   run->job->max_bad),
 			     (uintmax_t)run->job->max_bad);
-	error_prefix(err, _("row %s of '%s'"), key, run->job->from.set);
+	/* of a line it says so */
+	if (!store_key_line(key))
+		error_prefix(err, _("row %s of '%s'"), key,
+			     run->job->from.set);
 	return s->sqlstate[0] ? -EBADMSG : -EINVAL;
 }
 

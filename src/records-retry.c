@@ -23,7 +23,15 @@ struct retry {
 	const char *key;             /* of the row under way */
 	bool gone;                   /* it is not in the source */
 	bool listed;                 /* it was in the list */
+	struct strbuf line;          /* no row, but this; as for the list */
 };
+
+void records_mended_release(struct records_mended *m)
+{
+	strvec_release(&m->keys);
+	store_batch_release(&m->rows);
+	store_batch_release(&m->lines);
+}
 
 char *records_retry_mark(const char *marks)
 {
@@ -209,6 +217,8 @@ static int refused(struct retry *r, const char *sqlstate,
 	strbuf_init(&f.record);
 	if (whole && !r->job->sql_n)
 		records_reject_text(&r->w, 0, &f.record);
+	else
+		strbuf_add(&f.record, r->line.buf, r->line.len);
 	ret = store_transact(r->w.to, note_refusal, &f, TRIES, err);
 	strbuf_release(&f.record);
 	return ret;
@@ -252,21 +262,71 @@ static int try_row(struct retry *r, struct error *err)
 	return ret;
 }
 
+/* of a line by its number: the row is there, so it is another line's by now */
+static int is_another(struct retry *r, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	int ret;
+
+	if (r->gone || !store_key_line(r->key))
+		return 0;
+	store_key(&r->w.out, 0, r->job->to.nkey, &key);
+	ret = store_get(r->w.to, &r->job->to, key.buf, &b, err);
+	return ret <= 0 ? ret : error_set(err, ERR_STORE, -EBADMSG,
+		_("row %s of '%s' is there already"), key.buf,
+		r->job->to.set);
+}
+
+/* what the source gave, or said */
+static int try_source(struct retry *r, int ret, struct error *why,
+		      struct error *err)
+{
+	struct records_worker *w = &r->w;
+	char sqlstate[6];
+
+	(void)snprintf(sqlstate, sizeof(sqlstate), "%s",
+		       store_sqlstate(w->from));
+	if (ret >= 0) {
+		r->gone = ret == 0;
+		records_project(w);
+	}
+	if (ret > 0 && !r->line.len) {
+		ret = is_another(r, why);
+		memcpy(sqlstate, "23505", sizeof(sqlstate));
+	}
+	if (store_class(ret) == STORE_CLASS_BADROW)
+		return refused(r, sqlstate, why, false, err);
+	if (ret < 0) {
+		error_move(err, why);
+		return ret;
+	}
+	return try_row(r, err);
+}
+
 static int from_source(struct retry *r, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct records_worker *w = &r->w;
 	int ret = store_get(w->from, &r->job->from, r->key, &w->rows, &why);
 
-	if (store_class(ret) == STORE_CLASS_BADROW)
-		return refused(r, store_sqlstate(w->from), &why, false, err);
-	if (ret < 0) {
-		error_move(err, &why);
-		return ret;
-	}
-	r->gone = ret == 0;
-	records_project(w);
-	return try_row(r, err);
+	if (store_class(ret) == STORE_CLASS_BADROW &&
+	    store_line_text(w->from, r->key, &text, NULL) > 0)
+		records_line_text(text.buf, text.len, &r->line);
+	return try_source(r, ret, &why, err);
+}
+
+static int from_line(struct retry *r, const char *p, size_t n,
+		     struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	int ret;
+
+	records_line_text(p, n, &r->line);
+	ret = store_line_parse(r->w.from, &r->job->from, p, n, &r->w.rows,
+			       &why);
+	return try_source(r, ret, &why, err);
 }
 
 /* the row of the batch as the one that goes, with nothing in the columns that
@@ -300,23 +360,31 @@ static int stopped(struct retry *r, struct error *err)
 	return error_set(err, ERR_CANCELLED, -ECANCELED, _("cancelled"));
 }
 
+static int from_mended(struct retry *r, const struct records_mended *m,
+		       uint32_t i, struct error *err)
+{
+	const struct store_cell *line = store_batch_cell(&m->lines, i, 0);
+
+	if (line->len >= 0)
+		return from_line(r, store_batch_text(&m->lines, line),
+				 (size_t)line->len, err);
+	take_row(r, &m->rows, i);
+	return try_row(r, err);
+}
+
 static int all_rows(struct retry *r, const struct strvec *keys,
-		    const struct store_batch *rows, struct error *err)
+		    const struct records_mended *m, struct error *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < keys->n; i++) {
 		r->key = keys->v[i];
 		r->gone = r->listed = false;
+		strbuf_clear(&r->line);
 		ret = stopped(r, err);
-		if (ret < 0)
-			break;
-		if (rows) {
-			take_row(r, rows, (uint32_t)i);
-			ret = try_row(r, err);
-		} else {
-			ret = from_source(r, err);
-		}
+		if (ret == 0)
+			ret = m ? from_mended(r, m, (uint32_t)i, err) :
+			      from_source(r, err);
 	}
 	return ret;
 }
@@ -349,30 +417,30 @@ static int open_both(struct retry *r, struct error *err)
 	return ret;
 }
 
-static int work(struct retry *r, const struct strvec *keys,
-		const struct store_batch *rows, struct error *err)
+static int work(struct retry *r, const struct records_mended *mended,
+		struct error *err)
 {
 	_cleanup_strvec_ struct strvec all = STRVEC_INIT;
+	const struct strvec *keys = mended ? &mended->keys : &all;
 	struct records_worker *w = &r->w;
 	int ret = open_both(r, err);
 
-	if (ret == 0 && !keys)
+	if (ret == 0 && !mended)
 		ret = records_rejects(r->job->marks, w->to, add_key, &all,
 				      err);
-	keys = keys ? keys : &all;
 	if (ret == 0 && keys->n)
 		ret = setup_undo(r, err);
 	if (ret == 0)
-		ret = all_rows(r, keys, rows, err);
+		ret = all_rows(r, keys, mended, err);
 	if (ret == 0 && r->out->passed)
 		ret = records_finish_set(w->to, r->job->to.set, err);
 	return ret < 0 ? ret : records_reject_count(w->to, r->job->marks,
 						    &r->out->left, err);
 }
 
-int records_retry(const struct records_job *job, const struct strvec *keys,
-		  const struct store_batch *rows, struct records_retried *ret,
-		  struct error *err)
+int records_retry(const struct records_job *job,
+		  const struct records_mended *mended,
+		  struct records_retried *ret, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
 	struct retry r = { .job = job, .run.job = job, .out = ret };
@@ -382,7 +450,9 @@ int records_retry(const struct records_job *job, const struct strvec *keys,
 	r.w.run = &r.run;
 	r.w.part = &r.part;
 	r.part.pos = xstrdup("");
-	got = work(&r, keys, rows, &why);
+	strbuf_init(&r.line);
+	got = work(&r, mended, &why);
+	strbuf_release(&r.line);
 	records_undo_release(&r.run);
 	store_close(r.w.from);
 	store_close(r.w.to);

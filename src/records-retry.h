@@ -13,8 +13,12 @@
  * the list, with what was said last and the record as it was tried.
  *
  *	records_rejects(&job, to, fn, ctx, &err);           what there is
- *	records_retry(&job, NULL, NULL, &result, &err);     read again
- *	records_retry(&job, &keys, &rows, &result, &err);   as they were mended
+ *	records_retry(&job, NULL, &result, &err);           read again
+ *	records_retry(&job, &mended, &result, &err);        as they were mended
+ *
+ * A line of the source that is no record goes by its number: as it is there
+ * now, unless the destination has its key already (lines may have moved), or
+ * as a text that is parsed as one of its lines.
  *
  * job: as for records_copy(); its stores are opened here. A row that the source
  * does not have any more leaves the list, and is told as gone.
@@ -42,10 +46,17 @@ struct records_retried {
 	struct strvec unknown_keys;
 };
 void records_retried_release(struct records_retried *r);
-/* rows: one for each key, with the columns of job->to; NULL: the source */
-int records_retry(const struct records_job *job, const struct strvec *keys,
-		  const struct store_batch *rows, struct records_retried *ret,
-		  struct error *err);
+/* rows: one for each key, with the columns of job->to, or in its place one of
+   lines, which has one column; a NULL there: the row */
+struct records_mended {
+	struct strvec keys;
+	struct store_batch rows, lines;
+};
+void records_mended_release(struct records_mended *m);
+/* mended NULL: all, from the source */
+int records_retry(const struct records_job *job,
+		  const struct records_mended *mended,
+		  struct records_retried *ret, struct error *err);
 
 /* the mark that says: the undo table has rows that were tried again, and no
    others; caller frees */

@@ -101,9 +101,20 @@ int records_rejected(struct store *s, const char *marks, struct strvec *ret,
 {
 	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
 	int n = store_columns(s, REJECTS, &cols, err);
+	size_t kept = 0;
 
-	return n <= 0 ? n : add_names(s, "SELECT key FROM " REJECTS
-		" WHERE step = $1 ORDER BY key", marks, ret, err);
+	if (n > 0)
+		n = add_names(s, "SELECT key FROM " REJECTS
+			" WHERE step = $1 ORDER BY key", marks, ret, err);
+	for (size_t i = 0; i < ret->n; i++)
+		if (store_key_line(ret->v[i]))
+			free(ret->v[i]);
+		else
+			ret->v[kept++] = ret->v[i];
+	if (ret->n)
+		ret->v[kept] = NULL;
+	ret->n = kept;
+	return n;
 }
 
 static int by_value(const void *a, const void *b)

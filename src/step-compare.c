@@ -302,6 +302,8 @@ static int copied_pair(struct comparing *c, const struct step *s,
 
 	if (ret < 0)
 		return ret;
+	if (m->quarantine)
+		store_set_lines(from, STORE_LINES_SKIP);
 	step_records_job_init(s, c->ctx, &j);
 	ret = step_records_job_shape(s, from, to, &j, err);
 	j.job.to.where = m->owns;

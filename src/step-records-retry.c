@@ -6,7 +6,10 @@
  *	{"key": ..., "sqlstate": ..., "message": ..., "at": ..., "record":
  *	 {"column": value, ...}}
  *
- * of which key and record count when it comes back; see upshift(1).
+ * of which key and record count when it comes back; see upshift(1). A line of
+ * the source that is no record has its number and its bytes in place of record:
+ *
+ *	"line": 17, "text": "..."   or   "line": 17, "base64": "..."
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +34,7 @@ static int add_line(void *ctx, const struct records_reject_line *l,
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	struct json_object *rec = NULL;
+	uint64_t line = store_key_line(l->key);
 
 	json_set_str(o, "key", l->key);
 	json_set_str(o, "sqlstate", l->sqlstate);
@@ -39,7 +43,17 @@ static int add_line(void *ctx, const struct records_reject_line *l,
 	if (l->record && json_parse(l->record, strlen(l->record), &rec,
 				    err) < 0)
 		return -EINVAL;
-	json_object_object_add(o, "record", rec);
+	if (line)
+		json_set_int(o, "line", (int64_t)line);
+	if (json_object_is_type(rec, json_type_array)) {
+		json_set_str(o, json_object_get_string(
+			json_object_array_get_idx(rec, 0)),
+			json_object_get_string(
+			json_object_array_get_idx(rec, 1)));
+		json_object_put(rec);
+	} else {
+		json_object_object_add(o, "record", rec);
+	}
 	json_print(o, ctx);
 	strbuf_addch(ctx, '\n');
 	return 0;
@@ -76,8 +90,7 @@ int step_records_keep_rejects(const struct step *s, struct step_ctx *ctx,
 
 struct mended {
 	const struct store_shape *to;
-	struct strvec keys;
-	struct store_batch rows;
+	struct records_mended rows;
 	unsigned int line;
 };
 
@@ -103,7 +116,7 @@ static int add_special(struct mended *m, struct json_object *v,
 	_cleanup_strbuf_ struct strbuf raw = STRBUF_INIT;
 
 	if (bytes) {
-		store_batch_add(&m->rows, STORE_BYTES, bytes, strlen(bytes));
+		store_batch_add(&m->rows.rows, STORE_BYTES, bytes, strlen(bytes));
 		return 0;
 	}
 	for (; hex && hex[0]; hex += 2) {
@@ -114,9 +127,9 @@ static int add_special(struct mended *m, struct json_object *v,
 		strbuf_addch(&raw, (char)(a << 4 | b));
 	}
 	if (hex)
-		store_batch_add(&m->rows, STORE_TEXT, raw.buf, raw.len);
+		store_batch_add(&m->rows.rows, STORE_TEXT, raw.buf, raw.len);
 	else
-		store_batch_add(&m->rows, STORE_JSON, json_object_to_json_string(v),
+		store_batch_add(&m->rows.rows, STORE_JSON, json_object_to_json_string(v),
 				strlen(json_object_to_json_string(v)));
 	return 0;
 }
@@ -147,7 +160,7 @@ static int add_value(struct mended *m, struct json_object *v,
 	case json_type_string:
 		break;
 	}
-	store_batch_add(&m->rows, type, t, !t ? 0 : type == STORE_TEXT ?
+	store_batch_add(&m->rows.rows, type, t, !t ? 0 : type == STORE_TEXT ?
 			(size_t)json_object_get_string_len(v) : strlen(t));
 	return 0;
 }
@@ -175,12 +188,36 @@ static int add_record(struct mended *m, struct json_object *rec,
 	return ret;
 }
 
+/* the bytes of a line, to be parsed as one; 0: it has none */
+static int add_text(struct mended *m, struct json_object *o,
+		    struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf raw = STRBUF_INIT;
+	const char *code = json_get_str(o, "base64", NULL);
+	struct json_object *text = json_get(o, "text");
+
+	if (json_get(o, "record") || (!code && !text))
+		return 0;
+	if (!text && base64_decode(code, strlen(code), &raw) < 0)
+		return wrong(m, err, _("'base64' has other characters"));
+	if (text && !json_object_is_type(text, json_type_string))
+		return wrong(m, err, _("'text' must be a text"));
+	if (text)
+		strbuf_add(&raw, json_object_get_string(text),
+			   (size_t)json_object_get_string_len(text));
+	store_batch_add(&m->rows.lines, STORE_BYTES, raw.buf, raw.len);
+	for (uint32_t i = 0; i < m->to->ncol; i++)
+		store_batch_add(&m->rows.rows, STORE_TEXT, NULL, 0);
+	return 1;
+}
+
 static int take_line(struct mended *m, const char *p, size_t n,
 		     struct error *err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_error_ struct error why = ERROR_INIT;
 	const char *key;
+	int ret;
 
 	m->line++;
 	if (!n)
@@ -192,7 +229,11 @@ static int take_line(struct mended *m, const char *p, size_t n,
 	key = json_get_str(o, "key", NULL);
 	if (!key)
 		return wrong(m, err, _("'key' is missing"));
-	strvec_push(&m->keys, key);
+	strvec_push(&m->rows.keys, key);
+	ret = add_text(m, o, err);
+	if (ret != 0)
+		return MIN(ret, 0);
+	store_batch_add(&m->rows.lines, STORE_TEXT, NULL, 0);
 	return add_record(m, json_get(o, "record"), err);
 }
 
@@ -201,7 +242,8 @@ static int take_text(struct mended *m, const char *p, size_t n,
 {
 	int ret = 0;
 
-	store_batch_clear(&m->rows, m->to->ncol);
+	store_batch_clear(&m->rows.rows, m->to->ncol);
+	store_batch_clear(&m->rows.lines, 1);
 	while (n && ret == 0) {
 		const char *nl = memchr(p, '\n', n);
 		size_t len = nl ? (size_t)(nl - p) : n;
@@ -220,8 +262,10 @@ static void say(struct step_ctx *ctx, const struct strvec *keys,
 		const char *what)
 {
 	for (size_t i = 0; i < keys->n; i++) {
-		_cleanup_free_ char *text = xasprintf("%s: %s", keys->v[i],
-						      what);
+		uint64_t line = store_key_line(keys->v[i]);
+		_cleanup_free_ char *text = line ?
+			xasprintf(_("line %ju: %s"), (uintmax_t)line, what) :
+			xasprintf("%s: %s", keys->v[i], what);
 
 		step_log(ctx, "note", text, strlen(text));
 	}
@@ -241,8 +285,8 @@ static int again(const struct step *s, struct step_ctx *ctx,
 	j->job.note = step_records_note;
 	j->job.ctx = &w;
 	if (ret == 0)
-		ret = records_retry(&j->job, r->text ? &mended.keys : NULL,
-				    r->text ? &mended.rows : NULL, &res, err);
+		ret = records_retry(&j->job, r->text ? &mended.rows : NULL,
+				    &res, err);
 	store_close(w.lag);
 	r->passed = res.passed;
 	r->gone = res.gone;
@@ -250,8 +294,7 @@ static int again(const struct step *s, struct step_ctx *ctx,
 	say(ctx, &res.gone_keys, _("it is not in the source any more"));
 	say(ctx, &res.unknown_keys, _("it was not refused, or went since"));
 	records_retried_release(&res);
-	strvec_release(&mended.keys);
-	store_batch_release(&mended.rows);
+	records_mended_release(&mended.rows);
 	return ret;
 }
 

@@ -101,6 +101,8 @@ static int count(const struct step *s, struct step_ctx *ctx,
 	if (r < 0 || !st.begun)
 		return r;
 	r = step_store(ctx, m->from.store->name, true, &from, err);
+	if (r == 0 && m->quarantine)
+		store_set_lines(from, STORE_LINES_SKIP);
 	if (r == 0)
 		r = find_source(j, from, err);
 	if (r == 0)

@@ -80,6 +80,8 @@ static int look_back(const struct step *s, struct step_ctx *ctx,
 		ret = records_copy_state(&j->job, to, st, err);
 	if (ret == 0 && st->begun)
 		ret = step_store(ctx, m->from.store->name, true, &from, err);
+	if (ret == 0 && from && m->quarantine)
+		store_set_lines(from, STORE_LINES_KEEP);
 	if (ret == 0 && st->begun)
 		ret = step_records_job_shape(s, from, to, j, err);
 	if (ret == 0 && st->begun && !m->backfill)

@@ -72,6 +72,8 @@ static int open_both(const struct step *s, struct step_ctx *ctx,
 	_cleanup_error_ struct error why = ERROR_INIT;
 	int ret = step_store(ctx, m->from.store->name, true, from, &why);
 
+	if (ret == 0 && m->quarantine)
+		store_set_lines(*from, STORE_LINES_KEEP);
 	if (ret == 0)
 		ret = step_store(ctx, m->to.store->name, true, to, &why);
 	if (ret == 0)
@@ -310,6 +312,8 @@ static int prepare(const struct step *s, struct step_ctx *ctx,
 
 	if (ret == 0)
 		ret = step_store(ctx, m->from.store->name, true, &from, err);
+	if (ret == 0 && m->quarantine)
+		store_set_lines(from, STORE_LINES_KEEP);
 	if (ret == 0)
 		ret = step_store(ctx, m->to.store->name, false, &to, err);
 	if (ret == 0)

@@ -63,6 +63,13 @@ struct store_ops {
 			void *ctx, struct error *err);
 	int (*copy_in)(struct store *s, const char *sql,
 		       store_source_fn *source, void *ctx, struct error *err);
+	/* store_set_lines() and the others; NULL: there are no lines */
+	void (*set_lines)(struct store *s, enum store_lines how);
+	int (*line_text)(struct store *s, uint64_t line, struct strbuf *out,
+			 struct error *err);
+	int (*line_parse)(struct store *s, const struct store_shape *shape,
+			  const char *p, size_t n, struct store_batch *b,
+			  struct error *err);
 	/* store_reach(), or NULL */
 	void (*reach)(struct store *s, struct strbuf *out,
 		      struct strvec *env);

@@ -36,6 +36,7 @@ static int rank(uint8_t type)
 	case STORE_BOOL: return 0;
 	case STORE_INT: case STORE_NUM: return 1;
 	case STORE_JSON: return 3;
+	case STORE_BYTES: return 4; /* a line */
 	default: return 2;
 	}
 }
@@ -226,36 +227,51 @@ static bool take_gone(struct json_store *q, struct building *b,
 	return true;
 }
 
+/* its key; 0: the condition leaves it out */
+static int find_key(struct json_store *q, struct building *b,
+		    struct json_entry *e, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+	uint32_t node;
+	int ret = json_entry_parse(q, e, &b->t, &node, &name, err);
+	bool named = ret > 0;
+
+	if (ret < 0)
+		return ret;
+	if (take_gone(q, b, e))
+		return 1;
+	if (!json_reader_takes(b->r, &b->t, node))
+		return 0;
+	store_batch_clear(&b->row, b->r->shape->nkey);
+	json_reader_cells(b->r, &b->t, node, named ? name.buf : NULL,
+			  name.len, b->r->shape->nkey, &b->row);
+	ret = no_key(q, b, err);
+	if (ret < 0)
+		return ret;
+	e->key = json_index_key(q, &b->row, 0, b->r->shape->nkey);
+	return 1;
+}
+
 static int add_element(struct json_store *q, uint64_t off, uint32_t len,
 		       const char *key, size_t n, void *ctx, struct error *err)
 {
 	struct building *b = ctx;
 	struct json_entry e = { .off = off, .len = len,
 				.src = (uint8_t)b->src };
-	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-	uint32_t node;
-	bool named;
+	_cleanup_error_ struct error why = ERROR_INIT;
 	int ret;
 
 	if (key) {
 		e.back = (uint32_t)(off - q->key_at);
 		e.name_len = (uint32_t)n;
 	}
-	ret = json_entry_parse(q, &e, &b->t, &node, &name, err);
+	ret = find_key(q, b, &e, &why);
+	if (ret == -EINVAL && q->how != STORE_LINES_STRICT)
+		ret = json_lines_bad(q, b->r->shape->nkey, &e);
 	if (ret < 0)
+		error_move(err, &why);
+	if (ret <= 0)
 		return ret;
-	named = ret > 0;
-	if (!take_gone(q, b, &e)) {
-		if (!json_reader_takes(b->r, &b->t, node))
-			return 0;
-		store_batch_clear(&b->row, b->r->shape->nkey);
-		json_reader_cells(b->r, &b->t, node, named ? name.buf : NULL,
-				  name.len, b->r->shape->nkey, &b->row);
-		ret = no_key(q, b, err);
-		if (ret < 0)
-			return ret;
-		e.key = json_index_key(q, &b->row, 0, b->r->shape->nkey);
-	}
 	VEC_GROW(q->index.v, q->index.n, q->index.cap);
 	q->index.v[q->index.n++] = e;
 	return 0;

@@ -38,6 +38,7 @@ struct json_entry {
 	uint32_t back, name_len;
 	uint8_t src;             /* enum json_src */
 	bool gone, written;
+	bool bad;                /* no record; its key is that of a line */
 };
 
 struct json_entries {
@@ -89,6 +90,11 @@ struct json_store {
 	bool object, found, named; /* named: new elements have names */
 	uint64_t open_at, close_at;
 	uint64_t key_at;         /* of the element of json_each_element() */
+	/* of JSON lines: what those are that are no records, the number of the
+	   line of json_each_line(), and a line that was found and where */
+	enum store_lines how;
+	uint64_t line_at;
+	uint64_t seen_line, seen_off;
 };
 
 /* how rows of a shape are read from elements */
@@ -129,6 +135,10 @@ int json_each_element(struct json_store *q, json_element_fn *fn, void *ctx,
 		      struct error *err);
 int json_each_line(struct json_store *q, enum json_src src,
 		   json_element_fn *fn, void *ctx, struct error *err);
+/* the same from the line at off on, which has this number */
+int json_lines_from(struct json_store *q, enum json_src src, uint64_t off,
+		    uint64_t line, json_element_fn *fn, void *ctx,
+		    struct error *err);
 /* the bytes of an entry, valid until the next call */
 const char *json_entry_text(struct json_store *q, const struct json_entry *e,
 			    struct error *err);
@@ -137,6 +147,21 @@ const char *json_entry_text(struct json_store *q, const struct json_entry *e,
 int json_entry_parse(struct json_store *q, const struct json_entry *e,
 		     struct json_tree *t, uint32_t *node, struct strbuf *name,
 		     struct error *err);
+
+/* --- store-json-lines.c --- */
+/* 1: it is known as one that is no record; 0: this does not bear one */
+int json_lines_bad(struct json_store *q, uint32_t nkey, struct json_entry *e);
+/* -EBADMSG, and why */
+int json_lines_refuse(struct json_store *q, const struct store_shape *shape,
+		      const struct json_entry *e, struct error *err);
+int json_lines_get(struct json_store *q, const struct store_shape *shape,
+		   const char *key, struct store_batch *b, struct error *err);
+void json_set_lines(struct store *s, enum store_lines how);
+int json_line_text(struct store *s, uint64_t line, struct strbuf *out,
+		   struct error *err);
+int json_line_parse(struct store *s, const struct store_shape *shape,
+		    const char *p, size_t n, struct store_batch *b,
+		    struct error *err);
 
 /* --- store-json-index.c --- */
 /* the index for these keys and this condition; 0 or -errno */

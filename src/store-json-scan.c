@@ -73,33 +73,56 @@ static bool is_blank(const char *p, size_t n)
 	return !n;
 }
 
-/* each line of a file, blank ones left out */
-int json_each_line(struct json_store *q, enum json_src src,
-		     json_element_fn *fn, void *ctx, struct error *err)
+/* what is in memory from off on; *have bytes, or none */
+static const char *at_hand(struct json_store *q, enum json_src src,
+			   uint64_t off, uint32_t *have)
 {
-	uint64_t off = 0;
-	uint32_t ahead = CHUNK;
+	const struct json_window *w = &q->win[src];
+	uint64_t end = w->off + w->buf.len;
 
-	while (off < q->len[src]) {
-		uint32_t have = (uint32_t)MIN(ahead, q->len[src] - off);
-		const char *p = window(q, src, off, have, err), *nl;
-		size_t n;
-		int ret;
+	*have = off >= w->off && off < end ? (uint32_t)(end - off) : 0;
+	return *have ? w->buf.buf + (off - w->off) : NULL;
+}
 
-		if (!p)
-			return -EIO;
+/* the line at off; 0, or what failed */
+static int take_line(struct json_store *q, enum json_src src, uint64_t off,
+		     const char **ret, size_t *ret_n, struct error *err)
+{
+	uint64_t left = q->len[src] - off;
+	uint32_t have, ahead = CHUNK;
+	const char *p = at_hand(q, src, off, &have), *nl;
+
+	for (;; ahead *= 2) {
+		nl = have ? memchr(p, '\n', have) : NULL;
+		if (nl || (have && have >= left))
+			break;
+		if (ahead >= JSON_TREE_TEXT_MAX / 2)
+			return error_set(err, ERR_STORE, -EFBIG,
+				_("%s: a line is too long"), q->s.name);
 		if (check_stop(q, err) < 0)
 			return -ECANCELED;
-		nl = memchr(p, '\n', have);
-		if (!nl && off + have < q->len[src]) {
-			if (ahead >= JSON_TREE_TEXT_MAX / 2)
-				return error_set(err, ERR_STORE, -EFBIG,
-					_("%s: a line is too long"),
-					q->s.name);
-			ahead *= 2;
-			continue;
-		}
-		n = nl ? (size_t)(nl - p) : have;
+		have = (uint32_t)MIN(ahead, left);
+		p = window(q, src, off, have, err);
+		if (!p)
+			return -EIO;
+	}
+	*ret = p;
+	*ret_n = nl ? (size_t)(nl - p) : (size_t)left;
+	return 0;
+}
+
+int json_lines_from(struct json_store *q, enum json_src src, uint64_t off,
+		    uint64_t line, json_element_fn *fn, void *ctx,
+		    struct error *err)
+{
+	while (off < q->len[src]) {
+		const char *p = NULL;
+		size_t n = 0;
+		int ret = take_line(q, src, off, &p, &n, err);
+
+		if (ret < 0)
+			return ret;
+		q->line_at = line++;
 		if (!is_blank(p, n)) {
 			ret = fn(q, off, (uint32_t)n, NULL, 0, ctx, err);
 			if (ret)
@@ -108,6 +131,13 @@ int json_each_line(struct json_store *q, enum json_src src,
 		off += n + 1;
 	}
 	return 0;
+}
+
+/* each line of a file, blank ones left out */
+int json_each_line(struct json_store *q, enum json_src src,
+		     json_element_fn *fn, void *ctx, struct error *err)
+{
+	return json_lines_from(q, src, 0, 1, fn, ctx, err);
 }
 
 struct finding {

@@ -143,14 +143,36 @@ static const struct json_entry *next_entry(struct json_store *q,
 	return NULL;
 }
 
+/* the cells of a key in keys */
+static void key_cells(const struct json_store *q, size_t at,
+		      struct store_batch *b)
+{
+	const char *p = q->keys.buf + at;
+
+	for (; (unsigned char)*p != 0xff;) {
+		uint32_t n;
+
+		memcpy(&n, p + 1, sizeof(n));
+		store_batch_add(b, (enum store_type)*p, p + 5, n);
+		p += 5 + n;
+	}
+}
+
 static int add_row(struct json_store *q, const struct json_reader *r,
 		   const struct json_entry *e, struct json_tree *t,
 		   struct store_batch *b, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 	uint32_t node;
-	int ret = json_entry_parse(q, e, t, &node, &name, err);
+	int ret;
 
+	if (e->bad && r->shape->ncol > r->shape->nkey)
+		return json_lines_refuse(q, r->shape, e, err);
+	if (e->bad) {
+		key_cells(q, e->key, b);
+		return 0;
+	}
+	ret = json_entry_parse(q, e, t, &node, &name, err);
 	if (ret < 0)
 		return ret;
 	json_reader_cells(r, t, node, ret ? name.buf : NULL, name.len,
@@ -169,9 +191,12 @@ static int json_scan_rows(struct store *s, const struct store_shape *shape,
 	struct json_reader r;
 	struct range range;
 	uint32_t left = limit;
-	int ret = json_index(q, shape, true, err);
+	int ret;
 
 	json_tree_init(&t);
+	if (after && after == until && store_key_line(after))
+		return json_lines_get(q, shape, after, b, err);
+	ret = json_index(q, shape, true, err);
 	if (ret == 0)
 		ret = range_of(q, shape, after, until, &range, err);
 	if (ret == 0)
@@ -184,21 +209,6 @@ static int json_scan_rows(struct store *s, const struct store_shape *shape,
 	}
 	json_reader_release(&r);
 	return ret < 0 ? ret : (int)b->nrow;
-}
-
-/* the cells of a key in keys */
-static void key_cells(const struct json_store *q, size_t at,
-		      struct store_batch *b)
-{
-	const char *p = q->keys.buf + at;
-
-	for (; (unsigned char)*p != 0xff;) {
-		uint32_t n;
-
-		memcpy(&n, p + 1, sizeof(n));
-		store_batch_add(b, (enum store_type)*p, p + 5, n);
-		p += 5 + n;
-	}
 }
 
 static int json_split(struct store *s, const struct store_shape *shape,
@@ -236,12 +246,17 @@ static int look_at(struct json_store *q, uint64_t off, uint32_t len,
 	struct json_entry e = { .off = off, .len = len, .src = SRC_FILE };
 	struct looking *l = ctx;
 	uint32_t node;
-	int ret = json_entry_parse(q, &e, &l->t, &node, NULL, err);
+	_cleanup_error_ struct error why = ERROR_INIT;
+	int ret = json_entry_parse(q, &e, &l->t, &node, NULL, &why);
 
 	(void)key; /* no column of the element */
 	(void)n;
-	if (ret < 0)
+	if (ret == -EINVAL && q->how != STORE_LINES_STRICT)
+		return 0;
+	if (ret < 0) {
+		error_move(err, &why);
 		return ret;
+	}
 	if (json_type_of(&l->t, node) != JSON_T_OBJECT)
 		return 0;
 	for (uint32_t i = json_child(&l->t, node); i;
@@ -508,5 +523,7 @@ const struct store_ops store_json_ops = {
 };
 
 const struct store_ops store_jsonl_ops = {
-	.scheme = "jsonl", .open = jsonl_open, OPS
+	.scheme = "jsonl", .open = jsonl_open, OPS,
+	.set_lines = json_set_lines, .line_text = json_line_text,
+	.line_parse = json_line_parse,
 };

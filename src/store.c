@@ -329,6 +329,35 @@ int store_get(struct store *s, const struct store_shape *shape,
 	return MIN(ret, 1);
 }
 
+void store_set_lines(struct store *s, enum store_lines how)
+{
+	if (s->ops->set_lines)
+		s->ops->set_lines(s, how);
+}
+
+int store_line_text(struct store *s, const char *key, struct strbuf *out,
+		    struct error *err)
+{
+	uint64_t line = store_key_line(key);
+
+	return s->ops->line_text && line ?
+	       s->ops->line_text(s, line, out, err) : 0;
+}
+
+int store_line_parse(struct store *s, const struct store_shape *shape,
+		     const char *p, size_t n, struct store_batch *b,
+		     struct error *err)
+{
+	store_check_shape(shape);
+	s->sqlstate[0] = '\0';
+	store_batch_clear(b, shape->ncol);
+	if (!s->ops->line_parse)
+		return error_set(err, ERR_STORE, -EINVAL,
+				 _("%s: it is no file of JSON lines"),
+				 s->name);
+	return s->ops->line_parse(s, shape, p, n, b, err);
+}
+
 static void need_write(const struct store *s)
 {
 	if (!s->in_tx || !s->writes)
@@ -430,6 +459,7 @@ int store_split(struct store *s, const struct store_shape *shape,
 int store_count(struct store *s, const struct store_shape *shape,
 		uint64_t *ret, struct error *err)
 {
+	struct store_shape alone = *shape;
 	struct store_digest d;
 	int r;
 
@@ -438,7 +468,9 @@ int store_count(struct store *s, const struct store_shape *shape,
 		s->sqlstate[0] = '\0';
 		return store_sql_count(s, shape, ret, err);
 	}
-	r = store_digest(s, shape, NULL, NULL, &d, err);
+	/* what cannot be read is a row as well */
+	alone.ncol = alone.nkey;
+	r = store_digest(s, &alone, NULL, NULL, &d, err);
 	if (r >= 0)
 		*ret = d.n;
 	return r;

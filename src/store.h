@@ -151,6 +151,26 @@ struct store_shape {
 	const char *where;
 };
 
+/*
+ * Lines of a jsonl: store that are no records: no JSON, or without their key.
+ * STRICT, as at first: who reads the file fails. KEEP: behind all records each
+ * is a row that has a key of its own, cannot be read (STORE_CLASS_BADROW) and
+ * is counted. SKIP: no row. Other stores have no such lines.
+ */
+enum store_lines { STORE_LINES_STRICT, STORE_LINES_KEEP, STORE_LINES_SKIP };
+void store_set_lines(struct store *s, enum store_lines how);
+/* the number, from 1, of the line that has this key; 0: it is a record's. What
+   store_get() finds under it is the line with this number as it is now. */
+uint64_t store_key_line(const char *key);
+/* the bytes of the line; *out is replaced. 1, or 0: there is no such line */
+int store_line_text(struct store *s, const char *key, struct strbuf *out,
+		    struct error *err);
+/* a text as a line of the file: 1, with its row in b; 0: it is empty, or not
+   one of the shape's */
+int store_line_parse(struct store *s, const struct store_shape *shape,
+		     const char *p, size_t n, struct store_batch *b,
+		     struct error *err);
+
 /* the key of a row; *out is replaced */
 void store_key(const struct store_batch *b, uint32_t row, uint32_t nkey,
 	       struct strbuf *out);

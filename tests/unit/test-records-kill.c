@@ -334,7 +334,7 @@ static void test_poisoned(void **state)
 static int do_retry(struct world *w, struct error *err)
 {
 	struct records_retried r;
-	int ret = records_retry(&w->job, NULL, NULL, &r, err);
+	int ret = records_retry(&w->job, NULL, &r, err);
 
 	records_retried_release(&r);
 	return ret < 0 ? ret : r.left ? -EINVAL : 0;
