@@ -231,17 +231,20 @@ plan "$(printf '%s\n' "$copy" | sed 's/pause_file = "wait"/pause = 0.01/'),
 	$fill"
 go one >"$tmp/one.log" 2>&1 &
 pid=$!
-for n in 1 2; do
+for sig in QUIT INT KILL; do
 	had=$(sql "SELECT count(*) FROM dst")
 	await "SELECT count(*) > $had FROM dst"
-	ok $? "the copy goes on ($n)"
-	pg_stop db QUIT
+	ok $? "the copy goes on ($sig)"
+	pg_stop db $sig
 	pg_start db
 done
-await "SELECT count(*) > 100 FROM other WHERE v <> 'o'"
-ok $? 'the backfill has begun'
-pg_stop db QUIT
-pg_start db
+for sig in QUIT INT KILL; do
+	had=$(sql "SELECT count(*) FROM other WHERE v <> 'o'")
+	await "SELECT count(*) > $had FROM other WHERE v <> 'o'"
+	ok $? "the backfill goes on ($sig)"
+	pg_stop db $sig
+	pg_start db
+done
 wait "$pid"
 is $? 0 'both go through'
 like "$(cat "$tmp/one.log")" 'copy: connection lost, attempt' 'it says so'

@@ -5,8 +5,8 @@
 upshift runs PLAN on ROOT, or resumes it (with BACK: rolls it back), and is
 killed with SIGKILL at a random instant, KILLS times at most; then it may end.
 STATE is a file that is kept from one call to the next: how long to wait at
-most, a little longer after each kill, so that something gets done, and shorter
-when a run ends before its kill.  SEED in the environment: of the instants.
+most, a little longer after each kill, so that something gets done (only very
+little where there are to be many), and shorter when a run ends before its kill.  SEED in the environment: of the instants.
 
 Prints "EXIT KILLS PEAK": how it ended, how often it was killed, the largest
 memory of any of them in KiB; and the last words of one that failed."""
@@ -67,7 +67,7 @@ while status is None:
     status = go(args, wait)
     if status is None:
         killed += 1
-        most = min(most * 1.2, 120)
+        most = min(most * (1.2 if kills < 20 else 1.02), 120)
         # a rollback that has begun is resumed
         args = resume
     elif status in (64, 66) and args is resume:
@@ -76,7 +76,7 @@ while status is None:
     elif status == 0 and back and not went_back():
         status, args = None, first
 if wait is not None:
-    most = max(most * 0.5, 0.05)
+    most = max(most * (0.5 if kills < 20 else 0.3), 0.05)
 with open(state, "w") as f:
     f.write("%f\n%d\n" % (most, done + killed + 1))
 print(status, killed, peak)

@@ -100,11 +100,16 @@ pg_stop()
 {
 	pg_pid=$(cat "$pg_base/$1.pid" 2>/dev/null) || return 0
 	rm -f "$pg_base/$1.pid"
+	pg_left=$(cat "/proc/$pg_pid/task/$pg_pid/children" 2>/dev/null)
 	kill -s "${2:-INT}" "$pg_pid" 2>/dev/null
 	wait "$pg_pid" 2>/dev/null
-	# what a crash leaves; its processes end by themselves
-	[ "${2:-INT}" != KILL ] || rm -f "$pg_base/$1/data/postmaster.pid"
-	return 0
+	[ "${2:-INT}" = KILL ] || return 0
+	# what a crash leaves; its processes end by themselves, and no other
+	# server begins before
+	for pg_pid in $pg_left; do
+		while kill -0 "$pg_pid" 2>/dev/null; do :; done
+	done
+	rm -f "$pg_base/$1/data/postmaster.pid"
 }
 
 pg_conn()
