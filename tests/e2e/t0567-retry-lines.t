@@ -168,7 +168,8 @@ run_is 3 'every other line of 800' go
 retry --list | sed 's/"text":"\(.*\)"}$/"text":"\1}"}/' >"$tmp/mended"
 had=400
 while [ $had -lt 700 ]; do
-	retry --file "$tmp/mended" >/dev/null 2>&1 &
+	"$UPSHIFT" retry-rejects copy --file "$tmp/mended" --root "$root" \
+		>/dev/null 2>&1 &
 	pid=$!
 	while kill -0 $pid 2>/dev/null &&
 	      [ "$(lite 'SELECT count(*) FROM t')" -le $((had + 40)) ]; do
