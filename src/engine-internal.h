@@ -283,19 +283,35 @@ void watch_free(struct watch *w);
 int engine_phase_verify(struct engine *e);
 /* plan->verify_rollback; 0 or -EBADMSG */
 int engine_verify_rollback(struct engine *e, struct error *err);
+
+/* --- engine-compare.c --- */
+/* diff: bits of enum item_diff, 0: missing, new, or all that what says */
+typedef int engine_differs_fn(void *ctx, const char *path, const char *what,
+			      unsigned int diff);
 struct compare_spec {
 	const struct strvec *paths;
 	bool digests;          /* false: size, mtime, mode alone */
 	bool live;             /* growth of live files is fine */
-	/* diff: bits of enum item_diff, 0: missing or new */
-	int (*differs)(void *ctx, const char *path, const char *what,
-		       unsigned int diff);
+	bool schemas;          /* of database files not the bytes: they are for
+				  engine_schemas_verify() */
+	engine_differs_fn *differs;
 	void *ctx;
 };
 /* the tree against manifest NAME of the backup, in path order */
 int engine_compare(struct engine *e, const char *name, const char *digest,
 		   const struct compare_spec *spec, uint64_t *ret_items,
 		   struct error *err);
+
+/* --- engine-schema.c: database files that steps change --- */
+/* as step i left them, for the journal; NULL: nothing new */
+struct json_object *engine_schemas_of(struct engine *e, int i);
+/* each schema as the run left it, and what the steps say of it themselves */
+int engine_schemas_verify(struct engine *e, enum engine_level level,
+			  engine_differs_fn *differs, void *ctx,
+			  struct error *err);
+/* takes away what writers change in passing; true: nothing else is left */
+bool engine_schema_excuses(const struct engine *e, const char *path,
+			   unsigned int *diff);
 
 /* --- engine-rollback.c --- */
 /* one step back to its pre-image; what is displaced goes to aside */

@@ -243,19 +243,26 @@ static int record_applied(struct engine *e, int i, bool already,
 {
 	struct backup_result res = { 0 };
 	const char *post = NULL;
-	struct json_object *x;
+	struct json_object *x, *schemas = NULL;
 	int ret = 0;
 
+	/* ahead of what it left: to look may write beside the file */
+	if (!is_check(e->plan->steps[i]))
+		schemas = engine_schemas_of(e, i);
 	if (!already && !is_check(e->plan->steps[i]))
 		ret = take_post_snapshot(e, i, &post, &res, err);
-	if (ret < 0)
+	if (ret < 0) {
+		json_object_put(schemas);
 		return ret;
+	}
 	x = json_object_new_object();
 	json_set_int(x, "attempt", rs_of(e, i)->attempt);
 	json_set_bool(x, "already", already);
 	json_set_double(x, "elapsed_s", elapsed);
 	if (post)
 		json_set_str(x, "post", post);
+	if (schemas)
+		json_object_object_add(x, "schemas", schemas);
 	ret = run_record_step(e->run, e->plan->steps[i]->id, STEP_APPLIED, x,
 			      err);
 	if (ret >= 0)

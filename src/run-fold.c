@@ -362,6 +362,7 @@ static void fold_applying(struct run *r, struct run_step *st,
 	set_obj(&st->effects, json_get(rec, "effects"));
 	set_str(&st->pre_digest, pre && strcmp(pre, "absent") ? pre : NULL);
 	set_str(&st->post_digest, NULL);
+	set_obj(&st->schemas, NULL);
 	/* values of an earlier attempt are not seen */
 	set_obj(&st->facts, NULL);
 	set_str(&st->error_code, NULL);
@@ -394,6 +395,8 @@ static void fold_step(struct run *r, struct json_object *rec)
 		fold_applying(r, st, rec);
 		break;
 	case STEP_APPLIED:
+		if (json_get(rec, "schemas"))
+			set_obj(&st->schemas, json_get(rec, "schemas"));
 		set_str(&st->post_digest, json_get_str(rec, "post", NULL));
 		st->already = json_get_bool(rec, "already", false);
 		if (st->already)

@@ -39,6 +39,7 @@ static void free_step(struct run_step *st)
 	json_object_put(st->effects);
 	free(st->pre_digest);
 	free(st->post_digest);
+	json_object_put(st->schemas);
 	json_object_put(st->facts);
 	free(st->error_code);
 	free(st->error_msg);

@@ -127,6 +127,7 @@ struct run_step {
 	struct json_object *effects; /* of the last applying record; owned */
 	char *pre_digest;            /* of the last attempt's manifest, or NULL */
 	char *post_digest;
+	struct json_object *schemas; /* engine-schema.c; owned, or NULL */
 	struct json_object *facts;   /* of the last attempt; owned, may be NULL */
 	bool already;                /* applied before it began: nothing to undo */
 	bool touched;                /* applying (without "check":true), and

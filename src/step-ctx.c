@@ -198,6 +198,11 @@ int step_run_dir(struct step_ctx *c)
 	return c->e->run ? c->e->run->fd : -1;
 }
 
+bool step_looks_back(struct step_ctx *c)
+{
+	return c->phase == PHASE_VERIFY;
+}
+
 enum plan_level step_level(struct step_ctx *c)
 {
 	return c->e->level;

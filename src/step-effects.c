@@ -20,6 +20,18 @@ static const char *const *beside(enum plan_store_kind kind)
 	return kind == PLAN_STORE_SQLITE ? beside_sqlite : beside_json;
 }
 
+bool step_is_beside(const struct plan_store *s, const char *path)
+{
+	size_t n = s->path ? strlen(s->path) : 0;
+
+	if (!n || strncmp(path, s->path, n))
+		return false;
+	for (const char *const *end = beside(s->kind); *end; end++)
+		if (!strcmp(path + n, *end))
+			return true;
+	return false;
+}
+
 static void add_file(struct effects *out, enum effect_type type,
 		     const struct plan_store *s)
 {

@@ -466,6 +466,33 @@ static int verify_live(const struct step *s, const struct step_records_job *j,
 			  _("the capture of step '%s' is gone"), s->id);
 }
 
+static int not_through(const struct records_step *m, struct error *err)
+{
+	return error_set(err, ERR_STEP_VERIFY, -EINVAL,
+			 _("not all rows of '%s' went through"),
+			 plan_set_name(&m->from));
+}
+
+/* long after: the source may be gone, rows were written on both sides */
+static int verify_marks(const struct step *s, struct step_ctx *ctx,
+			struct error *err)
+{
+	const struct records_step *m = s->priv;
+	_cleanup_store_ struct store *to = NULL;
+	struct step_records_job j;
+	struct records_state st;
+	int ret;
+
+	step_records_job_init(s, ctx, &j);
+	ret = step_store(ctx, m->to.store->name, true, &to, err);
+	if (ret >= 0)
+		ret = records_copy_state(&j.job, to, &st, err);
+	if (ret >= 0 && !st.complete)
+		ret = not_through(m, err);
+	step_records_job_release(&j);
+	return MIN(ret, 0);
+}
+
 /* as many rows went through as the source has */
 static int verify(const struct step *s, struct step_ctx *ctx,
 		  struct error *err)
@@ -486,9 +513,7 @@ static int verify(const struct step *s, struct step_ctx *ctx,
 	if (ret > 0)
 		ret = records_copy_state(&j.job, to, &st, err);
 	if (ret == 0 && !st.complete)
-		ret = error_set(err, ERR_STEP_VERIFY, -EINVAL,
-				_("not all rows of '%s' went through"),
-				plan_set_name(&m->from));
+		ret = not_through(m, err);
 	if (ret == 0 && m->live)
 		ret = verify_live(s, &j, from, err);
 	else if (ret == 0 && !m->backfill)
@@ -509,7 +534,8 @@ int step_records_verify(const struct step *s, struct step_ctx *ctx,
 	int ret;
 
 	do {
-		ret = verify(s, ctx, err);
+		ret = step_looks_back(ctx) ? verify_marks(s, ctx, err) :
+			verify(s, ctx, err);
 	} while (step_store_again(ctx, &tried, ret, err));
 	return ret;
 }

@@ -216,6 +216,9 @@ void step_free(struct step *s);
  */
 int step_effects(const struct step *s, const struct plan *p,
 		 struct step_ctx *c, struct effects *out, struct error *err);
+/* is path one of those that are kept beside the file of the store? */
+struct plan_store;
+bool step_is_beside(const struct plan_store *s, const char *path);
 bool step_undoable(const struct step *s);
 /*
  * A check and a step may share a name (json): check tells which one is meant
@@ -370,6 +373,8 @@ bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
 bool step_nap(struct step_ctx *c, unsigned int ms);
 /* the directory of the run, for reports; -1: there is no run */
 int step_run_dir(struct step_ctx *c);
+/* `upshift verify` asks, be it long after: who uses the data went on */
+bool step_looks_back(struct step_ctx *c);
 /* what `verify --level` asked for; PLAN_LEVEL_NONE: nothing */
 enum plan_level step_level(struct step_ctx *c);
 /* the journal speaks of an audit of this check, and cannot be told of another:

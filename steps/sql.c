@@ -292,7 +292,8 @@ static int sql_verify(const struct step *s, struct step_ctx *ctx,
 		/* without a row it was there before this run, says the probe */
 		p = w.m.there ? step_sql_state(&w) : PROBE_FULLY;
 		ret = 0;
-		if (q->probe && p == PROBE_FULLY)
+		/* later steps may have gone on from there */
+		if (q->probe && p == PROBE_FULLY && !step_looks_back(ctx))
 			ret = ask(s, &w, &p, err);
 	}
 	return ret < 0 || p == PROBE_FULLY ? ret :

@@ -213,6 +213,11 @@ bool step_has_audit(_unused_ struct step_ctx *c)
 	return false;
 }
 
+bool step_looks_back(_unused_ struct step_ctx *c)
+{
+	return false;
+}
+
 enum plan_level step_level(_unused_ struct step_ctx *c)
 {
 	return PLAN_LEVEL_NONE;
