@@ -188,6 +188,16 @@ static struct json_object *rollback(struct run *r)
 	return o;
 }
 
+/* every rollback of this run, and what it did */
+static struct json_object *rolled_back(const struct run *r)
+{
+	struct json_object *a = json_object_new_array();
+
+	for (size_t i = 0; i < r->point_n; i++)
+		json_object_array_add(a, run_point_json(&r->points[i]));
+	return a;
+}
+
 /* of all but the sum, in the order of the keys */
 static void digest_of(struct json_object *o, char *ret)
 {
@@ -225,6 +235,8 @@ struct json_object *completion_json(struct run *r)
 		      json_object_array_length(verify));
 	add(o, "backup", backup(r));
 	add(o, "rollback", rollback(r));
+	if (run_last_point(r))
+		add(o, "rolled_back", rolled_back(r));
 	add(o, "verification", verify);
 	digest_of(o, digest);
 	json_set_str(o, "sum", digest);

@@ -15,7 +15,8 @@
  * errors {step, class, sqlstate, table, hour, count},
  * data_loss {counts that shrank, checks that failed}, data_loss_known {was
  * anything counted or verified},
- * backup {made, path, bytes, items, integrity}, rollback {tested, run, time},
+ * backup {made, path, bytes, items, integrity}, rollback {tested, run, time}, rolled_back {point, r, time, restored, lost,
+ * kept, lost_names, tables} if there was one,
  * verification {id, result, message}, sum (of all before it).
  */
 #include <stdbool.h>

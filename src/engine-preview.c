@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
@@ -125,4 +127,62 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 	}
 	effects_release(&newer);
 	return r;
+}
+
+/* --- and what it did --- */
+
+struct json_object *rollback_tables_json(const struct rollback_preview *p)
+{
+	struct json_object *a = json_object_new_array();
+
+	for (size_t i = 0; i < p->table_n; i++) {
+		const struct rollback_rows *t = &p->tables[i];
+		struct json_object *o = json_object_new_object();
+
+		json_set_bytes(o, "table", t->name);
+		if (t->known) {
+			json_set_int(o, "restored", (int64_t)t->restored);
+			json_set_int(o, "lost", (int64_t)t->lost);
+			json_set_int(o, "kept", (int64_t)t->kept);
+		}
+		json_object_array_add(a, o);
+	}
+	return a;
+}
+
+/* the rest is told as one */
+static void cut_tables(struct rollback_preview *p)
+{
+	struct rollback_rows *last;
+
+	if (p->table_n <= RUN_UNDONE_TABLES)
+		return;
+	last = &p->tables[RUN_UNDONE_TABLES - 1];
+	free(last->name);
+	last->name = xstrdup("...");
+	for (size_t i = RUN_UNDONE_TABLES; i < p->table_n; i++) {
+		last->restored += p->tables[i].restored;
+		last->lost += p->tables[i].lost;
+		last->kept += p->tables[i].kept;
+		last->known &= p->tables[i].known;
+		free(p->tables[i].name);
+	}
+	p->table_n = RUN_UNDONE_TABLES;
+}
+
+/* what cannot be counted is no reason to stay where one is */
+struct json_object *rollback_rows_json(struct engine *e, const char *point,
+				       int goal)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct json_object *ret = NULL;
+	struct rollback_preview p;
+
+	memset(&p, 0, sizeof(p));
+	if (preview_tables(e, point, goal, &p, &err) >= 0 && p.table_n) {
+		cut_tables(&p);
+		ret = rollback_tables_json(&p);
+	}
+	rollback_preview_release(&p);
+	return ret;
 }

@@ -128,8 +128,8 @@ static int count_files(struct engine *e, const struct run_point *p,
 	spec.pre_name = spec.tree_name = p->name;
 	spec.pre_digest = p->digest;
 	spec.aside_name = "preview";
-	if (!strcasecmp(e->run->rollback_point, "start") &&
-	    !e->run->rollback_only.n) {
+	/* all of it is in the backup; of a scenario "to" is its name */
+	if (p->to && !strcasecmp(p->to, "start")) {
 		spec.post_name = "start";
 		spec.post_digest = e->run->backup.manifest_digest;
 	}
@@ -269,6 +269,26 @@ int rollback_preview_files(struct engine *e, const char *name,
 
 /* --- it does --- */
 
+/* the undo that comes cannot tell: it does not know what the last one left */
+static int record_paths(struct engine *e, const char *name, struct error *err)
+{
+	struct rollback_preview p;
+	struct undo_counts n = { .lost_names = &p.lost_names };
+	int ret;
+
+	memset(&p, 0, sizeof(p));
+	if (rollback_is_recorded(e, NULL, e->run->rollback_r))
+		return 0;
+	ret = rollback_preview_files(e, name, &p, err);
+	n.restored = p.restored;
+	n.lost = p.lost;
+	if (ret >= 0)
+		ret = rollback_record_paths(e, NULL, e->run->rollback_r, &n,
+					    err);
+	rollback_preview_release(&p);
+	return ret;
+}
+
 int rollback_return(struct engine *e, const char *name)
 {
 	struct run_point *p = find_point(e->run, name);
@@ -287,13 +307,16 @@ int rollback_return(struct engine *e, const char *name)
 	tree = xstrdup(p->name);
 	digest = xstrdup_null(p->digest);
 	stores = xstrdup_null(p->stores_digest);
-	rollback_emit(e, tree, EVENT_STARTED, NULL);
+	rollback_emit(e, tree, EVENT_STARTED);
 	ret = point_effects(e, p, &eff, &e->err);
 	if (ret >= 0)
 		ret = point_sets(e, p, &sets, &e->err);
 	if (ret >= 0 && !going_on)
-		ret = rollback_begin(e, tree, &eff, &sets, &e->err);
+		ret = rollback_begin(e, tree, 0, &eff, &sets,
+				     &e->err);
 	/* the list of points may have moved: p is found anew */
+	if (ret >= 0)
+		ret = record_paths(e, tree, &e->err);
 	if (ret >= 0)
 		ret = rollback_redo(e, find_point(e->run, tree), &e->err);
 	if (ret >= 0)
@@ -305,13 +328,13 @@ int rollback_return(struct engine *e, const char *name)
 		u.pre_name = u.tree_name = tree;
 		u.pre_digest = digest;
 		u.aside_name = e->run->rollback_r;
-		ret = rollback_run_undo(&u, &e->err);
+		ret = rollback_run_undo(e, NULL, &u, &e->err);
 	}
 	effects_release(&eff);
 	if (ret < 0)
 		return rollback_failed(e, &e->err);
 	if (rollback_record_done(e, tree, EXIT_DONE) < 0)
 		return error_code_exit(ERR_JOURNAL);
-	rollback_emit(e, tree, EVENT_DONE, NULL);
+	rollback_emit(e, tree, EVENT_DONE);
 	return EXIT_DONE;
 }

@@ -144,14 +144,14 @@ static struct json_object *states_json(const struct engine *e)
 }
 
 /* R1, R2, ...: the state before, and the record that begins the rollback. */
-int rollback_begin(struct engine *e, const char *point,
+int rollback_begin(struct engine *e, const char *point, int goal,
 		   const struct effects *eff, const struct store_sets *sets,
 		   struct error *err)
 {
 	_cleanup_free_ char *r = xasprintf("R%zu", e->run->point_n + 1);
 	struct effects whole = EFFECTS_INIT;
 	char digest[BLAKE2_TEXT_SIZE] = "", stores[BLAKE2_TEXT_SIZE] = "";
-	struct json_object *x;
+	struct json_object *x, *rows;
 	int ret = 0;
 
 	rollback_whole(e, eff, &whole);
@@ -164,10 +164,13 @@ int rollback_begin(struct engine *e, const char *point,
 		ret = rollback_save_sets(e, r, sets, stores, err);
 	if (ret < 0)
 		return ret;
+	rows = rollback_rows_json(e, point, goal);
 	x = json_object_new_object();
 	json_set_str(x, "point", point);
 	json_set_str(x, "r", r);
 	json_set_str(x, "r_digest", digest);
+	if (rows)
+		json_object_object_add(x, "tables", rows);
 	if (*stores)
 		json_set_str(x, "r_stores", stores);
 	if (*stores || rollback_wants(e) == PLAN_BY_SNAPSHOT)
@@ -205,17 +208,17 @@ int rollback_record_done(struct engine *e, const char *point, int exit)
 	return run_record_state(e->run, RUN_ROLLED_BACK, x, &e->err);
 }
 
-void rollback_emit(struct engine *e, const char *point,
-		   enum event_state s,
-		   const struct rollback_preview *p)
+void rollback_emit(struct engine *e, const char *point, enum event_state s)
 {
 	struct event ev = { .type = EVENT_ROLLBACK, .state = s,
 			    .point = point };
+	const struct run_point *p = run_last_point(e->run);
 
-	if (p) {
+	if (s == EVENT_DONE && p) {
 		ev.restored = p->restored;
 		ev.lost = p->lost;
 		ev.kept = p->kept;
+		ev.extra = p->tables;
 	}
 	engine_emit(e, &ev);
 }
@@ -231,7 +234,7 @@ static int finish_rollback(struct engine *e, const char *point, int exit)
 		return rollback_failed(e, &e->err);
 	if (rollback_record_done(e, point, exit) < 0)
 		return error_code_exit(ERR_JOURNAL);
-	rollback_emit(e, point, EVENT_DONE, NULL);
+	rollback_emit(e, point, EVENT_DONE);
 	return exit;
 }
 
@@ -312,7 +315,7 @@ static int continue_rollback(struct engine *e, const char *point, int exit)
 		return rollback_failed(e, &e->err);
 	if (leave_snapshot(e) < 0)
 		return error_code_exit(ERR_JOURNAL);
-	rollback_emit(e, point, EVENT_STARTED, NULL);
+	rollback_emit(e, point, EVENT_STARTED);
 	return undo_steps(e, point, goal, exit);
 }
 
@@ -340,14 +343,14 @@ static int rollback(struct engine *e, const char *point, int exit)
 		e->failed_phase = PHASE_ROLLBACK;
 		return EXIT_ROLLBACK_FAILED;
 	}
-	rollback_emit(e, to, EVENT_STARTED, NULL);
+	rollback_emit(e, to, EVENT_STARTED);
 	ret = engine_app_stop(e, &e->err);
 	if (ret >= 0)
 		ret = all_written(e, goal, &eff);
 	if (ret >= 0)
 		ret = rollback_sets(e, goal, &sets);
 	if (ret >= 0)
-		ret = rollback_begin(e, to, &eff, &sets, &e->err);
+		ret = rollback_begin(e, to, goal, &eff, &sets, &e->err);
 	effects_release(&eff);
 	if (ret < 0)
 		return EXIT_FAILED;

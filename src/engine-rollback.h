@@ -33,8 +33,14 @@ void rollback_spec(struct engine *e, struct undo_spec *u);
 /* u borrows n and eff */
 void rollback_spec_step(struct engine *e, int i, struct undo_spec *u,
 			struct undo_names *n, const struct effects *eff);
-/* stage, compare, swap in, compare, directory times */
-int rollback_run_undo(const struct undo_spec *spec, struct error *err);
+/* was told what the rollback of R point r does to paths? NULL: of the run */
+bool rollback_is_recorded(struct engine *e, const char *step, const char *r);
+int rollback_record_paths(struct engine *e, const char *step, const char *r,
+			  const struct undo_counts *n, struct error *err);
+/* stage, compare, swap in, compare, directory times; of a step that a rollback
+   undoes, what it does to paths is recorded once, before it does it */
+int rollback_run_undo(struct engine *e, const char *step,
+		      struct undo_spec *spec, struct error *err);
 
 /* --- engine-rollback.c --- */
 /* did step i change something that is still there? */
@@ -47,9 +53,12 @@ int rollback_goal_step(struct engine *e, const char *point,
 /* writes the next R point, with the sets of servers that are about to change,
    and the record that begins the rollback */
 struct store_sets;
-int rollback_begin(struct engine *e, const char *point,
+int rollback_begin(struct engine *e, const char *point, int goal,
 		   const struct effects *eff, const struct store_sets *sets,
 		   struct error *err);
+/* what will happen to rows, counted before anything is changed; new, or NULL */
+struct json_object *rollback_rows_json(struct engine *e, const char *point,
+				       int goal);
 
 /* --- engine-strategy.c: the sets of servers --- */
 enum plan_strategy rollback_strategy(const struct engine *e);
@@ -80,8 +89,7 @@ int rollback_save_sets(struct engine *e, const char *name,
 /* records the failure; the exit status for it */
 int rollback_failed(struct engine *e, struct error *err);
 int rollback_record_done(struct engine *e, const char *point, int exit);
-void rollback_emit(struct engine *e, const char *point, enum event_state s,
-		   const struct rollback_preview *p);
+void rollback_emit(struct engine *e, const char *point, enum event_state s);
 
 /* --- engine-scenario.c: some steps alone --- */
 /* is step i to be undone, if it is behind the goal? */

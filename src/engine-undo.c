@@ -94,13 +94,60 @@ void rollback_spec_step(struct engine *e, int i, struct undo_spec *u,
 	}
 }
 
-int rollback_run_undo(const struct undo_spec *spec, struct error *err)
+bool rollback_is_recorded(struct engine *e, const char *step, const char *r)
 {
-	struct undo *u = NULL;
-	int ret = undo_open(&u, spec, err);
+	struct run_step *rs = step ? run_step_find(e->run, step) : NULL;
+	struct json_object *was = json_get(rs ? rs->facts : e->run->facts,
+					   RUN_UNDONE);
 
+	return !strcmp(json_get_str(was, "r", ""), r);
+}
+
+int rollback_record_paths(struct engine *e, const char *step, const char *r,
+			  const struct undo_counts *n, struct error *err)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *names = json_object_new_array();
+	size_t bytes = 0;
+
+	json_set_str(o, "r", r);
+	json_set_int(o, "restored", (int64_t)n->restored);
+	json_set_int(o, "lost", (int64_t)n->lost);
+	json_set_int(o, "kept", (int64_t)n->kept);
+	for (size_t i = 0; i < n->lost_names->n && i < RUN_UNDONE_NAMES; i++) {
+		bytes += strlen(n->lost_names->v[i]);
+		if (bytes > RUN_UNDONE_BYTES)
+			break;
+		json_array_add_bytes(names, n->lost_names->v[i]);
+	}
+	json_object_object_add(o, "lost_names", names);
+	return run_record_fact(e->run, step, RUN_UNDONE, o, err);
+}
+
+/* a step that fails is undone, too, and that is no rollback */
+static bool is_rollback(struct engine *e, const char *aside)
+{
+	return e->run->rollback_r && !strcmp(e->run->rollback_r, aside) &&
+	       (e->run->state == RUN_ROLLING_BACK ||
+		e->run->state == RUN_ROLLBACK_FAILED);
+}
+
+int rollback_run_undo(struct engine *e, const char *step,
+		      struct undo_spec *spec, struct error *err)
+{
+	_cleanup_strvec_ struct strvec lost = STRVEC_INIT;
+	struct undo_counts n = { .lost_names = &lost };
+	bool told = step && is_rollback(e, spec->aside_name) &&
+		!rollback_is_recorded(e, step, spec->aside_name);
+	struct undo *u = NULL;
+	int ret;
+
+	spec->counts = told ? &n : NULL;
+	ret = undo_open(&u, spec, err);
 	if (ret >= 0)
 		ret = undo_prepare(u, err);
+	if (ret >= 0 && told)
+		ret = rollback_record_paths(e, step, spec->aside_name, &n, err);
 	if (ret >= 0)
 		ret = undo_commit(u, err);
 	if (ret >= 0)
@@ -109,6 +156,19 @@ int rollback_run_undo(const struct undo_spec *spec, struct error *err)
 		ret = undo_dirmeta(u, err);
 	undo_free(u);
 	return ret;
+}
+
+/* what this rollback undid before: each path counts once */
+static int add_newer(struct engine *e, int i, const char *aside,
+		     struct effects *ret)
+{
+	int r = 0;
+
+	for (int k = i + 1; r >= 0 && k < (int)e->plan->step_n; k++)
+		if (e->run->steps[k].state == STEP_UNDONE &&
+		    rollback_is_recorded(e, e->run->steps[k].id, aside))
+			r = rollback_written(e, k, ret);
+	return r;
 }
 
 /* What a command changed without saying so comes back from `start`. */
@@ -135,7 +195,7 @@ static int undo_undeclared(struct engine *e, int i, const char *aside,
 	u.pre_digest = e->run->backup.manifest_digest;
 	u.aside_name = aside;
 	if (eff.n)
-		ret = rollback_run_undo(&u, err);
+		ret = rollback_run_undo(e, e->plan->steps[i]->id, &u, err);
 	effects_release(&eff);
 	return ret;
 }
@@ -143,18 +203,22 @@ static int undo_undeclared(struct engine *e, int i, const char *aside,
 static int undo_paths(struct engine *e, int i, const char *aside,
 		      struct step_ctx *c, struct error *err)
 {
-	struct effects eff = EFFECTS_INIT;
+	struct effects eff = EFFECTS_INIT, newer = EFFECTS_INIT;
 	struct undo_names names;
-	struct undo_spec u;
+	struct undo_spec u = { .aside_name = NULL };
 	int ret = rollback_written(e, i, &eff);
 
 	if (ret >= 0 && eff.n && e->run->steps[i].pre_digest) {
 		rollback_spec_step(e, i, &u, &names, &eff);
 		u.aside_name = aside;
+		u.handled = &newer;
 		u.progress = undo_progress;
 		u.ctx = c;
-		ret = rollback_run_undo(&u, err);
+		ret = add_newer(e, i, aside, &newer);
 	}
+	if (u.aside_name && ret >= 0)
+		ret = rollback_run_undo(e, e->plan->steps[i]->id, &u, err);
+	effects_release(&newer);
 	effects_release(&eff);
 	return ret < 0 ? ret : undo_undeclared(e, i, aside, err);
 }

@@ -140,6 +140,9 @@ struct rollback_preview {
 	char *snapshot;                 /* that is put back, or NULL */
 };
 void rollback_preview_release(struct rollback_preview *p);
+/* list of {table, restored, lost, kept}, without numbers where rows could not
+   be counted; new */
+struct json_object *rollback_tables_json(const struct rollback_preview *p);
 int engine_preview_rollback(struct engine *e, struct run *run,
 			    const char *point, struct rollback_preview *ret,
 			    struct error *err);

@@ -223,6 +223,9 @@ struct json_object *event_to_json(const struct event *ev)
 			json_set_int(o, "lost", (int64_t)ev->lost);
 			json_set_int(o, "kept", (int64_t)ev->kept);
 		}
+		if (ev->extra)
+			json_object_object_add(o, "tables",
+					       json_object_get(ev->extra));
 		break;
 	case EVENT_PLAN:
 		if (ev->extra)

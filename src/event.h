@@ -93,8 +93,9 @@ struct event {
 	const char *safe;          /* error: what is safe, translated */
 	const char *hint;          /* error: the author's or ours */
 	const char *const *next;   /* error, summary: commands, NULL at the end */
-	struct json_object *extra; /* plan: steps; ask: choices; status, summary:
-				      the object itself; borrowed */
+	struct json_object *extra; /* plan: steps; ask: choices; rollback: tables;
+				      status, summary: the object itself;
+				      borrowed */
 };
 
 const char *event_type_name(enum event_type t);

@@ -260,6 +260,72 @@ static void add_snapshot(const struct run *r, struct strbuf *out)
 			      "back; nothing else does."));
 }
 
+/* a table whose rows nobody can tell from others has none */
+static void number(struct json_object *o, const char *key, struct strbuf *out)
+{
+	if (json_get(o, key))
+		strbuf_addf(out, " %lld |", (long long)json_get_int(o, key, 0));
+	else
+		strbuf_addstr(out, " ? |");
+}
+
+static void undone_row(struct strbuf *out, const char *what,
+		       struct json_object *o)
+{
+	strbuf_addstr(out, "|");
+	cell(out, what);
+	number(o, "restored", out);
+	number(o, "lost", out);
+	number(o, "kept", out);
+	strbuf_addstr(out, "\n");
+}
+
+/* as a preview tells it, and as it was when it was done */
+static void add_rollback(const struct run *r, const struct run_point *p,
+			 struct strbuf *out)
+{
+	_cleanup_json_ struct json_object *rest = json_object_new_object();
+	bool last = p == run_last_point(r);
+	_cleanup_free_ char *head = xasprintf(
+		last && r->state == RUN_ROLLING_BACK ?
+			_("rollback to %s was interrupted") :
+		last && r->state == RUN_ROLLBACK_FAILED ?
+			_("rollback to %s failed") : _("rolled back to %s"),
+		p->to);
+	uint64_t n[3] = { p->restored, p->lost, p->kept };
+	static const char *const keys[] = { "restored", "lost", "kept" };
+	size_t table_n = p->tables ? json_object_array_length(p->tables) : 0;
+
+	strbuf_addf(out, "%s (%s, %s)\n\n| %s | %s | %s | %s |\n"
+		    "|---|--:|--:|--:|\n", head, p->time, p->name,
+		    _("table"), _("RESTORED"), _("LOST"), _("KEPT"));
+	for (size_t i = 0; i < table_n; i++) {
+		struct json_object *t = json_object_array_get_idx(p->tables, i);
+		_cleanup_free_ char *name = json_get_bytes(t, "table");
+
+		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+			n[k] -= (uint64_t)json_get_int(t, keys[k], 0);
+		undone_row(out, name, t);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+		json_set_int(rest, keys[k], (int64_t)n[k]);
+	undone_row(out, _("files and directories"), rest);
+	for (size_t i = 0; i < p->lost_names.n; i++) {
+		strbuf_addf(out, "%s- %s: ", i ? "" : "\n", _("LOST"));
+		md(out, p->lost_names.v[i]);
+		strbuf_addstr(out, "\n");
+	}
+	strbuf_addstr(out, "\n");
+}
+
+static void add_rollbacks(const struct run *r, struct strbuf *out)
+{
+	if (r->point_n)
+		title(out, _("Rollback"));
+	for (size_t i = 0; i < r->point_n; i++)
+		add_rollback(r, &r->points[i], out);
+}
+
 static void add_backup(const struct run *r, struct strbuf *out)
 {
 	const struct run_backup *b = &r->backup;
@@ -463,6 +529,7 @@ void report_markdown(const struct run *r, const struct plan *plan,
 	add_head(r, plan, out);
 	add_failure(r, plan, out);
 	add_steps(r, plan, out);
+	add_rollbacks(r, out);
 	add_verify(r, out);
 	add_backup(r, out);
 	add_snapshot(r, out);

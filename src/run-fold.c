@@ -238,6 +238,11 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 		p->record_n = r->record_n;
 		p->state = r->state;
 		p->rollback_point = xstrdup_null(r->rollback_point);
+		p->to = xstrdup(json_get_str(rec, "point", "start"));
+		run_count_rows(p, json_get(rec, "tables"));
+		/* what the data was then; what it is now is not looked at yet */
+		p->verify = r->verify;
+		r->verify = json_object_new_object();
 	}
 	set_str(&r->rollback_point, json_get_str(rec, "point", "start"));
 	set_str(&r->rollback_r, name);
@@ -266,6 +271,7 @@ static void return_to_point(struct run *r, struct run_point *p)
 		st->touched = json_get_bool(p->touched, st->id, false);
 	}
 	p->used = true;
+	set_obj(&r->verify, p->verify);
 	switch (p->state) {
 	case RUN_COMPLETE:
 	case RUN_ROLLED_BACK:
@@ -346,6 +352,10 @@ static void fold_process(struct run *r, struct json_object *rec)
 		return;
 	if (r->state == RUN_ROLLED_BACK && !run_is_open(r))
 		return;
+	if (r->state == RUN_ROLLED_BACK) {
+		json_object_put(r->verify);
+		r->verify = json_object_new_object();
+	}
 	r->state = r->backup.done ? RUN_BACKED_UP : RUN_BEGUN;
 }
 
@@ -427,11 +437,18 @@ static void fold_fact(struct run *r, struct json_object *rec)
 {
 	struct run_step *st = run_step_find(r, json_get_str(rec, "step", ""));
 	struct json_object **facts = st ? &st->facts : &r->facts;
+	struct json_object *value = json_get(rec, "value");
+	struct run_point *p;
 
 	if (!*facts)
 		*facts = json_object_new_object();
 	json_object_object_add(*facts, json_get_str(rec, "key", ""),
-			       json_object_get(json_get(rec, "value")));
+			       json_object_get(value));
+	if (strcmp(json_get_str(rec, "key", ""), RUN_UNDONE) != 0)
+		return;
+	p = find_point(r, json_get_str(value, "r", ""));
+	if (p)
+		run_count_paths(p, value);
 }
 
 static void fold_child(struct run *r, struct json_object *rec)

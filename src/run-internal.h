@@ -113,4 +113,9 @@ void run_save_state(struct run *r);
    killed in between */
 int run_drop_backup(struct run *r, struct error *err);
 
+/* --- run-undone.c: what a rollback does --- */
+/* o: RUN_UNDONE, {r, restored, lost, kept, lost_names} */
+void run_count_rows(struct run_point *p, struct json_object *tables);
+void run_count_paths(struct run_point *p, struct json_object *o);
+
 #endif

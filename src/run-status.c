@@ -320,7 +320,10 @@ static void add_rest(const struct run *r, bool live, struct json_object *o)
 		json_set_str(e, "since", r->app_since);
 		json_object_object_add(o, "app", e);
 	}
-	if (r->rollback_point) {
+	if (r->rollback_point && r->rollback_r && run_last_point(r)) {
+		json_object_object_add(o, "rollback",
+				       run_point_json(run_last_point(r)));
+	} else if (r->rollback_point) {
 		e = json_object_new_object();
 		json_set_str(e, "point", r->rollback_point);
 		if (r->rollback_r)

@@ -56,6 +56,10 @@ static void free_point(struct run_point *p)
 	json_object_put(p->touched);
 	free(p->time);
 	free(p->rollback_point);
+	free(p->to);
+	strvec_release(&p->lost_names);
+	json_object_put(p->tables);
+	json_object_put(p->verify);
 }
 
 static void free_strings(struct run *r)

@@ -37,6 +37,13 @@ struct json_object;
 struct plan;
 
 #define RUN_ID_LEN 4
+/* fact of what is done to paths by a rollback; how many of the lost are named
+   in it, in how many bytes; and how many tables in its first record. There is
+   room for it on a full disk. */
+#define RUN_UNDONE "undone"
+#define RUN_UNDONE_NAMES 20
+#define RUN_UNDONE_BYTES 2048
+#define RUN_UNDONE_TABLES 400
 /* of a run, where steps make what is new */
 #define RUN_STAGE "stage"
 
@@ -181,6 +188,12 @@ struct run_point {               /* R1, R2, ... */
 	bool used;                   /* gone back to already */
 	enum run_state state;        /* of the run before that rollback, and */
 	char *rollback_point;        /* the point it was at, NULL: none */
+	/* and of that rollback: where to, and what it did to paths and rows */
+	char *to;
+	uint64_t restored, lost, kept;
+	struct strvec lost_names;    /* the first of them */
+	struct json_object *tables;  /* as in a preview; NULL: there are none */
+	struct json_object *verify;  /* what the run's was before */
 };
 
 struct run {
@@ -303,6 +316,11 @@ struct json_object *run_status_json(const struct run *r, bool live);
 char *run_data_text(const struct run *r, bool live);
 /* commands that make sense now, as typed, with --root */
 void run_next(const struct run *r, bool live, struct strvec *ret);
+/* what the rollback did before which the point was made: "point", "r", "time",
+   "restored", "lost", "kept", "lost_names", "tables"; new */
+struct json_object *run_point_json(const struct run_point *p);
+/* of the last rollback; NULL: there was none */
+const struct run_point *run_last_point(const struct run *r);
 /* points one can go back to, and why not: newest first (by number of the record,
    the clock may have been set), "start" last */
 struct run_goal {

@@ -223,7 +223,7 @@ int undo_prepare(struct undo *u, struct error *err)
 	u->prepared = false;
 	r = undo_settle(u, err);
 	if (r == 0)
-		r = undo_classify(u, NULL, err);
+		r = undo_classify(u, u->spec.counts, err);
 	if (r == 0)
 		r = undo_stage(u, err);
 	if (r < 0)

@@ -35,6 +35,8 @@ struct ours;
 struct strvec;
 struct undo;
 
+struct undo_counts;
+
 enum undo_source {
 	UNDO_FROM_ARCHIVE,    /* pre_name's archive, or start's for IN_START */
 	UNDO_FROM_TREE,       /* inodes kept under aside of an earlier undo */
@@ -62,6 +64,8 @@ struct undo_spec {
 	/* for a preview of several steps: what the undo of newer steps takes
 	   care of before this one comes; not counted. NULL: nothing */
 	const struct effects *handled;
+	/* undo_prepare() adds what it found; NULL: not wanted */
+	struct undo_counts *counts;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *ctx;
 };

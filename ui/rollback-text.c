@@ -9,21 +9,8 @@
 #include "base/xalloc.h"
 #include "engine.h"
 #include "frontend.h"
+#include "run.h"
 #include "text.h"
-
-/* without numbers where its rows could not be counted */
-static struct json_object *table_json(const struct rollback_rows *t)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_set_bytes(o, "table", t->name);
-	if (!t->known)
-		return o;
-	json_set_int(o, "restored", (int64_t)t->restored);
-	json_set_int(o, "lost", (int64_t)t->lost);
-	json_set_int(o, "kept", (int64_t)t->kept);
-	return o;
-}
 
 struct json_object *rollback_preview_json(const struct rollback_preview *p)
 {
@@ -31,7 +18,7 @@ struct json_object *rollback_preview_json(const struct rollback_preview *p)
 	const struct strvec *const lists[] = {
 		&p->restored_names, &p->lost_names, &p->kept_names };
 	const uint64_t n[] = { p->restored, p->lost, p->kept };
-	struct json_object *o = json_object_new_object(), *tables;
+	struct json_object *o = json_object_new_object();
 
 	json_set_str(o, "type", "preview");
 	json_set_int(o, "bytes", (int64_t)p->bytes);
@@ -47,10 +34,38 @@ struct json_object *rollback_preview_json(const struct rollback_preview *p)
 			json_array_add_bytes(a, lists[i]->v[k]);
 		json_object_object_add(o, list, a);
 	}
-	tables = json_object_new_array();
-	for (size_t i = 0; i < p->table_n; i++)
-		json_object_array_add(tables, table_json(&p->tables[i]));
-	json_object_object_add(o, "tables", tables);
+	json_object_object_add(o, "tables", rollback_tables_json(p));
+	return o;
+}
+
+struct json_object *rollback_done_json(const struct run_point *p)
+{
+	static const char *const keys[] = { "restored", "lost", "kept" };
+	struct json_object *o = run_point_json(p);
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		_cleanup_free_ char *list = xasprintf("%s_names", keys[i]);
+		struct json_object *a = json_object_new_array();
+		struct json_object *t = p->tables;
+
+		for (size_t k = 0; t && k < json_object_array_length(t); k++) {
+			struct json_object *one =
+				json_object_array_get_idx(t, k);
+			_cleanup_free_ char *name = json_get_bytes(one, "table");
+			uint64_t n = (uint64_t)json_get_int(one, keys[i], 0);
+			_cleanup_free_ char *text = xasprintf(ngettext(
+				"%s: %ju row", "%s: %ju rows", n),
+				name ? name : "?", (uintmax_t)n);
+
+			if (n)
+				json_array_add_bytes(a, text);
+			else if (i == 0 && name && !json_get(one, keys[i]))
+				json_array_add_bytes(a, name);
+		}
+		for (size_t k = 0; i == 1 && k < p->lost_names.n; k++)
+			json_array_add_bytes(a, p->lost_names.v[k]);
+		json_object_object_add(o, list, a);
+	}
 	return o;
 }
 

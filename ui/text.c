@@ -278,6 +278,19 @@ static bool looked_only(const char *verb, int exit, struct strbuf *out)
 	return text != NULL;
 }
 
+static void rollback_counts(const struct event *ev, struct strbuf *out)
+{
+	const struct { const char *label; uint64_t n; } c[] = {
+		{ _("RESTORED"), ev->restored }, { _("LOST"), ev->lost },
+		{ _("KEPT"), ev->kept },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		strbuf_addf(out, "%s %s ", i ? "," : ":", c[i].label);
+		text_count(c[i].n, out);
+	}
+}
+
 static void summary_line(const struct event *ev, struct strbuf *out)
 {
 	const char *run = json_get_str(ev->extra, "run", NULL);
@@ -389,6 +402,8 @@ static void say_event(const struct event *ev, struct strbuf *out)
 		strbuf_addf(out, ev->state == EVENT_DONE ?
 			    _("rolled back to %s") :
 			    _("rolling back to %s"), ev->point);
+		if (ev->restored || ev->lost || ev->kept)
+			rollback_counts(ev, out);
 		break;
 	case EVENT_APP:
 		strbuf_addf(out, _("application: %s"),

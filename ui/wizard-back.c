@@ -138,29 +138,6 @@ void page_k80(struct wizard *w, struct sheet *s)
 
 /* --- K81 --- */
 
-static void names(struct wizard *w, struct sheet *s, const char *label,
-		  const char *key, const char *none)
-{
-	_cleanup_free_ char *list_key = xasprintf("%s_names", key);
-	struct json_object *list = json_get(w->preview, list_key);
-	uint64_t n = (uint64_t)json_get_int(w->preview, key, 0);
-	size_t have = list ? json_object_array_length(list) : 0;
-	_cleanup_free_ char *count = wizard_count(n);
-
-	if (!n) {
-		sheet_fact(s, label, "%s", none);
-		return;
-	}
-	sheet_fact(s, label, ngettext("%s item", "%s items", n), count);
-	for (size_t i = 0; i < have && i < SHOWN_NAMES; i++) {
-		_cleanup_free_ char *name = json_array_get_bytes(list, i);
-
-		sheet_fact(s, "", "%s", name ? name : "?");
-	}
-	if (have > SHOWN_NAMES)
-		sheet_fact(s, "", "%s", _("... (d shows all)"));
-}
-
 void page_k81(struct wizard *w, struct sheet *s)
 {
 	sheet_text(s, ROLE_STRONG, _("Preview of the rollback to %s"),
@@ -175,9 +152,7 @@ void page_k81(struct wizard *w, struct sheet *s)
 		sheet_status(s, _("Still nothing has been restored."));
 		return;
 	}
-	names(w, s, _("RESTORED"), "restored", _("nothing"));
-	names(w, s, _("LOST"), "lost", _("nothing"));
-	names(w, s, _("KEPT"), "kept", _("all logs, all backups"));
+	wizard_told(s, w->preview, SHOWN_NAMES);
 	sheet_blank(s);
 	sheet_text(s, ROLE_NORMAL, "%s", _("Before anything is restored, the "
 		"present state is saved as a point of its own, so this "
@@ -262,28 +237,6 @@ static unsigned int preview(struct wizard *w, const char *row)
 	return wizard_go(w, PAGE_K81) | wizard_start(w, CLIENT_PREVIEW);
 }
 
-static unsigned int show_list(struct wizard *w)
-{
-	static const struct { const char *label, *key; } lists[] = {
-		{ N_("RESTORED"), "restored_names" },
-		{ N_("LOST"), "lost_names" },
-		{ N_("KEPT"), "kept_names" },
-	};
-	struct strvec *t = wizard_text_begin(w, _("What the rollback does"));
-
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		struct json_object *a = json_get(w->preview, lists[i].key);
-
-		strvec_push(t, _(lists[i].label));
-		for (size_t k = 0; a && k < json_object_array_length(a); k++) {
-			_cleanup_free_ char *name = json_array_get_bytes(a, k);
-
-			strvec_pushf(t, "  %s", name ? name : "?");
-		}
-	}
-	return WIZARD_SHOW_TEXT;
-}
-
 static unsigned int typed(struct wizard *w, const char *value)
 {
 	_cleanup_free_ char *words = words_for(w);
@@ -311,7 +264,8 @@ unsigned int act_back(struct wizard *w, const char *id, const char *row,
 		if (!strcmp(id, "confirm") && w->preview)
 			return wizard_go(w, PAGE_K82);
 		if (!strcmp(id, "save-list") || !strcmp(id, "details"))
-			return w->preview ? show_list(w) : WIZARD_NOTHING;
+			return w->preview ? wizard_show_told(w, w->preview) :
+				WIZARD_NOTHING;
 		if (!strcmp(id, "cancel"))
 			return leave(w);
 		if (!strcmp(id, "other-point") || !strcmp(id, "back"))

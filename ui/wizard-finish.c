@@ -12,6 +12,8 @@
 
 #define FAREWELL_LINES 12
 #define LABEL_COLS 10
+/* of each list of what a rollback did; d shows all */
+#define SHOWN_NAMES 2
 
 static bool went_back(const struct wizard *w)
 {
@@ -140,7 +142,16 @@ static void way_back(struct wizard *w, struct sheet *s)
 	run_goals_free(g, n);
 }
 
-static void finish_facts(struct wizard *w, struct sheet *s)
+/* what the rollback did */
+static void told_facts(struct wizard *w, struct sheet *s, size_t names)
+{
+	_cleanup_json_ struct json_object *o = wizard_last_rollback(w);
+
+	if (o)
+		wizard_told(s, o, names);
+}
+
+static void finish_facts(struct wizard *w, struct sheet *s, size_t names)
 {
 	const struct run *r = w->run;
 	_cleanup_free_ char *steps = steps_text(w);
@@ -155,6 +166,8 @@ static void finish_facts(struct wizard *w, struct sheet *s)
 			sheet_fact(s, _("FAILED"), "%zu %s: %s", i + 1,
 				   r->steps[i].id, r->steps[i].error_msg ?
 				   r->steps[i].error_msg : "");
+	if (went_back(w))
+		told_facts(w, s, names);
 	if (verify)
 		sheet_fact(s, pgettext("heading", "Verify"), "%s", verify);
 	if (warnings(w)) {
@@ -236,7 +249,7 @@ void page_d90(struct wizard *w, struct sheet *s)
 	sheet_text(s, failed_steps(w) ? ROLE_CAUTION : went_back(w) ?
 		   ROLE_STRONG : ROLE_GOOD, "%s", head);
 	sheet_blank(s);
-	finish_facts(w, s);
+	finish_facts(w, s, SHOWN_NAMES);
 	what_next(w, s);
 	sheet_add(s, SHEET_FILL);
 	s->flags |= SHEET_BUTTONS;
@@ -259,6 +272,12 @@ unsigned int act_finish(struct wizard *w, const char *id)
 {
 	if (!strcmp(id, "exit"))
 		return WIZARD_QUIT;
+	if (!strcmp(id, "details") && went_back(w)) {
+		_cleanup_json_ struct json_object *o = wizard_last_rollback(w);
+
+		if (o)
+			return wizard_show_told(w, o);
+	}
 	if (!strcmp(id, "details") && !warnings(w))
 		return wizard_show_steps(w);
 	if (!strcmp(id, "warnings") || !strcmp(id, "details")) {
@@ -289,7 +308,7 @@ static void farewell_facts(struct wizard *w, struct strvec *ret)
 	int width = LABEL_COLS;
 
 	sheet_init(&s);
-	finish_facts(w, &s);
+	finish_facts(w, &s, 0);
 	for (size_t i = 0; i < s.n; i++)
 		if (s.items[i].type == SHEET_FACT)
 			width = MAX(width, width_of(s.items[i].label));

@@ -173,4 +173,11 @@ unsigned int act_back(struct wizard *w, const char *id, const char *row,
 		      const char *value);
 unsigned int act_finish(struct wizard *w, const char *id);
 
+/* --- wizard-told.c: RESTORED, LOST, KEPT --- */
+/* o as of rollback_preview_json(); at most max names of each list */
+void wizard_told(struct sheet *s, struct json_object *o, size_t max);
+unsigned int wizard_show_told(struct wizard *w, struct json_object *o);
+/* what the last rollback of the run did; new, or NULL */
+struct json_object *wizard_last_rollback(const struct wizard *w);
+
 #endif

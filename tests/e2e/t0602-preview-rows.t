@@ -102,6 +102,19 @@ is "$(pg_sql db -c "SELECT (SELECT count(*) FROM mixed WHERE body = 'mine'),
 	(SELECT count(*) FROM mixed), (SELECT count(*) FROM filled WHERE size
 	IS NULL), to_regclass('fresh')")" "10|10|50|" "as it was told"
 
+# and told afterwards, from the journal alone
+told='| db:filled | 50 | 1 | 0 |
+| db:fresh | 1999 | 2 | 0 |
+| db:mixed | 2001 | 3 | 0 |
+| files and directories | 1 | 0 | 0 |'
+like "$out" "rolled back to start: RESTORED 4,051, LOST 6, KEPT 0" "as it was told"
+run_is 0 "the report" "$UPSHIFT" report --root "$root"
+is "$(printf '%s\n' "$out" | sed -n '/^rolled back to start/,/^## /p' |
+	grep -E '^\| (db|files)' | tr -d '\\')" "$told" "has the same"
+run_is 0 "the status" "$UPSHIFT" status --json --root "$root"
+like "$out" '"rollback":{"point":"start","r":"R1","time":"[^"]*","restored":4051,"lost":6,"kept":0,"lost_names":\[\],"tables":\[{"table":"db:filled","restored":50,"lost":1,"kept":0},' \
+	"has them, too"
+
 # --- and back again ---
 run_is 66 "a point that is none" "$UPSHIFT" rollback R2 --root "$root" --preview
 like "$err" "point R2 cannot be gone back to" "is refused, not told"
@@ -130,6 +143,16 @@ is "$(pg_sql db -c "SELECT (SELECT count(*) FROM mixed WHERE body = 'theirs'),
 	(SELECT count(*) FROM mixed WHERE body = 'since'),
 	(SELECT count(*) FROM fresh), (SELECT count(size) FROM filled)")" \
 	"2|0|2001|50" "as it was told"
+"$UPSHIFT" report --root "$root" >"$tmp/report"
+is "$(sed -n '/^rolled back to R1/,/^## /p' "$tmp/report" |
+	grep -E '^(\| (db|files)|- )' | tr -d '\\')" \
+"| db:filled | 50 | 0 | 0 |
+| db:fresh | 2001 | 0 | 0 |
+| db:mixed | 2003 | 2 | 0 |
+| files and directories | 1 | 1 | 0 |
+- LOST: f" "the report has this one"
+is "$(sed -n '/^rolled back to start/,/^rolled back/p' "$tmp/report" |
+	grep -E '^\| (db|files)' | tr -d '\\')" "$told" "and the one before"
 
 # --- and what room it takes ---
 pg_sql db -c "CREATE TABLE big AS SELECT repeat('x', 1000) AS t FROM

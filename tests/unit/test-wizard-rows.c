@@ -9,7 +9,9 @@ static void write_plan(struct world *x, const char *steps)
 {
 	_cleanup_free_ char *text = xasprintf(
 		"plan = 1; name = \"acme\"; title = \"Acme\"; from = \"1\";"
-		" to = \"2\"; stores = { db = \"%s\"; };\nsteps = (%s);\n",
+		" to = \"2\"; stores = { db = \"%s\"; };\nsteps = (%s);\n"
+		"verify = ({ id = \"V1\"; kind = \"command\"; run = [\"true\"]; "
+		"});\n",
 		server.url, steps);
 
 	put_file(x->s->fd, "acme.plan", text);
@@ -69,6 +71,7 @@ static void t_copy(void **state)
 	until_says(&x, "waits mostly for ");
 	until(&x, PAGE_D90);
 	assert_int_equal(wizard_exit(x.w), 0);
+	assert_true(says(&x, "1 of 1 check ok"));
 	s = opened();
 	assert_int_equal(sql(s, "SELECT id FROM dst"), 3000);
 	store_close(TAKE_PTR(s));
@@ -82,6 +85,10 @@ static void t_copy(void **state)
 	until_says(&x, "Going back to start");
 	until(&x, PAGE_D90);
 	assert_true(says(&x, "ROLLED BACK to start"));
+	/* the page says what it did, and not how the upgrade was verified */
+	assert_true(says(&x, "db:dst: 3000 rows"));
+	assert_true(says(&x, "KEPT"));
+	assert_false(says(&x, "1 of 1 check ok"));
 	world_end(&x);
 }
 
