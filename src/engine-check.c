@@ -229,8 +229,11 @@ static int check_built(struct engine *e)
 
 int engine_look(struct engine *e)
 {
-	int failed = check_built(e) || all_checks(e);
+	int failed = check_built(e);
 
+	if (!failed)
+		engine_same_settle(e);
+	failed = failed || all_checks(e);
 	if (!failed && !engine_cancelled(e))
 		failed = look_first(e);
 	if (!failed && !engine_cancelled(e))

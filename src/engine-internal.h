@@ -302,6 +302,14 @@ int engine_compare(struct engine *e, const char *name, const char *digest,
 		   const struct compare_spec *spec, uint64_t *ret_items,
 		   struct error *err);
 
+/* --- engine-same.c: stores that are one database --- */
+/* asks servers and files; without a run, or before its backup */
+void engine_same_settle(struct engine *e);
+/* before the backup */
+int engine_same_record(struct engine *e, struct error *err);
+/* e works on this run from now on, whose stores are as it recorded them */
+void engine_adopt(struct engine *e, struct run *run);
+
 /* --- engine-schema.c: database files that steps change --- */
 /* as step i left them, for the journal; NULL: nothing new */
 struct json_object *engine_schemas_of(struct engine *e, int i);

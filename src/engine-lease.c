@@ -222,6 +222,7 @@ int engine_lease(struct engine *e, const char *name, struct store *s,
 		return ret;
 	l = e->leases;
 	(void)pthread_mutex_lock(&l->lock);
+	name = plan_store_of(e->plan, name);
 	if (!strvec_has(&l->stores, name))
 		strvec_push(&l->stores, name);
 	(void)pthread_mutex_unlock(&l->lock);

@@ -88,7 +88,7 @@ int engine_preview_rollback(struct engine *e, struct run *run,
 	int goal, r = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	e->run = run;
+	engine_adopt(e, run);
 	if (rollback_is_r_point(point)) {
 		r = preview_tables(e, point, 0, ret, err);
 		return r < 0 ? r : rollback_preview_files(e, point, ret, err);

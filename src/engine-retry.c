@@ -117,7 +117,7 @@ int engine_rejects(struct engine *e, struct run *run, const char *id,
 	struct step_ctx c;
 	int i, ret;
 
-	e->run = run;
+	engine_adopt(e, run);
 	i = ret = find(e, id, &e->err);
 	if (ret >= 0) {
 		s = e->plan->steps[i];

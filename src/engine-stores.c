@@ -102,7 +102,7 @@ void engine_sets_named(struct engine *e, struct store_sets *ret)
 		_cleanup_free_ char *store = xstrndup(text, len);
 
 		if (is_server(e, store))
-			store_sets_add_one(ret, store, text + len + (text[len] == ':'));
+			store_sets_add_one(ret, plan_store_of(e->plan, store), text + len + (text[len] == ':'));
 	}
 }
 

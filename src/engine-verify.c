@@ -372,7 +372,7 @@ int engine_verify(struct engine *e, struct run *run, enum engine_level level)
 	struct differences d = { .details = &details };
 	int ret = 0;
 
-	e->run = run;
+	engine_adopt(e, run);
 	engine_phase(e, PHASE_VERIFY, EVENT_STARTED);
 	ret = run_need_backup(run, &e->err);
 	if (ret >= 0 && run->backup.done)

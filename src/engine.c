@@ -285,6 +285,8 @@ static int drive(struct engine *e)
 		ret = engine_phase_check(e);
 		if (ret)
 			return ret;
+		if (engine_same_record(e, &e->err) < 0)
+			return error_code_exit(ERR_JOURNAL);
 	}
 	if (engine_leases_begin(e, &e->err) < 0)
 		return engine_exit_of(e, &e->err);
@@ -481,7 +483,7 @@ int engine_resume(struct engine *e, struct run *run)
 {
 	int ret;
 
-	e->run = run;
+	engine_adopt(e, run);
 	introduce(e);
 	ret = bad_options(e);
 	if (!ret)
@@ -495,7 +497,7 @@ int engine_resume(struct engine *e, struct run *run)
 
 void engine_leave(struct engine *e, struct run *run)
 {
-	e->run = run;
+	engine_adopt(e, run);
 	if (!run_is_open(run))
 		engine_leases_forget(e);
 }
@@ -504,7 +506,7 @@ int engine_rollback(struct engine *e, struct run *run, const char *point)
 {
 	int ret;
 
-	e->run = run;
+	engine_adopt(e, run);
 	introduce(e);
 	ret = record_process(e, "rollback");
 	if (!ret && engine_wait_children(e, &e->err) < 0)
@@ -519,7 +521,7 @@ int engine_rollback(struct engine *e, struct run *run, const char *point)
 int engine_retry(struct engine *e, struct run *run, const char *id,
 		 struct step_retry *r)
 {
-	e->run = run;
+	engine_adopt(e, run);
 	introduce(e);
 	return finish(e, "retry-rejects", engine_retry_step(e, id, r));
 }

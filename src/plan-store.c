@@ -327,6 +327,23 @@ const struct plan_store *plan_find_store(const struct plan *p,
 	return NULL;
 }
 
+void plan_store_is_same(struct plan_store *st, const struct plan_store *first)
+{
+	free(st->url);
+	free(st->path);
+	st->url = xstrdup(first->url);
+	st->path = first->path ? xstrdup(first->path) : NULL;
+	st->allow_plaintext = first->allow_plaintext;
+	st->same = first->name;
+}
+
+const char *plan_store_of(const struct plan *p, const char *name)
+{
+	const struct plan_store *st = plan_find_store(p, name);
+
+	return st && st->same ? st->same : name;
+}
+
 /* --- what steps say of them --- */
 
 static const struct plan_store *find(struct plan_node *n, const char *key,

@@ -105,7 +105,11 @@ struct plan_store {
 	enum plan_store_kind kind;
 	char *path;         /* of its file, below the root; NULL: a server */
 	bool allow_plaintext;
+	const char *same;   /* the name of the one that it is, too (engine-same.c);
+			       NULL: it is its own */
 };
+/* from now on st is another name of first */
+void plan_store_is_same(struct plan_store *st, const struct plan_store *first);
 
 /* "STORE:SET", "STORE:SELECT ...", or "STORE" alone */
 struct plan_set {
@@ -280,6 +284,8 @@ bool plan_answer_fits(const struct plan_answer *a, const char *text);
 /* NULL: there is none of that name */
 const struct plan_store *plan_find_store(const struct plan *p,
 					 const char *name);
+/* what stands for it in effects, backups and leases */
+const char *plan_store_of(const struct plan *p, const char *name);
 /* is there one that does not come from outside (${env:X})? */
 bool plan_url_has_password(const char *raw);
 /* adds every password in the URLs, for redaction */

@@ -68,9 +68,13 @@ int step_effects(const struct step *s, const struct plan *p,
 		step_live_effects(p, s->ops->ends(s), out);
 
 	for (size_t i = 0; ret >= 0 && i < out->set_n; i++) {
-		const struct effect_set *set = &out->sets[i];
+		struct effect_set *set = &out->sets[i];
 		const struct plan_store *st = plan_find_store(p, set->store);
 
+		if (st && st->same) {
+			free(set->store);
+			set->store = xstrdup(st->same);
+		}
 		if (!st || !st->path || has_file(out, set->type, st->path))
 			continue;
 		add_file(out, set->type, st);
