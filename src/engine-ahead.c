@@ -169,6 +169,24 @@ static void preview_text(struct engine *e, const struct step *s,
 			   strlen(p->lines.v[i]));
 }
 
+/* what its check finds, or NULL; err and r own it */
+static const char *what_is_wrong(struct engine *e, size_t i,
+				 struct step_ctx *c, struct check_result *r,
+				 struct error *err)
+{
+	const struct step *s = e->plan->steps[i];
+	int ret;
+
+	error_release(err);
+	if (!s->ops->check || (e->looked && e->looked[i]))
+		return NULL;
+	ret = s->ops->check(s, c, r, err);
+	if (c->ran_command || ret == -ECANCELED)
+		return NULL;
+	if (ret < 0)
+		return err->msg;
+	return r->state == CHECK_FAIL ? r->message.buf : NULL;
+}
 
 static int preview_one(struct engine *e, size_t i,
 		       const struct effects *all, const bool *before)
@@ -178,7 +196,7 @@ static int preview_one(struct engine *e, size_t i,
 	struct error err = ERROR_INIT;
 	struct check_result r;
 	struct step_ctx c;
-	const char *on = builds_on(e, all, before, i);
+	const char *on = builds_on(e, all, before, i), *wrong;
 	enum step_probe probe = PROBE_UNKNOWN;
 	struct event ev = { .type = EVENT_STEP, .id = s->id,
 			    .n = (int)i + 1, .of = (int)e->plan->step_n,
@@ -198,17 +216,14 @@ static int preview_one(struct engine *e, size_t i,
 		   probe == PROBE_FULLY && !c.ran_command) {
 		ev.message = _("nothing to do");
 		pending = 0;
-	} else if (s->ops->check && !(e->looked && e->looked[i]) &&
-		   (error_release(&err), true) &&
-		   s->ops->check(s, &c, &r, &err) >= 0 &&
-		   r.state == CHECK_FAIL && !c.ran_command) {
-		ev.message = r.message.buf;
+	} else if ((wrong = what_is_wrong(e, i, &c, &r, &err))) {
+		ev.message = wrong;
 		ev.state = EVENT_FAIL;
 	} else {
 		ev.message = _("would be applied");
 	}
-	error_release(&err);
 	engine_emit(e, &ev);
+	error_release(&err);
 	if (pending && s->ops->preview &&
 	    s->ops->preview(s, &c, &p, &err) >= 0)
 		preview_text(e, s, &p);

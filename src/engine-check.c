@@ -28,7 +28,9 @@ void engine_check_settle(const struct step *s, int ret,
 			 err->msg);
 	r->code = (int)err->code;
 	/* what the plan says is about what the check would have found */
-	if (ret == -ECONNRESET)
+	if (err->hint)
+		r->hint = err->hint;
+	else if (ret == -ECONNRESET)
 		r->hint = _("See that the server runs, and that its address, "
 			    "the user and the password are right.");
 	else if (err->code == ERR_PLAN_VALUE)

@@ -26,7 +26,9 @@ bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
 	_cleanup_free_ char *text = NULL;
 	unsigned int ms;
 
+	/* who looks first wants to hear that there is no server, and when */
 	if ((class != STORE_CLASS_RETRY && class != STORE_CLASS_RECONNECT) ||
+	    (class == STORE_CLASS_RECONNECT && step_is_ahead(c)) ||
 	    ++*tried >= TRIES)
 		return false;
 	ms = store_delay_ms(*tried - 1);

@@ -183,6 +183,11 @@ bool step_cancelled(struct step_ctx *c)
 	return stopped(c) || is_late(c);
 }
 
+bool step_is_ahead(const struct step_ctx *c)
+{
+	return c->e->dry || c->phase == PHASE_CHECK;
+}
+
 void step_deadline(struct step_ctx *c, uint64_t at_ns)
 {
 	c->deadline_ns = at_ns;

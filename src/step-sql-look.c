@@ -89,14 +89,11 @@ int step_sql_check(struct sql_work *w, struct check_result *r,
 
 	if (ret > 0)
 		ret = may_create(w, &may, &now);
-	if (ret == -ECANCELED) {
+	if (ret < 0) {
 		error_move(err, &now);
 		return ret;
 	}
-	if (ret < 0) {
-		check_result_set(r, CHECK_FAIL, "%s", now.msg);
-		r->code = now.code == ERR_TOOL ? ERR_TOOL : ERR_STORE;
-	} else if (!may) {
+	if (!may) {
 		check_result_set(r, CHECK_FAIL, _("store '%s': no right to "
 				 "create a table"), w->target->store->name);
 		r->code = ERR_STORE;

@@ -265,6 +265,8 @@ void step_log(struct step_ctx *c, const char *stream, const char *text,
 /* a stop was asked for that should not wait for the end of the step, or it is
    later than step_deadline() */
 bool step_cancelled(struct step_ctx *c);
+/* in the check phase or a dry run: what steps before this one make is not there */
+bool step_is_ahead(const struct step_ctx *c);
 /* From then on (clock_mono_ns()) the step is cancelled wherever it waits; 0:
    never. Whoever sets it says what it means (step_late()), and ends it. */
 void step_deadline(struct step_ctx *c, uint64_t at_ns);

@@ -33,6 +33,12 @@ int pg_connect(struct pg_store *p, const char *conninfo,
 int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 	   const struct store_shape *shape, uint32_t limit,
 	   struct store_batch *b, struct error *err);
+/*
+ * store-pg-pool.c: -EOPNOTSUPP where sessions are not ours for longer than a
+ * transaction; p->c is connected, and nothing is set up so far
+ */
+int pg_refuse_pool(struct pg_store *p, const char *conninfo,
+		   const struct store_options *o, struct error *err);
 /* store-pg-caps.c: ops->probe and ops->digest */
 bool pg_probe(struct store *s, enum store_cap cap);
 int pg_digest(struct store *s, const struct store_shape *shape,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * PostgreSQL, and engines that speak its protocol: no advisory locks, COPY
- * inside of a transaction only, temporary tables where there are some. Settings of the session
- * make the text of cells; nothing else relies on them.
+ * inside of a transaction only, temporary tables where there are some. Settings
+ * of the session make the text of cells; nothing else relies on them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -306,6 +306,8 @@ static int pg_open(const char *rest, const struct store_options *o,
 	store_clock_init(&p->clock, o);
 	p->s.clock = &p->clock;
 	r = pg_connect(p, rest, o, err);
+	if (r == 0)
+		r = pg_refuse_pool(p, rest, o, err);
 	if (r == 0)
 		r = set_up(p, err);
 	if (r < 0) {

@@ -16,7 +16,7 @@ static int backfill_parse(struct step *s, struct plan_node *n)
 
 const struct step_ops backfill_ops = {
 	.name = "backfill",
-	.flags = STEP_RESUMES | STEP_ROWS,
+	.flags = STEP_LOOK_FIRST | STEP_RESUMES | STEP_ROWS,
 	.parse = backfill_parse,
 	.effects = step_records_effects,
 	.check = step_records_check,

@@ -17,7 +17,7 @@ static int copy_parse(struct step *s, struct plan_node *n)
 
 const struct step_ops copy_records_ops = {
 	.name = "copy-records",
-	.flags = STEP_COPIES | STEP_RESUMES | STEP_ROWS,
+	.flags = STEP_LOOK_FIRST | STEP_COPIES | STEP_RESUMES | STEP_ROWS,
 	.parse = copy_parse,
 	.effects = step_records_effects,
 	.check = step_records_check,

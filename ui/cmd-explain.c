@@ -96,8 +96,9 @@ static const char *meaning(enum err_code code)
 			"Nothing was changed. The plan can allow it with "
 			"allow_paths.");
 	case ERR_UNSUPPORTED:
-		return N_("The file system cannot do what is needed. Nothing "
-			"was changed.");
+		return N_("What is needed cannot be done here: by the file "
+			"system, by the way to a server, or for want of a "
+			"library. Nothing was changed.");
 	case ERR_APP:
 		return N_("The application could not be stopped or started. "
 			"No step was applied because of this. Stop it by "

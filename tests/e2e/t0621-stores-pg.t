@@ -78,4 +78,22 @@ TEST_DB="host=$pg_base/a/sock user=poor dbname=postgres"
 run "$UPSHIFT" run "$tmp/p.plan" --dry-run --batch
 is "$status" 1 'rights that are missing fail the check'
 like "$out$err" 'the right to SELECT t is missing' 'and are named'
+# --- copied from and filled in: looked at ahead of the backup, too ---
+for step in 'kind = "copy-records"; from = "db:t"; to = "db:u"; key = "id"; columns: { id = "id"; };' \
+	'kind = "backfill"; set = "db:t"; key = "id"; undo = true; up = "UPDATE t SET v = v WHERE id <= $2";'; do
+	cat >"$tmp/gone.plan" <<-END
+	plan = 1; name = "gone"; to = "2";
+	stores: { db = "$(pg_url a | sed 's,/sock,/nowhere,')"; };
+	steps = ( { id = "s"; $step } );
+	END
+	rm -rf "$tmp/gone"
+	mkdir "$tmp/gone"
+	run_is 1 'no server: a dry run' "$UPSHIFT" run "$tmp/gone.plan" --root "$tmp/gone" --dry-run
+	like "$err" 'See that the server runs' 'says what to see to'
+	unlike "$out" 'would be applied|attempt' 'and neither waits nor promises'
+	run_is 1 'no server: a run' "$UPSHIFT" run "$tmp/gone.plan" --root "$tmp/gone" --batch --yes
+	like "$err" 'check s failed: ' 'says it, too'
+	unlike "$out" 'backup' 'before the backup'
+	run_is 66 'nothing is open' "$UPSHIFT" resume --root "$tmp/gone" --batch
+done
 done_testing

@@ -15,7 +15,9 @@
 #                           that no two dumps share; CONN as of pg_conn
 #   pg_proxy NAME TRIGGER MANNER EVERY TIMES
 #                           starts anew what cuts connections (pg-proxy.c)
-#   pg_proxy_conn NAME      pg_conn through it
+#   pg_pooler NAME transaction|session
+#                           a pooler in its place (pg-pooler.py)
+#   pg_proxy_conn NAME      pg_conn through either
 #   pg_cuts NAME [MANNER]   how often it did so since
 #   pg_hold NAME TABLE [MODE]
 #                           locks it (ACCESS EXCLUSIVE) until pg_let_go
@@ -139,7 +141,8 @@ pg_dumped()
 		grep -v '^\\\(un\)\{0,1\}restrict '
 }
 
-pg_proxy()
+# pg_before NAME PROGRAM ARGUMENT...: one that stands before the server
+pg_before()
 {
 	pg_dir=$pg_base/$1.px
 	pg_proxy_stop "$1"
@@ -147,11 +150,25 @@ pg_proxy()
 	: >"$pg_dir/cuts"
 	rm -f "$pg_dir/fifo"
 	mkfifo "$pg_dir/fifo" || exit 99
-	"$top_builddir/tests/lib/pg-proxy" "$pg_dir" "$pg_base/$1/sock" \
-		"$2" "$3" "$4" "$5" >"$pg_dir/fifo" &
+	pg_behind=$pg_base/$1/sock
+	pg_program=$2
+	shift 2
+	"$pg_program" "$pg_dir" "$pg_behind" "$@" >"$pg_dir/fifo" &
 	echo $! >"$pg_dir/pid"
 	IFS= read -r pg_line <"$pg_dir/fifo"
 	[ "$pg_line" = ready ] || exit 99
+}
+
+pg_proxy()
+{
+	pg_name=$1
+	shift
+	pg_before "$pg_name" "$top_builddir/tests/lib/pg-proxy" "$@"
+}
+
+pg_pooler()
+{
+	pg_before "$1" "$top_srcdir/tests/lib/pg-pooler.py" "$2"
 }
 
 pg_proxy_stop()
