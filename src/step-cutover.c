@@ -108,6 +108,43 @@ static int set_fenced(const struct step *s, struct step_ctx *ctx, bool on,
 	return step_set_fact(ctx, STEP_FENCED, list, err);
 }
 
+/*
+ * What is drained leaves the queue of the source. A destination that is a file
+ * comes back as it was before this step if that is put back or undone, and the
+ * queue does not: from the first row on a resume goes on where it stands, and
+ * an undo ends the capture, as it is no good any more; behind the next fence
+ * all rows are compared then.
+ */
+static const char drained[] = "drained";
+
+static bool has_drained(struct step_ctx *ctx)
+{
+	struct json_object *o = step_get_fact(ctx, drained);
+
+	return o && json_object_get_boolean(o);
+}
+
+static int set_drained(const struct cutover *c, struct step_ctx *ctx,
+		       struct error *err)
+{
+	if (has_drained(ctx) || !step_live_into_file(step_plan(ctx),
+						     &c->copies))
+		return 0;
+	return step_set_fact(ctx, drained, json_object_new_boolean(1), err);
+}
+
+static int undo_drained(const struct cutover *c, struct step_ctx *ctx,
+			struct error *err)
+{
+	int ret;
+
+	if (!has_drained(ctx))
+		return 0;
+	ret = step_live_end_all(ctx, &c->copies, err);
+	return ret < 0 ? ret : step_set_fact(ctx, drained,
+					     json_object_new_boolean(0), err);
+}
+
 static enum step_probe state(const struct cutover *c, struct step_ctx *ctx,
 			     bool fenced, bool views)
 {
@@ -117,8 +154,8 @@ static enum step_probe state(const struct cutover *c, struct step_ctx *ctx,
 		return fenced == c->keep && (!c->copies.n ||
 					     !strcmp(phase(ctx), "done")) ?
 			PROBE_FULLY : PROBE_PARTLY;
-	return fenced || !strcmp(phase(ctx), "switching") ? PROBE_PARTLY :
-		PROBE_NOT;
+	return fenced || !strcmp(phase(ctx), "switching") ||
+		has_drained(ctx) ? PROBE_PARTLY : PROBE_NOT;
 }
 
 int step_cutover_probe(const struct step *s, struct step_ctx *ctx,
@@ -292,8 +329,9 @@ static int go(const struct step *s, struct step_ctx *ctx, bool again,
 	waits = ret < 0 ? ret : may_wait(s, ctx, &w, err);
 	if (waits < 0)
 		return waits;
+	ret = ret < 0 ? ret : set_drained(c, ctx, err);
 	/* most of it while writers write */
-	if (c->copies.n && !again)
+	if (ret == 0 && c->copies.n && !again)
 		ret = step_live_drain(s, ctx, &c->copies, false, err);
 	if (ret < 0)
 		return ret;
@@ -331,6 +369,8 @@ int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 		return there;
 	switched = there || has_switched(ctx);
 	ret = restore(s, ctx, &w, err);
+	if (ret == 0)
+		ret = undo_drained(c, ctx, err);
 	/* it may take its time: nobody waits for it any more */
 	if (ret == 0 && switched)
 		cutover_tell_since(s, ctx);

@@ -34,6 +34,9 @@
  *				end, and that is all
  *	"done"			so it is (with copies)
  *	"back"			all was put back after a failure
+ * and by the fact "drained", where a copy is live and its destination a file:
+ * changes have left their queues for that file, so it must not be put back
+ * without the captures ending, too.
  * An engine that is dead leaves the fence where it is until somebody resumes
  * or rolls back; the fact STEP_FENCED tells of it.
  */

@@ -122,6 +122,18 @@ void step_live_effects(const struct plan *p, const struct strvec *copies,
 
 /* --- the capture --- */
 
+bool step_live_into_file(const struct plan *p, const struct strvec *copies)
+{
+	for (size_t i = 0; i < copies->n; i++) {
+		int at = plan_step_index(p, copies->v[i]);
+		const struct records_step *m = live_step(p->steps[at]);
+
+		if (m && m->to.store->path)
+			return true;
+	}
+	return false;
+}
+
 /* may all rows of the destination that the source does not have go? */
 static bool is_owner(const struct step *s, struct step_ctx *ctx)
 {

@@ -51,6 +51,8 @@ int step_live_end(const struct step *s, struct step_ctx *ctx,
 		  struct error *err);
 int step_live_end_all(struct step_ctx *ctx, const struct strvec *copies,
 		      struct error *err);
+/* one of the copies is live, and its destination a file */
+bool step_live_into_file(const struct plan *p, const struct strvec *copies);
 
 /*
  * What is in the queues goes to the destinations: until little comes in

@@ -156,6 +156,36 @@ up >/dev/null 2>&1
 run_is 0 'killed, and rolled back' back
 open_again 'rolled back'
 
+# what was drained is in the file that a step put back takes along
+bad=
+kills=0
+n=2
+printf '#!/bin/sh\n:\n' >"$tmp/drain"
+while :; do
+	fresh
+	up --stop-after items >/dev/null 2>&1
+	sqlite3 "$db" "UPDATE item SET name = 'late' WHERE id = 5; DELETE FROM item WHERE id = 6; INSERT INTO item VALUES (1000, 'new')"
+	UPSHIFT_TEST_FAULT=any:$n:kill again >/dev/null 2>&1
+	[ $? = 137 ] || break
+	kills=$((kills + 1))
+	# half of them not only go on
+	[ $((kills % 2)) = 0 ] ||
+		"$UPSHIFT" rollback CP2 --root "$root" --batch --confirm 'roll back to CP2' >/dev/null 2>&1
+	again >/dev/null 2>"$tmp/err"
+	# 3: rows behind a rollback were not as in the source
+	case $? in
+	0 | 3) ;;
+	*) bad="$bad $n" ;;
+	esac
+	sqlite3 "$db" 'SELECT id, name FROM item ORDER BY id' >"$tmp/a"
+	sqlite3 "$root/new.db" 'SELECT id, t FROM thing ORDER BY id' >"$tmp/b"
+	cmp -s "$tmp/a" "$tmp/b" || bad="$bad $n-differ"
+	n=$((n + 3))
+done
+is "$bad" '' "changes drained, killed $kills times and resumed, and rolled back"
+[ $kills -gt 9 ]
+ok $? 'often enough'
+
 # --- views ---
 by_views
 fresh
