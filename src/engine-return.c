@@ -6,7 +6,7 @@
  * What others wrote since the rollback is told by what it left, the backup. A
  * rollback to a checkpoint left what the steps below it had made of that: paths
  * are not told then, and of rows those that neither the backup nor the point
- * has.
+ * has. Such rows of servers stay where they can (engine-keep.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-keep.h"
 #include "engine-rollback.h"
 #include "engine-stores.h"
 #include "manifest.h"
@@ -93,7 +94,12 @@ static int point_sets(struct engine *e, const struct run_point *p,
 static int load_sets(struct engine *e, const char *name, const char *digest,
 		     const struct store_sets *sets)
 {
+	const struct run_point *since = find_point(e->run, e->run->rollback_r);
 	_cleanup_free_ char *file = xasprintf("%s.stores", name);
+	const struct engine_keep keep = {
+		.e = e, .point = name, .point_digest = digest,
+		.since = since->name, .digest = since->stores_digest,
+	};
 	_cleanup_strvec_ struct strvec none = STRVEC_INIT;
 	int step = 0;
 
@@ -103,7 +109,7 @@ static int load_sets(struct engine *e, const char *name, const char *digest,
 	while (e->plan->steps[step]->ops->flags & STEP_IS_CHECK)
 		step++;
 	return engine_stores_load(e, file, digest, sets, &none, step, false,
-				  &e->err);
+				  keep.digest ? &keep : NULL, &e->err);
 }
 
 /* --- what it would do --- */
@@ -113,7 +119,7 @@ static int count_files(struct engine *e, const struct run_point *p,
 {
 	struct undo_counts n = {
 		.lost_names = &ret->lost_names,
-		/* no return keeps what came in since */
+		/* no file keeps what came in since */
 		.kept_names = &ret->lost_names,
 		.restored_names = &ret->restored_names,
 	};
@@ -148,17 +154,18 @@ static int count_files(struct engine *e, const struct run_point *p,
 
 static void add_rows(struct rollback_preview *p, const char *store,
 		     const char *set, const struct store_beside *b,
-		     uint64_t lost)
+		     uint64_t others, uint64_t lost)
 {
-	uint64_t goes = b->now - MIN(lost, b->now);
+	uint64_t goes = b->now - MIN(others, b->now);
 
-	if (!b->then && !b->now)
+	if (!b->then && !b->now && !others)
 		return;
 	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
 	/* one that comes back and one that goes may be the same row */
 	p->tables[p->table_n++] = (struct rollback_rows){
 		.name = xasprintf("%s:%s", store, set), .known = true,
 		.restored = MAX(b->then, goes), .lost = lost,
+		.kept = others - lost,
 	};
 }
 
@@ -168,30 +175,51 @@ struct beside {
 	struct stores_reader *reader[2];
 };
 
+/* what others wrote, and what of it does not stay */
+static int count_others(struct store *s, struct beside *d,
+			struct store_dump_set *now,
+			struct store_dump_set *to, uint64_t *others,
+			uint64_t *lost, struct error *err)
+{
+	const struct store_dump_one live = { .s = s, .set = now };
+	const struct store_dump_one known[] = {
+		{ .l = &d->load[0], .set = to },
+		{ .l = &d->load[1],
+		  .set = engine_keep_find(&d->dump[1], now->full) },
+	};
+	int r = store_dump_rows(s, now, NULL, NULL, err);
+
+	if (r >= 0)
+		r = store_dump_others(&live, known, ARRAY_SIZE(known), others,
+				      lost, err);
+	if (!to)
+		*lost = *others;
+	return r;
+}
+
 static int count_set(struct store *s, const char *store, struct beside *d,
 		     struct store_dump_set *now, struct rollback_preview *ret,
 		     struct error *err)
 {
-	const struct store_load *const l[] = { &d->load[0], &d->load[1] };
-	const struct store_dump_set *const then[] = {
-		store_dump_find(&d->dump[0], now->set),
-		store_dump_find(&d->dump[1], now->set),
-	};
+	struct store_dump_set *then = store_dump_find(&d->dump[0], now->set);
+	struct store_dump_set *to = now->full ?
+		engine_keep_to(&d->dump[0], now->full) : NULL;
+	bool viewed = then && then->full && !store_dump_has_rows(then);
 	struct store_beside b = { 0 };
-	uint64_t lost = 0;
+	uint64_t others = 0, lost = 0;
 	int r = 0;
 
-	/* views have none of their own, now or then */
+	/* views have none of their own */
 	if ((now->full && !store_dump_has_rows(now)) ||
-	    (then[0] && then[0]->full && !store_dump_has_rows(then[0])) ||
 	    rollback_is_aside(now->set))
 		return 0;
 	if (now->full)
-		r = store_dump_neither(s, l, then, now, &lost, err);
+		r = count_others(s, d, now, to, &others, &lost, err);
+	/* one that stands aside by then is where it is */
+	if (r >= 0 && !viewed)
+		r = store_dump_beside(s, &d->load[0], then, now, &b, err);
 	if (r >= 0)
-		r = store_dump_beside(s, l[0], then[0], now, &b, err);
-	if (r >= 0)
-		add_rows(ret, store, now->set, &b, lost);
+		add_rows(ret, store, to ? to->set : now->set, &b, others, lost);
 	return r;
 }
 

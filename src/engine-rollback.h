@@ -66,6 +66,8 @@ enum plan_strategy rollback_strategy(const struct engine *e);
 bool rollback_loads(enum plan_strategy s);
 /* of a rollback that is not begun yet */
 enum plan_strategy rollback_wants(const struct engine *e);
+/* one of our own tables? */
+bool rollback_is_ours(const char *set);
 /* what the steps from goal on wrote, of those that still do */
 int rollback_sets(struct engine *e, int goal, struct store_sets *ret);
 /* can it be done like that? nothing was changed yet */

@@ -9,6 +9,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-keep.h"
 #include "engine-pgdump.h"
 #include "engine-stores-internal.h"
 #include "store.h"
@@ -42,6 +43,7 @@ static void keep_wanted(struct store_dump *d, const struct strvec *sets,
 struct stores_reader {
 	struct engine *e;
 	const char *name, *digest, *store;
+	const struct engine_keep *keep;
 	struct backup_pull *pull;
 	struct engine_meter *meter;
 	int step;
@@ -215,12 +217,20 @@ static int go_tables(struct stores_reader *g, struct step_ctx *c,
 	struct store_load l = { .dump = &w->d, .also = &w->also,
 				.progress = load_progress, .rest = &w->rest,
 				.lost = load_lost };
+	struct keep *k = NULL;
 	int ret = step_store(c, g->store, false, &s, err);
 
 	if (ret < 0)
 		return ret;
 	reader_init(g, g->e, &l);
-	ret = store_load(s, &l, err);
+	if (g->keep)
+		ret = engine_keep_open(g->keep, g->store, &w->d, &k, err);
+	l.keep = k ? engine_keep_rows(k) : NULL;
+	if (ret >= 0)
+		ret = store_load(s, &l, err);
+	if (ret >= 0 && k)
+		engine_keep_tell(k);
+	engine_keep_close(k);
 	reader_release(g);
 	return ret;
 }
@@ -358,12 +368,12 @@ static int load_store(struct stores_reader *g, const struct store_sets_one *one,
 int engine_stores_load(struct engine *e, const char *name, const char *digest,
 		       const struct store_sets *sets,
 		       const struct strvec *steps, int step, bool whole,
-		       struct error *err)
+		       const struct engine_keep *keep, struct error *err)
 {
 	struct engine_meter meter = { 0 };
 	struct stores_reader g = { .e = e, .name = name, .digest = digest,
 				   .meter = &meter, .step = step,
-				   .dump_fd = -1 };
+				   .keep = keep, .dump_fd = -1 };
 	int ret = 0;
 
 	engine_meter_begin(&meter);

@@ -112,11 +112,12 @@ int engine_stores_compare(struct engine *e, const char *name,
 /*
  * The sets out of that archive into their stores, a transaction each. steps:
  * what we keep of these in the stores goes with it. step: on whose behalf.
- * whole: all of a store that pg_dump saved.
+ * whole: all of a store that pg_dump saved. keep: what is put beside, or NULL.
  */
+struct engine_keep;
 int engine_stores_load(struct engine *e, const char *name, const char *digest,
 		       const struct store_sets *sets,
 		       const struct strvec *steps, int step, bool whole,
-		       struct error *err);
+		       const struct engine_keep *keep, struct error *err);
 
 #endif

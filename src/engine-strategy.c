@@ -182,7 +182,7 @@ static struct run_point *point_of(struct run *r)
 	return NULL;
 }
 
-static bool is_ours(const char *set)
+bool rollback_is_ours(const char *set)
 {
 	const char *dot = strchr(set, '.');
 
@@ -204,7 +204,7 @@ int rollback_point_sets(struct engine *e, struct store_sets *ret,
 	r = engine_stores_in(e, file, p->stores_digest, &all, err);
 	for (size_t i = 0; r >= 0 && i < all.n; i++)
 		for (size_t k = 0; k < all.v[i].sets.n; k++)
-			if (!is_ours(all.v[i].sets.v[k]))
+			if (!rollback_is_ours(all.v[i].sets.v[k]))
 				store_sets_add_one(ret, all.v[i].store,
 						   all.v[i].sets.v[k]);
 	return r;
@@ -229,7 +229,8 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 			last = i;
 		}
 	ret = engine_stores_load(e, "start", e->run->backup.manifest_digest,
-				 &sets, &steps, last, goal == 0, err);
+				 &sets, &steps, last, goal == 0, NULL,
+				 err);
 	if (ret < 0)
 		error_prefix(err, _("databases"));
 	return ret;

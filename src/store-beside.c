@@ -5,8 +5,8 @@
  * A row is known by 64 bits of its digest. They are sorted, a part of them at
  * a time (by other bits of it), so that memory does not grow with the table:
  * both sides are read once for each part. Tables whose sums are equal are read
- * once, and the dump not at all. Beside two dumps rows are compared by the
- * columns that all three have.
+ * once, and the dump not at all. Beside several dumps rows are compared by the
+ * columns that all have.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "store-dump-internal.h"
+#include "store-internal.h"
 
 /* of one side in one part: 16 MiB of hashes, as they are spread evenly */
 #define PART_ROWS 2000000u
@@ -25,8 +26,19 @@ struct hashes {
 	size_t n, cap;
 };
 
+/* rows that are wanted, by their hashes, and where they go */
+struct picking {
+	const struct hashes *h;
+	bool *taken;
+	store_sink_fn *sink;
+	void *ctx;
+	struct error *err;
+	int ret;
+};
+
 struct side {
 	struct hashes h;
+	struct picking *pick;    /* NULL: they are collected */
 	uint32_t part, parts;
 	struct strbuf cut;       /* a row that is not yet at its end */
 	/* fields that count, by their numbers, in this order; NULL: the row */
@@ -34,29 +46,26 @@ struct side {
 	size_t field_n;
 };
 
-static void add_row(struct side *g, const char *row, size_t n)
+/* false: it is of another part */
+static bool hash_row(const struct side *g, const char *row, size_t n,
+		     uint64_t *ret)
 {
 	struct xxh128 x = xxh128_of(row, n);
 	uint32_t which;
-	uint64_t hash;
 
 	memcpy(&which, x.b, sizeof(which));
-	memcpy(&hash, x.b + 8, sizeof(hash));
-	if (which % g->parts != g->part)
-		return;
-	VEC_GROW(g->h.v, g->h.n, g->h.cap);
-	g->h.v[g->h.n++] = hash;
+	memcpy(ret, x.b + 8, sizeof(*ret));
+	return which % g->parts == g->part;
 }
 
 /* in the text of COPY a tab ends a field, and nothing else is one */
-static void add_fields(struct side *g, const char *row, size_t n)
+static bool hash_fields(const struct side *g, const char *row, size_t n,
+			uint64_t *ret)
 {
 	_cleanup_strbuf_ struct strbuf picked = STRBUF_INIT;
 
-	if (!g->field) {
-		add_row(g, row, n);
-		return;
-	}
+	if (!g->field)
+		return hash_row(g, row, n, ret);
 	for (size_t i = 0; i < g->field_n; i++) {
 		const char *p = row, *end = row + n - 1, *tab;
 
@@ -69,7 +78,44 @@ static void add_fields(struct side *g, const char *row, size_t n)
 		strbuf_add(&picked, p, (size_t)((tab ? tab : end) - p));
 	}
 	strbuf_addch(&picked, '\n');
-	add_row(g, picked.buf, picked.len);
+	return hash_row(g, picked.buf, picked.len, ret);
+}
+
+/* the first of those, if there are several, that nobody took */
+static bool take(struct picking *p, uint64_t hash)
+{
+	size_t lo = 0, hi = p->h->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (p->h->v[mid] < hash)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	while (lo < p->h->n && p->h->v[lo] == hash && p->taken[lo])
+		lo++;
+	if (lo >= p->h->n || p->h->v[lo] != hash)
+		return false;
+	p->taken[lo] = true;
+	return true;
+}
+
+static void add_row(struct side *g, const char *row, size_t n)
+{
+	uint64_t hash;
+
+	if (!hash_fields(g, row, n, &hash))
+		return;
+	if (g->pick) {
+		if (g->pick->ret >= 0 && take(g->pick, hash))
+			g->pick->ret = g->pick->sink(g->pick->ctx, row, n,
+						     g->pick->err);
+		return;
+	}
+	VEC_GROW(g->h.v, g->h.n, g->h.cap);
+	g->h.v[g->h.n++] = hash;
 }
 
 static int on_row(void *ctx, const char *row, size_t n,
@@ -89,10 +135,10 @@ static void add_piece(struct side *g, const char *p, size_t n)
 
 		if (g->cut.len) {
 			strbuf_add(&g->cut, p, len);
-			add_fields(g, g->cut.buf, g->cut.len);
+			add_row(g, g->cut.buf, g->cut.len);
 			strbuf_clear(&g->cut);
 		} else {
-			add_fields(g, p, len);
+			add_row(g, p, len);
 		}
 		p += len;
 		n -= len;
@@ -237,60 +283,196 @@ static void take_out(const struct hashes *a, struct hashes *now)
 	now->n = n;
 }
 
-static int neither_part(struct store *s, const struct store_load *const l[2],
-			const struct store_dump_set *const then[2],
-			struct store_dump_set *now, uint32_t part,
-			uint32_t parts, uint64_t *ret, struct error *err)
+/* --- in none of several --- */
+
+static bool is_there(const struct store_dump_set *then)
 {
-	struct side b = { .part = part, .parts = parts, .cut = STRBUF_INIT };
-	int r = store_dump_rows(s, now, on_row, &b, err);
-
-	sort(&b.h);
-	for (int i = 0; r >= 0 && i < 2; i++) {
-		struct side a = { .part = part, .parts = parts,
-				  .cut = STRBUF_INIT };
-		_cleanup_free_ uint32_t *field = NULL;
-
-		if (!then[i] || !then[i]->rows)
-			continue;
-		a.field = field = fields_of(then[i], &now->columns);
-		a.field_n = now->columns.n;
-		r = read_then(l[i], then[i], &a, err);
-		sort(&a.h);
-		take_out(&a.h, &b.h);
-		free(a.h.v);
-		strbuf_release(&a.cut);
-	}
-	*ret += b.h.n;
-	free(b.h.v);
-	strbuf_release(&b.cut);
-	return r;
+	return then && then->full && store_dump_has_rows(then);
 }
 
-int store_dump_neither(struct store *s, const struct store_load *const l[2],
-		       const struct store_dump_set *const then[2],
-		       struct store_dump_set *now, uint64_t *ret,
+static bool is_same(const struct store_dump_set *a,
+		    const struct store_dump_set *b)
+{
+	if (a->rows != b->rows || !xxh128_equal(&a->sum, &b->sum) ||
+	    a->columns.n != b->columns.n)
+		return false;
+	for (size_t i = 0; i < a->columns.n; i++)
+		if (strcmp(a->columns.v[i], b->columns.v[i]) != 0)
+			return false;
+	return true;
+}
+
+/* those of one side by the columns that count; picked, or collected */
+static int read_side(const struct store_dump_one *one,
+		     const struct strvec *columns, struct side *g,
+		     struct error *err)
+{
+	_cleanup_free_ uint32_t *field = fields_of(one->set, columns);
+	int ret;
+
+	g->field = field;
+	g->field_n = columns->n;
+	ret = one->s ? store_dump_rows(one->s, one->set, on_row, g, err) :
+	      read_then(one->l, one->set, g, err);
+	g->field = NULL;
+	strbuf_release(&g->cut);
+	return ret;
+}
+
+static int left_part(const struct store_dump_one *from,
+		     const struct store_dump_one *known, size_t n,
+		     const struct strvec *columns, struct side part,
+		     struct picking *pick, struct error *err)
+{
+	struct side mine = part;
+	int ret = read_side(from, columns, &mine, err);
+
+	sort(&mine.h);
+	for (size_t i = 0; ret >= 0 && mine.h.n && i < n; i++) {
+		struct side a = part;
+
+		if (!is_there(known[i].set) || !known[i].set->rows)
+			continue;
+		ret = read_side(&known[i], columns, &a, err);
+		sort(&a.h);
+		take_out(&a.h, &mine.h);
+		free(a.h.v);
+	}
+	if (ret >= 0 && mine.h.n) {
+		struct side g = part;
+
+		g.pick = pick;
+		pick->h = &mine.h;
+		pick->taken = xcalloc(mine.h.n, sizeof(*pick->taken));
+		ret = read_side(from, columns, &g, err);
+		free(pick->taken);
+	}
+	free(mine.h.v);
+	return ret < 0 ? ret : pick->ret;
+}
+
+int store_dump_left(const struct store_dump_one *from,
+		    const struct store_dump_one *known, size_t n,
+		    store_sink_fn *sink, void *ctx, struct error *err)
+{
+	_cleanup_strvec_ struct strvec columns = STRVEC_INIT;
+	struct picking pick = { .sink = sink, .ctx = ctx, .err = err };
+	struct side part = { .cut = STRBUF_INIT };
+	int ret = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_there(known[i].set) && is_same(known[i].set, from->set))
+			return 0;
+	for (size_t i = 0; i < from->set->columns.n; i++) {
+		const char *name = from->set->columns.v[i];
+		bool all = true;
+
+		for (size_t k = 0; all && k < n; k++)
+			all = !is_there(known[k].set) ||
+			      strvec_has(&known[k].set->columns, name);
+		if (all)
+			strvec_push(&columns, name);
+	}
+	if (!columns.n) {
+		n = 0;
+		strvec_copy(&columns, &from->set->columns);
+	}
+	part.parts = (uint32_t)(from->set->rows / PART_ROWS) + 1;
+	for (; ret >= 0 && from->set->rows && part.part < part.parts;
+	     part.part++)
+		ret = left_part(from, known, n, &columns, part, &pick, err);
+	return ret;
+}
+
+/* --- and of how many of these the key is taken --- */
+
+struct keyed {
+	const uint32_t *field;
+	size_t field_n;
+	struct hashes keys;      /* 0 fields: none */
+	uint64_t n;
+};
+
+static int on_other(void *ctx, const char *row, size_t n,
+		    _unused_ struct error *err)
+{
+	struct keyed *k = ctx;
+	const struct side g = { .parts = 1, .field = k->field,
+				.field_n = k->field_n };
+
+	k->n++;
+	if (!k->field_n)
+		return 0;
+	VEC_GROW(k->keys.v, k->keys.n, k->keys.cap);
+	(void)hash_fields(&g, row, n, &k->keys.v[k->keys.n++]);
+	return 0;
+}
+
+/* one of the keys came along */
+static int on_key(void *ctx, _unused_ const char *row,
+		  _unused_ size_t n, _unused_ struct error *err)
+{
+	uint64_t *taken = ctx;
+
+	++*taken;
+	return 0;
+}
+
+static int primary_key(struct store *s, const char *full, struct strvec *ret,
 		       struct error *err)
 {
-	struct strvec all = now->columns;
-	uint32_t parts;
-	int r;
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int r = store_exec_text(s, "SELECT a.attname FROM pg_catalog.pg_index i "
+		"JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND "
+		"a.attnum = ANY (i.indkey) WHERE i.indisprimary AND "
+		"i.indrelid = $1::regclass", &full, 1, &b, err);
 
-	*ret = 0;
-	now->columns = (struct strvec)STRVEC_INIT;
-	for (size_t i = 0; i < all.n; i++)
-		if ((!then[0] || !then[0]->full ||
-		     strvec_has(&then[0]->columns, all.v[i])) &&
-		    (!then[1] || !then[1]->full ||
-		     strvec_has(&then[1]->columns, all.v[i])))
-			strvec_push(&now->columns, all.v[i]);
-	r = store_dump_rows(s, now, NULL, NULL, err);
-	parts = (uint32_t)(now->rows / PART_ROWS) + 1;
-	if (!now->columns.n)
-		*ret = now->rows;
-	for (uint32_t i = 0; r >= 0 && now->columns.n && i < parts; i++)
-		r = neither_part(s, l, then, now, i, parts, ret, err);
-	strvec_release(&now->columns);
-	now->columns = all;
-	return r;
+	for (uint32_t i = 0; r >= 0 && i < b.nrow; i++) {
+		const struct store_cell *c = store_batch_cell(&b, i, 0);
+		_cleanup_free_ char *name = xstrndup(store_batch_text(&b, c),
+						     (size_t)c->len);
+
+		strvec_push(ret, name);
+	}
+	return MIN(r, 0);
+}
+
+static bool has_all(const struct store_dump_set *s, const struct strvec *key)
+{
+	for (size_t i = 0; i < key->n; i++)
+		if (!strvec_has(&s->columns, key->v[i]))
+			return false;
+	return key->n;
+}
+
+int store_dump_others(const struct store_dump_one *now,
+		      const struct store_dump_one *known, size_t n,
+		      uint64_t *others, uint64_t *taken, struct error *err)
+{
+	_cleanup_strvec_ struct strvec key = STRVEC_INIT;
+	_cleanup_free_ uint32_t *field = NULL;
+	struct keyed k = { .n = 0 };
+	int ret = primary_key(now->s, now->set->full, &key, err);
+
+	k.field = field = fields_of(now->set, &key);
+	if (is_there(known->set) && has_all(now->set, &key) &&
+	    has_all(known->set, &key))
+		k.field_n = key.n;
+	if (ret >= 0)
+		ret = store_dump_left(now, known, n, on_other, &k, err);
+	*others = k.n;
+	*taken = 0;
+	if (ret >= 0 && k.keys.n) {
+		struct side g = { .parts = 1, .cut = STRBUF_INIT };
+		struct picking pick = { .h = &k.keys, .sink = on_key,
+					.ctx = taken };
+
+		sort(&k.keys);
+		pick.taken = xcalloc(k.keys.n, sizeof(*pick.taken));
+		g.pick = &pick;
+		ret = read_side(known, &key, &g, err);
+		free(pick.taken);
+	}
+	free(k.keys.v);
+	return ret;
 }

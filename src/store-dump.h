@@ -60,6 +60,7 @@
 
 struct error;
 struct store;
+struct store_keep;
 
 /* one thing of the schema */
 struct store_object {
@@ -165,6 +166,8 @@ struct store_load {
 	const struct store_dump *rest;
 	/* a view that could not be made again; may be NULL */
 	void (*lost)(void *ctx, const char *view);
+	/* rows that are put beside those of the dump, or NULL (store-keep.h) */
+	struct store_keep *keep;
 };
 int store_load(struct store *s, const struct store_load *l,
 	       struct error *err);
@@ -182,12 +185,25 @@ int store_dump_beside(struct store *s, const struct store_load *l,
 		      const struct store_dump_set *then,
 		      struct store_dump_set *now, struct store_beside *ret,
 		      struct error *err);
-/* How many of its rows now are in neither of two dumps, by the columns that
-   all have. Its rows are counted. */
-int store_dump_neither(struct store *s, const struct store_load *const l[2],
-		       const struct store_dump_set *const then[2],
-		       struct store_dump_set *now, uint64_t *ret,
-		       struct error *err);
+/*
+ * Rows of a set in one dump that none of the others has, by the columns that
+ * all have, to the sink, as they are there. Of each l open and source are used,
+ * or, with s, its rows now, which are counted already; a set that is NULL, or
+ * was not there, has none.
+ */
+struct store_dump_one {
+	struct store *s;
+	const struct store_load *l;
+	struct store_dump_set *set;
+};
+int store_dump_left(const struct store_dump_one *from,
+		    const struct store_dump_one *known, size_t n,
+		    store_sink_fn *sink, void *ctx, struct error *err);
+/* How many rows of the one (now) are in none of the others, and of how many of
+   these the first of the others has the primary key. */
+int store_dump_others(const struct store_dump_one *now,
+		      const struct store_dump_one *known, size_t n,
+		      uint64_t *others, uint64_t *taken, struct error *err);
 /* adds the statements that take away what we keep there of these steps of a
    run: positions, markers, refused rows, undo tables; to be used as `also` */
 int store_dump_forget(struct store *s, const char *run,

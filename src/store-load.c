@@ -20,8 +20,11 @@
 #include "base/xalloc.h"
 #include "store-dump-internal.h"
 #include "store-internal.h"
+#include "store-keep.h"
 
 #define TRIES 4
+/* their rank */
+#define TRIGGER_STATES 71
 
 struct loading {
 	struct store *s;
@@ -417,6 +420,24 @@ static int compare(struct loading *g, struct error *err)
 	return ret;
 }
 
+/* --- what comes beside --- */
+
+/* once more without triggers: they fired when the rows were written */
+static int keep(struct loading *g, const char *const except[],
+		struct error *err)
+{
+	int ret = rest_triggers(g, err);
+
+	if (ret >= 0)
+		ret = store_keep_rows(g->s, g->l->dump, g->l->keep, err);
+	if (ret >= 0)
+		ret = look(g, err);
+	if (ret >= 0)
+		ret = drop_extra(g, except, err);
+	return ret < 0 ? ret : make(g, TRIGGER_STATES, TRIGGER_STATES, false,
+				    err);
+}
+
 /* --- all of it --- */
 
 static int load(void *ctx, _unused_ struct store *s, struct error *err)
@@ -471,6 +492,8 @@ static int load(void *ctx, _unused_ struct store *s, struct error *err)
 		ret = set_sequences(g, err);
 	if (ret >= 0)
 		ret = compare(g, err);
+	if (ret >= 0 && g->l->keep && g->l->keep->n)
+		ret = keep(g, after, err);
 	for (size_t i = 0; g->l->also && ret >= 0 && i < g->l->also->n; i++)
 		ret = run(g, g->l->also->v[i], err);
 	return ret;

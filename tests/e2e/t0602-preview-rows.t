@@ -133,22 +133,26 @@ pg_sql db <<-'END'
 END
 echo since >"$root/f"
 preview R1
-is "$(printf '%s\n' "$out" | sed -n '/^LOST/,$p' | head -n 4)" "LOST 3
-  db:mixed: 2 rows
+is "$(printf '%s\n' "$out" | sed -n '/^LOST/,$p' | head -n 4)" "LOST 2
+  db:mixed: 1 row
   f
-KEPT 0" "and what others wrote since is told"
+KEPT 1" "and what others wrote since is told"
 run_is 0 "it is done" "$UPSHIFT" rollback R1 --root "$root" --batch \
 	--confirm "roll back to R1"
 is "$(pg_sql db -c "SELECT (SELECT count(*) FROM mixed WHERE body = 'theirs'),
 	(SELECT count(*) FROM mixed WHERE body = 'since'),
 	(SELECT count(*) FROM fresh), (SELECT count(size) FROM filled)")" \
-	"2|0|2001|50" "as it was told"
+	"2|1|2001|50" "as it was told"
+like "$out" "'db:mixed': 1 row was written since by others and stays" \
+	"what stays is told"
+like "$out" "'db:mixed': 1 row was written since by others and is in R2 alone" \
+	"what does not, too"
 "$UPSHIFT" report --root "$root" >"$tmp/report"
 is "$(sed -n '/^rolled back to R1/,/^## /p' "$tmp/report" |
 	grep -E '^(\| (db|files)|- )' | tr -d '\\')" \
 "| db:filled | 50 | 0 | 0 |
 | db:fresh | 2001 | 0 | 0 |
-| db:mixed | 2003 | 2 | 0 |
+| db:mixed | 2003 | 1 | 1 |
 | files and directories | 1 | 1 | 0 |
 - LOST: f" "the report has this one"
 is "$(sed -n '/^rolled back to start/,/^rolled back/p' "$tmp/report" |

@@ -8,7 +8,8 @@
 #                           a socket alone, as a user without rights
 #   pg_stop NAME [SIGNAL]   INT: at once, in order (default); KILL: a crash
 #   pg_url NAME [DBNAME]    "pg:..." for a plan
-#   pg_conn NAME [DBNAME]   the same for libpq
+#   pg_conn NAME [DBNAME]   the same for libpq; here and below NAME may be
+#                           NAME/DBNAME
 #   pg_sql NAME [OPTION]... psql, unaligned, no headings; reads stdin or -c
 #   pg_dumped CONN [OPTION]...
 #                           pg_dump but for the row of the run, and for words
@@ -22,7 +23,8 @@
 #   pg_hold NAME TABLE [MODE]
 #                           locks it (ACCESS EXCLUSIVE) until pg_let_go
 #   pg_kill_at NAME TABLE ARGUMENT...
-#                           upshift, killed where it waits for that table
+#                           upshift, killed where it waits for that table;
+#                           pg_mode: as MODE of pg_hold
 #
 # SET=VAL without blanks, e.g. default_transaction_isolation=serializable.
 #
@@ -116,6 +118,9 @@ pg_stop()
 
 pg_conn()
 {
+	case $1 in
+	*/*) set -- "${1%%/*}" "${1#*/}" ;;
+	esac
 	printf 'host=%s/%s/sock user=upshift dbname=%s' "$pg_base" "$1" \
 		"${2:-postgres}"
 }
@@ -196,7 +201,7 @@ pg_hold()
 	pg_sql "$1" <"$pg_base/in" >"$pg_base/out" 2>&1 &
 	pg_holder=$!
 	exec 8>"$pg_base/in" 7<"$pg_base/out"
-	echo "BEGIN; LOCK TABLE $2 IN ${3:-ACCESS EXCLUSIVE} MODE; SELECT 'held';" >&8
+	echo "BEGIN; LOCK TABLE $2 IN ${3:-${pg_mode:-ACCESS EXCLUSIVE}} MODE; SELECT 'held';" >&8
 	IFS= read -r _ <&7
 }
 
