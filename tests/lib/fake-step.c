@@ -29,6 +29,11 @@ const char *step_root(struct step_ctx *c)
 	return c->root;
 }
 
+bool step_is_ahead(_unused_ const struct step_ctx *c)
+{
+	return false;
+}
+
 const struct plan *step_plan(struct step_ctx *c)
 {
 	return c->plan;
