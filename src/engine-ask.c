@@ -157,20 +157,48 @@ int engine_ask(struct engine *e, struct ask *a, struct json_object *more)
 
 /* --- what a person wants to see before a step --- */
 
+static void add_effect(struct json_object *list, enum effect_type type,
+		       const char *path)
+{
+	struct json_object *one;
+
+	if (type == EFFECT_READ ||
+	    json_object_array_length(list) >= SHOWN_EFFECTS_MAX)
+		return;
+	one = json_object_new_object();
+	json_set_str(one, "effect", effect_type_name(type));
+	json_set_bytes(one, "path", path);
+	json_object_array_add(list, one);
+}
+
+/* a statement may name again what one before it did */
+static bool was_named(const struct effects *eff, size_t i)
+{
+	const struct effect_set *s = &eff->sets[i];
+
+	for (size_t k = 0; k < i; k++)
+		if (eff->sets[k].type == s->type &&
+		    !strcmp(eff->sets[k].store, s->store) &&
+		    !strcmp(eff->sets[k].set, s->set))
+			return true;
+	return false;
+}
+
+/* paths, and tables as "STORE:TABLE"; all of a database is "STORE:*", unless
+   its file stands there */
 static struct json_object *effects_json(const struct effects *eff)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (size_t i = 0; i < eff->n && i < SHOWN_EFFECTS_MAX; i++) {
-		struct json_object *one;
+	for (size_t i = 0; i < eff->n; i++)
+		add_effect(list, eff->v[i].type, eff->v[i].path);
+	for (size_t i = 0; i < eff->set_n; i++) {
+		const struct effect_set *s = &eff->sets[i];
+		_cleanup_free_ char *name = xasprintf("%s:%s", s->store,
+						      *s->set ? s->set : "*");
 
-		if (eff->v[i].type == EFFECT_READ)
-			continue;
-		one = json_object_new_object();
-		json_set_str(one, "effect",
-			     effect_type_name(eff->v[i].type));
-		json_set_bytes(one, "path", eff->v[i].path);
-		json_object_array_add(list, one);
+		if (!was_named(eff, i) && (*s->set || !eff->n))
+			add_effect(list, s->type, name);
 	}
 	return list;
 }

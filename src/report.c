@@ -241,18 +241,10 @@ static void add_steps(const struct run *r, const struct plan *plan,
 /* beside the backup */
 static void add_snapshot(const struct run *r, struct strbuf *out)
 {
-	const struct run_snapshot *s = &r->snapshot;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = run_snapshot_text(r);
 
-	if (!s->state)
+	if (!text)
 		return;
-	if (run_has_snapshot(r))
-		text = xasprintf(_("'%s', made %s"), s->id, s->time);
-	else if (!strcmp(s->state, "dropped"))
-		text = xasprintf(_("'%s', dropped"), s->id ? s->id : s->name);
-	else
-		text = xasprintf(_("none that is complete; '%s' may be there"),
-				 s->id ? s->id : s->name);
 	strbuf_addf(out, "\n%s: %s\n", _("Snapshot of the provider"), text);
 	if (run_has_snapshot(r))
 		strbuf_addf(out, "%s\n",

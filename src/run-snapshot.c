@@ -32,6 +32,20 @@ bool run_has_snapshot(const struct run *r)
 	return r->snapshot.id && is_one_of(r->snapshot.state, there);
 }
 
+char *run_snapshot_text(const struct run *r)
+{
+	const struct run_snapshot *s = &r->snapshot;
+	const char *name = s->id ? s->id : s->name;
+
+	if (!s->state)
+		return NULL;
+	if (run_has_snapshot(r))
+		return xasprintf(_("'%s', made %s"), s->id, s->time);
+	if (!strcmp(s->state, "dropped"))
+		return xasprintf(_("'%s', dropped"), name);
+	return xasprintf(_("none that is complete; '%s' may be there"), name);
+}
+
 char *run_snapshot_name(const struct run *r)
 {
 	return xasprintf("upshift-%s-%.*s", r->id, UUID_PART,

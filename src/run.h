@@ -339,6 +339,8 @@ void run_goals_free(struct run_goal *g, size_t n);
 /* --- run-snapshot.c --- */
 /* is there one that can be put back? */
 bool run_has_snapshot(const struct run *r);
+/* what there is of it, as a phrase; NULL: nothing; caller frees */
+char *run_snapshot_text(const struct run *r);
 /* the name that a snapshot of this run has; caller frees */
 char *run_snapshot_name(const struct run *r);
 /* fills in ${snapshot.name} and ${snapshot.id}, as far as it is known (else the

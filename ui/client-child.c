@@ -252,6 +252,7 @@ _noreturn_ void client_child(const struct client_spec *spec,
 	struct engine_spec es;
 	struct ready ready = { .fd = -1 };
 	struct options o = *spec->o;
+	enum plan_strategy way;
 	struct session s;
 	struct engine *e;
 	int ret;
@@ -283,6 +284,10 @@ _noreturn_ void client_child(const struct client_spec *spec,
 	es.opts.yes = o.yes;
 	es.opts.confirm = o.confirm;
 	e = engine_new(&es);
+	/* of a rollback that the user chose a way for */
+	if (o.strategy && plan_strategy_parse(o.strategy, &way) >= 0 &&
+	    (spec->verb == CLIENT_ROLLBACK || spec->verb == CLIENT_PREVIEW))
+		engine_set_strategy(e, way);
 	signals_engine(e);
 	ret = do_verb(e, &s, spec, p.stream);
 	signals_engine(NULL);

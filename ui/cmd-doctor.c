@@ -7,7 +7,9 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "base/child.h"
 #include "command.h"
+#include "session.h"
 #include "store.h"
 #include "store-url.h"
 #include "text.h"
@@ -114,19 +116,165 @@ static void print_text(struct store *s, const char *version)
 	}
 }
 
+static int one_store(struct store *s, const struct options *o)
+{
+	_cleanup_free_ char *version = version_of(s);
+
+	if (o->json)
+		print_json(s, version);
+	else
+		print_text(s, version);
+	return 0;
+}
+
+/* --- of a plan: its stores, and the snapshots of the provider --- */
+
+static int plan_store(const struct session *s, const struct plan_store *ps)
+{
+	const struct store_options o = {
+		.root_fd = s->sd.root_fd,
+		.allow_plaintext = ps->allow_plaintext,
+	};
+	_cleanup_store_ struct store *store = NULL;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (store_open(ps->url, &o, &store, &err) == 0)
+		return one_store(store, s->o);
+	error_prefix(&err, _("store '%s'"), ps->name);
+	say_error(&err);
+	return 1;
+}
+
+/* can it be run? */
+static int snapshot_command(const struct session *s, const char *verb,
+			    const struct strvec *argv, struct json_object *o)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *line = NULL;
+	bool found = child_find(argv->v[0], s->sd.root_fd, &path) >= 0;
+
+	if (o)
+		json_set_bool(o, verb, found);
+	else {
+		line = xasprintf("  %-12s %-4s %s", verb,
+				 found ? _("yes") : _("no"),
+				 found ? path : argv->v[0]);
+		(void)out_line(line);
+	}
+	return found ? 0 : error_code_exit(ERR_TOOL);
+}
+
+/* of this run and those before it */
+static void snapshots_there(struct session *s, struct json_object *o)
+{
+	_cleanup_strvec_ struct strvec ids = STRVEC_INIT;
+	struct json_object *a = o ? json_object_new_array() : NULL;
+
+	if (s->sd.fd >= 0)
+		(void)state_dir_runs(&s->sd, &ids, NULL);
+	for (size_t i = 0; i < ids.n; i++) {
+		_cleanup_free_ char *text = NULL, *line = NULL;
+		struct run *r = NULL;
+
+		if (run_open(&r, &s->sd, ids.v[i], false, NULL) < 0)
+			continue;
+		text = run_snapshot_text(r);
+		if (text && a) {
+			struct json_object *one = json_object_new_object();
+
+			json_set_str(one, "run", r->id);
+			json_set_str(one, "state", r->snapshot.state);
+			if (r->snapshot.id)
+				json_set_str(one, "id", r->snapshot.id);
+			json_object_array_add(a, one);
+		} else if (text) {
+			line = xasprintf("  %s  %s", r->id, text);
+			(void)out_line(line);
+		}
+		run_free(r);
+	}
+	if (o)
+		json_object_object_add(o, "there", a);
+}
+
+static int plan_snapshot(struct session *s)
+{
+	const struct plan_snapshot *p = &s->plan->snapshot;
+	const struct { const char *verb; const struct strvec *argv; } cmd[] = {
+		{ "create", &p->create.argv }, { "restore", &p->restore.argv },
+		{ "drop", &p->drop.argv },
+	};
+	_cleanup_json_ struct json_object *o = s->o->json ?
+		json_object_new_object() : NULL;
+	_cleanup_json_ struct json_object *all = NULL;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int ret = 0;
+
+	if (!p->create.argv.n)
+		return 0;
+	if (!o)
+		(void)out_line(_("Snapshot of the provider"));
+	for (size_t i = 0; i < ARRAY_SIZE(cmd); i++)
+		if (cmd[i].argv->n) {
+			int r = snapshot_command(s, cmd[i].verb, cmd[i].argv,
+						 o);
+
+			ret = r ? r : ret;
+		}
+	snapshots_there(s, o);
+	if (!o)
+		return ret;
+	all = json_object_new_object();
+	json_object_object_add(all, "snapshot", json_object_get(o));
+	json_print(all, &text);
+	(void)out_line(text.buf);
+	return ret;
+}
+
+static int whole_plan(const struct options *o,
+		      const struct step_ops *const *kinds)
+{
+	char id[RUN_ID_LEN + 1] = "";
+	struct session s;
+	int ret;
+
+	session_init(&s, o, kinds);
+	ret = session_lint(&s);
+	if (!ret)
+		ret = session_values(&s);
+	if (!ret)
+		ret = session_root(&s);
+	if (!ret)
+		ret = run_new_id(&s.sd, id) < 0 ? 73 :
+			session_new_plan(&s, id);
+	if (!ret) {
+		for (size_t i = 0; i < s.plan->store_n; i++) {
+			int r = plan_store(&s, &s.plan->stores[i]);
+
+			ret = r ? r : ret;
+		}
+		if (!ret)
+			ret = plan_snapshot(&s);
+		else
+			(void)plan_snapshot(&s);
+	}
+	session_release(&s);
+	return ret;
+}
+
 static int exec_doctor(const struct options *o,
 		       const struct step_ops *const *kinds)
 {
 	_cleanup_store_ struct store *s = NULL;
 	_cleanup_error_ struct error err = ERROR_INIT;
-	_cleanup_free_ char *version = NULL;
 	int r;
 
-	(void)kinds; /* no plan is read */
-	if (!o->store) {
+	if (!o->store && o->args.n)
+		return whole_plan(o, kinds);
+	if (!o->store || o->args.n) {
 		(void)error_set(&err, ERR_USAGE, 0,
 				_("--store URL is missing"));
-		error_hint(&err, "upshift doctor --store URL");
+		error_hint(&err, "upshift doctor --store URL | PLAN");
 		say_error(&err);
 		return 64;
 	}
@@ -136,18 +284,13 @@ static int exec_doctor(const struct options *o,
 		return error_code_exit(err.code) == 2 ? 1 :
 		       error_code_exit(err.code);
 	}
-	version = version_of(s);
-	if (o->json)
-		print_json(s, version);
-	else
-		print_text(s, version);
-	return 0;
+	return one_store(s, o);
 }
 
 const struct command cmd_doctor = {
 	.name = "doctor",
-	.usage = "--store URL",
+	.usage = "PLAN | --store URL",
 	.summary = N_("what a database can do"),
-	.max_args = 0,
+	.max_args = 1,
 	.exec = exec_doctor,
 };

@@ -12,6 +12,12 @@
 /* names of a list on the page itself; d shows all */
 #define SHOWN_NAMES 5
 
+/* rows of K80: to the start, in another way than the plan's */
+#define BY_BACKUP "start/backup"
+#define BY_SNAPSHOT "start/snapshot"
+#define SNAPSHOT_TEXT N_("The provider puts snapshot '%s' back: what others " \
+			 "wrote since to what it holds is lost, in all tables.")
+
 /* --- K80 --- */
 
 static const char *step_of(const struct wizard *w, const struct run_goal *g)
@@ -76,9 +82,55 @@ static void goal_row(struct wizard *w, struct sheet *s,
 		s->focus = it->id;
 }
 
+/* all of it at once, for who does not want the steps undone one by one; the
+   data below the root comes back as ever */
+static void other_ways(struct wizard *w, struct sheet *s, int *n)
+{
+	const struct plan *p = w->s.plan;
+	const struct run *r = w->run;
+	_cleanup_free_ char *snap = run_has_snapshot(r) ?
+		xasprintf(_("the provider's snapshot '%s'"), r->snapshot.id) :
+		NULL;
+	const struct { const char *id, *text, *time; bool given; } ways[] = {
+		{ BY_BACKUP, _("all tables, from the backup"),
+		  r->backup.finished, r->backup.sets &&
+		  p->strategy != PLAN_BY_BACKUP },
+		{ BY_SNAPSHOT, snap, r->snapshot.time, snap &&
+		  p->snapshot.restore.argv.n },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		_cleanup_free_ char *at = NULL, *note = NULL;
+		struct sheet_item *it;
+
+		if (!ways[i].given)
+			continue;
+		at = wizard_hhmm(ways[i].time);
+		note = xasprintf("%s\t", at);
+		it = sheet_row(s, ways[i].id, MARK_NONE, "start", ways[i].text,
+			       note);
+		if (++*n <= 9)
+			it->key = (char)('0' + *n);
+	}
+}
+
 static const char *point_or_start(const struct wizard *w)
 {
-	return w->row ? w->row : "start";
+	return w->row && !strchr(w->row, '/') ? w->row : "start";
+}
+
+static void way_fact(struct wizard *w, struct sheet *s)
+{
+	if (w->row && !strcmp(w->row, BY_SNAPSHOT))
+		sheet_fact(s, _("Way back"), _(SNAPSHOT_TEXT),
+			   w->run->snapshot.id);
+	else if (w->row && !strcmp(w->row, BY_BACKUP))
+		sheet_fact(s, _("Way back"), "%s", _("all tables are loaded "
+			   "from the backup; what others wrote to them since "
+			   "is lost"));
+	else
+		sheet_fact(s, _("Way back"), _("what the steps behind %s "
+			   "changed is put back"), point_or_start(w));
 }
 
 static void backup_fact(struct wizard *w, struct sheet *s)
@@ -97,6 +149,7 @@ void page_k80(struct wizard *w, struct sheet *s)
 	struct run_goal *g;
 	size_t n;
 	int keys = 0;
+	bool start = false;
 
 	if (!w->run)
 		return;
@@ -109,18 +162,20 @@ void page_k80(struct wizard *w, struct sheet *s)
 	it->text = xstrdup(_("State of the data"));
 	it->note = xasprintf("%s\t", _("Made"));
 	n = run_goals(w->run, w->s.plan, &g);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		goal_row(w, s, &g[i], &keys);
+		start |= !strcmp(g[i].name, "start") && g[i].available;
+	}
 	run_goals_free(g, n);
+	if (start)
+		other_ways(w, s, &keys);
 	sheet_blank(s);
 	if (!keys)
 		sheet_text(s, ROLE_CAUTION, "%s", _("There is no point that the "
 			"data could go back to."));
 	else {
 		backup_fact(w, s);
-		sheet_fact(s, _("Way back"), _("what the steps behind %s "
-			   "changed is put back"),
-			   point_or_start(w));
+		way_fact(w, s);
 		sheet_fact(s, _("Afterwards"), "%s", _("you can upgrade again, "
 			   "or take the rollback back"));
 	}
@@ -140,6 +195,8 @@ void page_k80(struct wizard *w, struct sheet *s)
 
 void page_k81(struct wizard *w, struct sheet *s)
 {
+	const char *snapshot = json_get_str(w->preview, "snapshot", NULL);
+
 	sheet_text(s, ROLE_STRONG, _("Preview of the rollback to %s"),
 		   w->point);
 	sheet_blank(s);
@@ -153,6 +210,8 @@ void page_k81(struct wizard *w, struct sheet *s)
 		return;
 	}
 	wizard_told(s, w->preview, SHOWN_NAMES);
+	if (snapshot)
+		sheet_text(s, ROLE_CAUTION, _(SNAPSHOT_TEXT), snapshot);
 	sheet_blank(s);
 	sheet_text(s, ROLE_NORMAL, "%s", _("Before anything is restored, the "
 		"present state is saved as a point of its own, so this "
@@ -214,6 +273,10 @@ static unsigned int leave(struct wizard *w)
 
 static unsigned int preview(struct wizard *w, const char *row)
 {
+	/* "start/snapshot" */
+	const char *way = row ? strchr(row, '/') : NULL;
+	_cleanup_free_ char *point = row ? xstrndup(row, way ?
+		(size_t)(way - row) : strlen(row)) : NULL;
 	struct run_goal *g;
 	size_t n;
 	bool found = false;
@@ -222,8 +285,8 @@ static unsigned int preview(struct wizard *w, const char *row)
 	if (!w->run || w->live)
 		return WIZARD_MOVED | WIZARD_REDRAW;
 	n = run_goals(w->run, w->s.plan, &g);
-	for (size_t i = 0; row && i < n; i++)
-		found |= !strcmp(g[i].name, row) && g[i].available;
+	for (size_t i = 0; point && i < n; i++)
+		found |= !strcmp(g[i].name, point) && g[i].available;
 	run_goals_free(g, n);
 	if (!found)
 		return wizard_say(w, WIZARD_REFUSED, _("'%s' is no point that "
@@ -231,7 +294,10 @@ static unsigned int preview(struct wizard *w, const char *row)
 	if (wizard_unanswered(w))
 		return wizard_ask_answers(w);
 	free(w->point);
-	w->point = xstrdup(row);
+	w->point = TAKE_PTR(point);
+	w->o.strategy = !way ? NULL : !strcmp(row, BY_SNAPSHOT) ?
+		plan_strategy_name(PLAN_BY_SNAPSHOT) :
+		plan_strategy_name(PLAN_BY_BACKUP);
 	json_object_put(w->preview);
 	w->preview = NULL;
 	return wizard_go(w, PAGE_K81) | wizard_start(w, CLIENT_PREVIEW);

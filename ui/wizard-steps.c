@@ -36,8 +36,10 @@ static char *effect_line(struct json_object *one)
 	return xasprintf("%s  %s", what, path ? path : "?");
 }
 
-static void effects_facts(struct wizard *w, struct sheet *s)
+static void effects_facts(struct wizard *w, struct sheet *s,
+			  const struct step *st)
 {
+	struct json_object *pre = json_get(w->m.ask.extra, "preview");
 	struct json_object *list = json_get(w->m.ask.extra, "effects");
 	size_t n = list ? json_object_array_length(list) : 0;
 
@@ -52,8 +54,12 @@ static void effects_facts(struct wizard *w, struct sheet *s)
 			   "and %lu more (d)", (unsigned long)(n -
 			   SHOWN_EFFECTS)), (unsigned long)(n -
 			   SHOWN_EFFECTS));
-	if (!n)
-		sheet_fact(s, _("Changes"), "%s", _("nothing that it names"));
+	if (n)
+		return;
+	/* statements that make an index name no rows */
+	sheet_fact(s, _("Changes"), "%s", st->ops->flags & STEP_IS_CHECK ?
+		   _("nothing") : pre && json_object_array_length(pre) ?
+		   _("what the lines below say") : _("nothing that it names"));
 }
 
 static void undo_fact(struct wizard *w, struct sheet *s, int i)
@@ -147,7 +153,7 @@ void page_s40(struct wizard *w, struct sheet *s)
 	else
 		sheet_text(s, ROLE_STRONG, _("Step %d  %s"), i + 1, st->id);
 	sheet_blank(s);
-	effects_facts(w, s);
+	effects_facts(w, s, st);
 	sheet_fact(s, _("Risk"), "%s", json_get_str(w->m.ask.extra, "risk",
 						    ""));
 	undo_fact(w, s, i);

@@ -144,6 +144,19 @@ is "$(sed -n 's/.*"what":"snapshot","state":"\([^"]*\)".*/\1/p' \
 	"$root"/.upshift/runs/*/journal.jsonl | tr '\n' ' ')" "creating created " \
 	"the journal has it, ahead and behind"
 
+run "$UPSHIFT" doctor "$tmp/p.plan" --root "$root"
+is "$status" 0 "doctor looks at the plan's databases"
+like "$out" "create  *yes  $tmp/provider" "and at the provider's commands"
+like "$out" "'$id', made 20" "and says which snapshots there are"
+run "$UPSHIFT" doctor "$tmp/p.plan" --root "$root" --json
+like "$out" "\"snapshot\":{\"create\":true,\"restore\":true,\"drop\":true,\"there\":\[{\"run\":\"....\",\"state\":\"created\",\"id\":\"$id\"}" \
+	"for programs, too"
+chmod -x "$tmp/provider"
+run "$UPSHIFT" doctor "$tmp/p.plan" --root "$root"
+is "$status" 69 "a command that cannot be run"
+like "$out" "restore  *no  *$tmp/provider" "is named"
+chmod +x "$tmp/provider"
+
 back
 is "$status" 0 "a rollback without a word of it"
 is "$(called restore)" 0 "does not put it back"

@@ -369,6 +369,52 @@ static void t_log_of_before(void **state)
 	world_end(&x);
 }
 
+/* what the provider keeps is a way to the start of its own */
+static void t_snapshot(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "backup: { snapshot: { create = [\"echo\", \"s-1\"];\n"
+		 " restore = [\"sh\", \"-c\", \"touch back-$UPSHIFT_SNAPSHOT_ID\"];\n"
+		 " drop = [\"true\"]; }; };\n"
+		 "steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = "
+		 "[\"new\"]; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	act(&x, "rollback");
+	assert_int_equal(wizard_page(x.w), PAGE_K80);
+	assert_true(says(&x, "the provider's snapshot 's-1'"));
+	x.seen |= wizard_act(x.w, "preview", "start/snapshot", NULL);
+	until_offered(&x, "confirm");
+	assert_true(says(&x, "Preview of the rollback to start"));
+	assert_true(says(&x, "The provider puts snapshot 's-1' back"));
+	/* the other way is not that one */
+	act(&x, "other-point");
+	x.seen |= wizard_act(x.w, "preview", "start", NULL);
+	until_offered(&x, "confirm");
+	assert_false(says(&x, "The provider puts snapshot 's-1' back"));
+	act(&x, "other-point");
+	x.seen |= wizard_act(x.w, "preview", "start/snapshot", NULL);
+	until_offered(&x, "confirm");
+	act(&x, "confirm");
+	(void)wizard_act(x.w, "words", NULL, "roll back to start");
+	until(&x, PAGE_D90);
+	assert_true(says(&x, "ROLLED BACK to start"));
+	assert_true(there(x.s->fd, "root/back-s-1"));
+	assert_false(there(x.s->fd, "root/new"));
+	/* there is a way back from here, and none by what was put back */
+	act(&x, "rollback");
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +427,7 @@ int main(void)
 		with_scratch(t_details),
 		with_scratch(t_failed_and_went_on),
 		with_scratch(t_log_of_before),
+		with_scratch(t_snapshot),
 	};
 
 	(void)umask(077);

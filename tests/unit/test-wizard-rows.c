@@ -56,6 +56,7 @@ static void t_copy(void **state)
 		   "\"db:src\"; to = \"db:dst\"; key = \"id\"; workers = 2; "
 		   "batch = 100; pause = 0.05; pause_file = \"hold\"; }");
 	to_steps(&x);
+	assert_true(says(&x, "change  db:dst"));
 	put_file(x.s->fd, "root/hold", "");
 	act(&x, "run");
 	until_says(&x, "waiting: hold");
@@ -108,6 +109,7 @@ static void t_contract(void **state)
 		   "\"db\"; unused = \"legacy\"; up = [ \"DROP VIEW t\" ]; }");
 	assert_int_equal(setenv("UPSHIFT_TEST_ASK_S", "0.2", 1), 0);
 	to_steps(&x);
+	assert_false(says(&x, "nothing that it names"));
 	act(&x, "all");
 	until_says(&x, "step 'contract' may not begin before ");
 	assert_int_equal(wizard_page(x.w), PAGE_P50);
