@@ -47,6 +47,7 @@ void step_store_options(struct step_ctx *c, const struct plan_store *s,
 
 	memset(o, 0, sizeof(*o));
 	o->root_fd = step_root_fd(c);
+	o->scratch_fd = step_run_dir(c);
 	o->allow_plaintext = s->allow_plaintext;
 	o->recover = !must_read(c);
 	if (timeout_s > 0)

@@ -363,7 +363,9 @@ static int append(struct json_store *q, struct error *err)
 		ret = fs_sync_dir(q->dir_fd, ".");
 	if (ret < 0)
 		return failed(q, ret, name, err);
-	json_index_merge(q, src, q->len[src]);
+	ret = json_index_merge(q, src, q->len[src], err);
+	if (ret < 0)
+		return ret;
 	q->len[src] += q->tx.len;
 	/* the window may hold what stood there before */
 	strbuf_clear(&q->win[src].buf);
@@ -446,7 +448,11 @@ static int replace(struct json_store *q, struct error *err)
 	struct stat st;
 	int ret;
 
-	json_index_merge(q, SRC_TX, 0);
+	ret = json_index_merge(q, SRC_TX, 0, err);
+	if (ret == 0)
+		ret = json_index_unite(q, err);
+	if (ret < 0)
+		return ret;
 	ret = write_new(q, new, &ino, &len, err);
 	if (ret < 0)
 		return ret;

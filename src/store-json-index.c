@@ -11,6 +11,8 @@
 #include "json-tree.h"
 #include "store-json-internal.h"
 
+#define CHECK_EVERY 64 /* entries */
+
 /* --- keys: type, length, bytes of each column, then 0xff --- */
 
 size_t json_index_key(struct json_store *q, const struct store_batch *b,
@@ -132,7 +134,7 @@ static void append(struct json_store *q, enum json_src src, uint64_t from)
 	for (size_t k = 0; k < q->pending.n; k++) {
 		struct json_entry e = q->pending.v[k];
 
-		if (e.gone)
+		if (e.gone && !q->nrun)
 			continue;
 		e.src = (uint8_t)src;
 		e.off += from;
@@ -143,15 +145,11 @@ static void append(struct json_store *q, enum json_src src, uint64_t from)
 }
 
 /* both are sorted: one pass */
-void json_index_merge(struct json_store *q, enum json_src src, uint64_t from)
+static void merge(struct json_store *q, enum json_src src, uint64_t from)
 {
 	struct json_entries all = { 0 };
 	size_t i = 0, k = 0;
 
-	if (is_behind(q)) {
-		append(q, src, from);
-		return;
-	}
 	all.cap = q->index.n + q->pending.n;
 	all.v = xcalloc(MAX(all.cap, 1u), sizeof(*all.v));
 	while (i < q->index.n || k < q->pending.n) {
@@ -166,7 +164,7 @@ void json_index_merge(struct json_store *q, enum json_src src, uint64_t from)
 		}
 		i += c == 0;
 		e = q->pending.v[k++];
-		if (e.gone)
+		if (e.gone && !q->nrun)
 			continue;
 		e.src = (uint8_t)src;
 		e.off += from;
@@ -177,12 +175,24 @@ void json_index_merge(struct json_store *q, enum json_src src, uint64_t from)
 	q->pending.n = 0;
 }
 
+int json_index_merge(struct json_store *q, enum json_src src, uint64_t from,
+		     struct error *err)
+{
+	if (is_behind(q))
+		append(q, src, from);
+	else
+		merge(q, src, from);
+	return json_index_spill(q, err);
+}
+
 void json_index_drop(struct json_store *q)
 {
 	free(q->sign);
 	q->sign = NULL;
 	strbuf_clear(&q->keys);
 	q->index.n = q->pending.n = 0;
+	while (q->nrun)
+		json_run_release(&q->run[--q->nrun]);
 }
 
 /* --- all of it --- */
@@ -252,6 +262,53 @@ static int find_key(struct json_store *q, struct building *b,
 	return 1;
 }
 
+static int entry_cmp(const void *a, const void *b, void *ctx)
+{
+	const struct json_entry *x = a, *y = b;
+	const struct json_store *q = ctx;
+	int c = json_key_cmp(q->keys.buf + x->key, q->keys.buf + y->key);
+
+	if (c)
+		return c;
+	if (x->src != y->src)
+		return x->src - y->src;
+	return (x->off > y->off) - (x->off < y->off);
+}
+
+/* of one key the last counts; in a document there is but one */
+static int settle(struct json_store *q, bool keep_gone, struct error *err)
+{
+	struct json_entries *in = &q->index;
+	size_t kept = 0;
+
+	if (in->n)
+		qsort_r(in->v, in->n, sizeof(*in->v), entry_cmp, q);
+	for (size_t i = 0; i < in->n; i++) {
+		bool same = i + 1 < in->n &&
+			!json_key_cmp(q->keys.buf + in->v[i].key,
+				      q->keys.buf + in->v[i + 1].key);
+
+		if (same && !q->lines && in->v[i + 1].src == SRC_FILE)
+			return error_set(err, ERR_STORE, -EINVAL,
+				_("%s: '%s' has the same key twice"),
+				q->s.name, q->path);
+		if (!same && (keep_gone || !in->v[i].gone))
+			in->v[kept++] = in->v[i];
+	}
+	in->n = kept;
+	return 0;
+}
+
+static int make_room(struct json_store *q, struct error *err)
+{
+	int ret;
+
+	if (q->index.n * sizeof(*q->index.v) + q->keys.len < q->room)
+		return 0;
+	ret = settle(q, true, err);
+	return ret < 0 ? ret : json_index_spill(q, err);
+}
+
 static int add_element(struct json_store *q, uint64_t off, uint32_t len,
 		       const char *key, size_t n, void *ctx, struct error *err)
 {
@@ -274,44 +331,7 @@ static int add_element(struct json_store *q, uint64_t off, uint32_t len,
 		return ret;
 	VEC_GROW(q->index.v, q->index.n, q->index.cap);
 	q->index.v[q->index.n++] = e;
-	return 0;
-}
-
-static int entry_cmp(const void *a, const void *b, void *ctx)
-{
-	const struct json_entry *x = a, *y = b;
-	const struct json_store *q = ctx;
-	int c = json_key_cmp(q->keys.buf + x->key, q->keys.buf + y->key);
-
-	if (c)
-		return c;
-	if (x->src != y->src)
-		return x->src - y->src;
-	return (x->off > y->off) - (x->off < y->off);
-}
-
-/* of one key the last counts; in a document there is but one */
-static int settle(struct json_store *q, struct error *err)
-{
-	struct json_entries *in = &q->index;
-	size_t kept = 0;
-
-	if (in->n)
-		qsort_r(in->v, in->n, sizeof(*in->v), entry_cmp, q);
-	for (size_t i = 0; i < in->n; i++) {
-		bool same = i + 1 < in->n &&
-			!json_key_cmp(q->keys.buf + in->v[i].key,
-				      q->keys.buf + in->v[i + 1].key);
-
-		if (same && !q->lines && in->v[i + 1].src == SRC_FILE)
-			return error_set(err, ERR_STORE, -EINVAL,
-				_("%s: '%s' has the same key twice"),
-				q->s.name, q->path);
-		if (!same && !in->v[i].gone)
-			in->v[kept++] = in->v[i];
-	}
-	in->n = kept;
-	return 0;
+	return q->index.n % CHECK_EVERY ? 0 : make_room(q, err);
 }
 
 /* what an index is for: keys, where they come from, the condition */
@@ -337,7 +357,9 @@ static int build(struct json_store *q, struct building *b, struct error *err)
 		b->src = SRC_PART;
 		ret = json_each_line(q, SRC_PART, add_element, b, err);
 	}
-	return ret < 0 ? ret : settle(q, err);
+	if (ret == 0)
+		ret = settle(q, q->nrun > 0, err);
+	return ret < 0 || !q->nrun ? ret : json_index_unite(q, err);
 }
 
 int json_index(struct json_store *q, const struct store_shape *shape,

@@ -4,9 +4,13 @@
 /*
  * store-json-internal - records in a JSON document or in JSON lines
  *
- * An index in memory, sorted by key, says where each record stands: in the
- * file, in what was written since (FILE.upshift-part, of a document), or in
- * the transaction. Where a line has the key of an earlier one it counts.
+ * An index, sorted by key, says where each record stands: in the file, in what
+ * was written since (FILE.upshift-part, of a document), or in the transaction.
+ * Where a line has the key of an earlier one it counts. What is more than a few
+ * MiB of the index goes to a file without a name, in runs that are sorted; a
+ * run of them is written together with those before it that are not much
+ * longer, so there are few. UPSHIFT_TEST_JSON_INDEX, for tests: bytes in place
+ * of these MiB.
  *
  * A document is rendered as a whole when the last range of a step is done (or
  * at once where there are no ranges); until then its new records are lines of
@@ -37,13 +41,57 @@ struct json_entry {
 	/* of a member of the file: its name begins so far ahead, with quotes */
 	uint32_t back, name_len;
 	uint8_t src;             /* enum json_src */
-	bool gone, written;
+	bool gone;
 	bool bad;                /* no record; its key is that of a line */
 };
 
 struct json_entries {
 	struct json_entry *v;
 	size_t n, cap;
+};
+
+/* a few entries of a run that were read */
+struct json_page {
+	struct strbuf buf;
+	size_t block, at;
+	uint64_t nth;            /* of the entry at at */
+};
+
+struct json_block {
+	uint64_t off, first;     /* in the file; number of its first entry */
+	size_t key;              /* of that, in keys */
+};
+
+struct json_run {
+	int fd;
+	uint64_t n, len;
+	struct json_block *block;
+	size_t nblock, blockcap;
+	struct strbuf keys;
+	struct strbuf last;      /* the last key */
+	struct strbuf buf;       /* while it is written */
+	struct json_page page;   /* of json_run_find() */
+};
+
+#define JSON_RUNS_MAX 32
+
+/* one place of those that a walk goes through */
+struct json_source {
+	const struct json_run *run; /* or NULL: */
+	const struct json_entries *in;
+	size_t i, end;
+	struct json_page page;
+	bool live;
+	struct json_entry e;
+	const char *key;
+};
+
+struct json_walk {
+	struct json_store *q;
+	struct json_source src[JSON_RUNS_MAX + 2];
+	size_t n;
+	struct strbuf hi;
+	struct strbuf key;       /* of the entry */
 };
 
 struct json_mark {
@@ -82,6 +130,10 @@ struct json_store {
 	struct strvec key;       /* its columns */
 	struct strbuf keys;
 	struct json_entries index, pending;
+	struct json_run run[JSON_RUNS_MAX]; /* oldest first, older than index */
+	size_t nrun;
+	size_t room;             /* for what is in memory, bytes */
+	int scratch_fd;          /* <= 0: /tmp */
 	struct strbuf tx;
 	size_t keys_before;
 	bool rewrite, moved;     /* in this transaction */
@@ -153,7 +205,8 @@ int json_entry_parse(struct json_store *q, const struct json_entry *e,
 int json_lines_bad(struct json_store *q, uint32_t nkey, struct json_entry *e);
 /* -EBADMSG, and why */
 int json_lines_refuse(struct json_store *q, const struct store_shape *shape,
-		      const struct json_entry *e, struct error *err);
+		      const struct json_entry *e, const char *key,
+		      struct error *err);
 int json_lines_get(struct json_store *q, const struct store_shape *shape,
 		   const char *key, struct store_batch *b, struct error *err);
 void json_set_lines(struct store *s, enum store_lines how);
@@ -180,8 +233,60 @@ struct json_entry *json_index_find(const struct json_store *q,
 				   const char *key);
 void json_index_pend(struct json_store *q, const struct json_entry *e);
 /* what was pending is in the index, at src, from + its offset */
-void json_index_merge(struct json_store *q, enum json_src src, uint64_t from);
+int json_index_merge(struct json_store *q, enum json_src src, uint64_t from,
+		     struct error *err);
 int json_key_cmp(const char *a, const char *b);
+
+/* --- store-json-runs.c: what is on the disk --- */
+size_t json_key_len(const char *key);
+int json_run_begin(struct json_store *q, struct json_run *r,
+		   struct error *err);
+/* each behind the one before it */
+int json_run_add(struct json_store *q, struct json_run *r,
+		 const struct json_entry *e, const char *key,
+		 struct error *err);
+int json_run_end(struct json_store *q, struct json_run *r, struct error *err);
+void json_run_release(struct json_run *r);
+/* p is at the first whose key is not before (past: is behind) */
+int json_run_seek(struct json_store *q, const struct json_run *r,
+		  struct json_page *p, const char *key, bool past,
+		  struct error *err);
+/* 1, or 0 at the end; the key is valid until the next call with p */
+int json_run_next(struct json_store *q, const struct json_run *r,
+		  struct json_page *p, struct json_entry *e, const char **key,
+		  struct error *err);
+/* 1 or 0; *nth: its number */
+int json_run_find(struct json_store *q, struct json_run *r, const char *key,
+		  struct json_entry *e, uint64_t *nth, struct error *err);
+
+/* --- store-json-walk.c: all of the index --- */
+/* from lo (past: behind it) to hi, NULL: open; in order, without those that
+   are gone. Nothing may be written meanwhile. */
+int json_walk_open(struct json_walk *w, struct json_store *q, const char *lo,
+		   bool past, const char *hi, struct error *err);
+/* 1, w->key its key; 0 at the end */
+int json_walk_next(struct json_walk *w, struct json_entry *e,
+		   struct error *err);
+void json_walk_release(struct json_walk *w);
+/* without what is pending: 1 or 0. *nth: its number, if json_index_unite() was
+   called, in the order of a walk */
+int json_index_get(struct json_store *q, const char *key,
+		   struct json_entry *e, uint64_t *nth, struct error *err);
+/* for what is in memory */
+size_t json_index_room(void);
+/* what is in memory goes to the disk, if it is too much; nothing is pending */
+int json_index_spill(struct json_store *q, struct error *err);
+/* all of it is in one place */
+int json_index_unite(struct json_store *q, struct error *err);
+/* with what is gone */
+static inline uint64_t json_index_count(const struct json_store *q)
+{
+	uint64_t n = q->index.n;
+
+	for (size_t i = 0; i < q->nrun; i++)
+		n += q->run[i].n;
+	return n;
+}
 
 /* --- store-json-file.c --- */
 int json_files_open(struct json_store *q, struct error *err);

@@ -173,11 +173,12 @@ int json_lines_get(struct json_store *q, const struct store_shape *shape,
 }
 
 int json_lines_refuse(struct json_store *q, const struct store_shape *shape,
-		      const struct json_entry *e, struct error *err)
+		      const struct json_entry *e, const char *key,
+		      struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	/* behind the type and the length */
-	uint64_t line = number(q->keys.buf + e->key + 5);
+	uint64_t line = number(key + 5);
 	const char *p = json_entry_text(q, e, err);
 	int ret;
 

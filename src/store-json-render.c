@@ -18,6 +18,7 @@ struct output {
 	int fd;
 	struct strbuf buf;
 	bool any;                /* an element was written */
+	uint8_t *written;        /* a bit for each entry, by its number */
 	/* white space ahead of an element, and behind the last */
 	char *gap, *tail;
 	struct json_reader reader;
@@ -56,8 +57,15 @@ static int put(struct json_store *q, struct output *o, const char *key,
 	return o->buf.len < BUFFER ? 0 : flush(q, o, err);
 }
 
+static bool is_written(const struct output *o, uint64_t nth)
+{
+	return o->written[nth / 8] & 1u << nth % 8;
+}
+
+/* the entry with this number */
 static int put_new(struct json_store *q, struct output *o,
-		   struct json_entry *e, struct error *err)
+		   const struct json_entry *e, uint64_t nth,
+		   struct error *err)
 {
 	uint32_t node, name;
 	const char *key = NULL, *p;
@@ -66,7 +74,7 @@ static int put_new(struct json_store *q, struct output *o,
 
 	if (ret < 0)
 		return ret;
-	e->written = true;
+	o->written[nth / 8] |= (uint8_t)(1u << nth % 8);
 	name = q->lines ? 0 : json_member(&o->t, JSON_ROOT, "@key", 4);
 	if (name && q->object)
 		key = json_raw(&o->t, name, &kn);
@@ -85,8 +93,9 @@ static int on_old(struct json_store *q, uint64_t off, uint32_t len,
 	struct json_entry old = { .off = off, .len = len, .src = SRC_FILE };
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 	struct output *o = ctx;
-	struct json_entry *e;
+	struct json_entry e;
 	const char *text;
+	uint64_t nth;
 	size_t at;
 	uint32_t node;
 	int ret = json_entry_parse(q, &old, &o->t, &node, NULL, err);
@@ -99,12 +108,12 @@ static int on_old(struct json_store *q, uint64_t off, uint32_t len,
 	json_reader_cells(&o->reader, &o->t, node, key ? name.buf : NULL,
 			  name.len, o->reader.shape->nkey, &o->row);
 	at = json_index_key(q, &o->row, 0, o->reader.shape->nkey);
-	e = json_index_find(q, &q->index, q->keys.buf + at);
+	ret = json_index_get(q, q->keys.buf + at, &e, &nth, err);
 	strbuf_set_len(&q->keys, at);
-	if (!e || (e->src != SRC_FILE && e->written))
-		return 0;
-	if (e->src != SRC_FILE)
-		return put_new(q, o, e, err);
+	if (ret <= 0)
+		return ret;
+	if (e.src != SRC_FILE)
+		return is_written(o, nth) ? 0 : put_new(q, o, &e, nth, err);
 	text = json_entry_text(q, &old, err);
 	return text ? put(q, o, key, kn, text, len, err) : -EIO;
 }
@@ -112,11 +121,18 @@ static int on_old(struct json_store *q, uint64_t off, uint32_t len,
 static int put_elements(struct json_store *q, struct output *o,
 			struct error *err)
 {
+	struct json_entry e;
+	struct json_walk w;
 	int ret = json_each_element(q, on_old, o, err);
 
-	for (size_t i = 0; ret == 0 && i < q->index.n; i++)
-		if (q->index.v[i].src != SRC_FILE && !q->index.v[i].written)
-			ret = put_new(q, o, &q->index.v[i], err);
+	if (ret < 0)
+		return ret;
+	ret = json_walk_open(&w, q, NULL, false, NULL, err);
+	for (uint64_t nth = 0; ret == 0 &&
+	     (ret = json_walk_next(&w, &e, err)) > 0; nth++)
+		ret = e.src == SRC_FILE || is_written(o, nth) ? 0 :
+		      put_new(q, o, &e, nth, err);
+	json_walk_release(&w);
 	return ret;
 }
 
@@ -230,6 +246,7 @@ int json_render(struct json_store *q, int fd, struct error *err)
 	if (ret < 0)
 		return ret;
 	json_tree_init(&o.t);
+	o.written = xcalloc(json_index_count(q) / 8 + 1, 1);
 	if (q->lines)
 		ret = put_elements(q, &o, err);
 	else if (q->fd[SRC_FILE] < 0)
@@ -242,6 +259,7 @@ int json_render(struct json_store *q, int fd, struct error *err)
 	json_tree_release(&o.t);
 	store_batch_release(&o.row);
 	strbuf_release(&o.buf);
+	free(o.written);
 	free(o.gap);
 	free(o.tail);
 	return ret;

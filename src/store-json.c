@@ -91,64 +91,29 @@ static int bound(struct json_store *q, const struct store_shape *shape,
 	return 0;
 }
 
-/* from .. to of both lists */
-struct range {
-	size_t i, end, k, kend;
-};
-
-static int range_of(struct json_store *q, const struct store_shape *shape,
-		    const char *after, const char *until, struct range *r,
-		    struct error *err)
+static int open_walk(struct json_store *q, const struct store_shape *shape,
+		     const char *after, const char *until, struct json_walk *w,
+		     struct error *err)
 {
 	size_t was = q->keys.len, lo = 0, hi = 0;
 	int ret = 0;
 
+	w->n = 0;
 	if (after)
 		ret = bound(q, shape, after, &lo, err);
 	if (ret == 0 && until)
 		ret = bound(q, shape, until, &hi, err);
-	if (ret == 0) {
-		const char *keys = q->keys.buf;
-
-		bool past = after != until;
-
-		r->i = after ? json_index_seek(q, &q->index, keys + lo, past) :
-		       0;
-		r->k = after ? json_index_seek(q, &q->pending, keys + lo,
-					       past) : 0;
-		r->end = until ? json_index_seek(q, &q->index, keys + hi,
-						 true) : q->index.n;
-		r->kend = until ? json_index_seek(q, &q->pending, keys + hi,
-						  true) : q->pending.n;
-	}
+	if (ret == 0)
+		ret = json_walk_open(w, q, after ? q->keys.buf + lo : NULL,
+				     after != until,
+				     until ? q->keys.buf + hi : NULL, err);
 	strbuf_set_len(&q->keys, was);
 	return ret;
 }
 
-/* the next of both in order, what is pending before what it replaces */
-static const struct json_entry *next_entry(struct json_store *q,
-					   struct range *r)
+/* the cells of a key of the index */
+static void key_cells(const char *p, struct store_batch *b)
 {
-	while (r->i < r->end || r->k < r->kend) {
-		int c = r->i == r->end ? 1 : r->k == r->kend ? -1 :
-			json_key_cmp(q->keys.buf + q->index.v[r->i].key,
-				     q->keys.buf + q->pending.v[r->k].key);
-
-		if (c < 0)
-			return &q->index.v[r->i++];
-		r->i += c == 0;
-		if (!q->pending.v[r->k++].gone)
-			return &q->pending.v[r->k - 1];
-	}
-	return NULL;
-}
-
-/* the cells of a key in keys */
-static void key_cells(const struct json_store *q, size_t at,
-		      struct store_batch *b)
-{
-	const char *p = q->keys.buf + at;
-
 	for (; (unsigned char)*p != 0xff;) {
 		uint32_t n;
 
@@ -159,17 +124,18 @@ static void key_cells(const struct json_store *q, size_t at,
 }
 
 static int add_row(struct json_store *q, const struct json_reader *r,
-		   const struct json_entry *e, struct json_tree *t,
-		   struct store_batch *b, struct error *err)
+		   const struct json_entry *e, const char *key,
+		   struct json_tree *t, struct store_batch *b,
+		   struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 	uint32_t node;
 	int ret;
 
 	if (e->bad && r->shape->ncol > r->shape->nkey)
-		return json_lines_refuse(q, r->shape, e, err);
+		return json_lines_refuse(q, r->shape, e, key, err);
 	if (e->bad) {
-		key_cells(q, e->key, b);
+		key_cells(key, b);
 		return 0;
 	}
 	ret = json_entry_parse(q, e, t, &node, &name, err);
@@ -187,9 +153,9 @@ static int json_scan_rows(struct store *s, const struct store_shape *shape,
 {
 	struct json_store *q = of(s);
 	_cleanup_json_tree_ struct json_tree t;
-	const struct json_entry *e;
+	struct json_entry e;
 	struct json_reader r;
-	struct range range;
+	struct json_walk w;
 	uint32_t left = limit;
 	int ret;
 
@@ -198,15 +164,18 @@ static int json_scan_rows(struct store *s, const struct store_shape *shape,
 		return json_lines_get(q, shape, after, b, err);
 	ret = json_index(q, shape, true, err);
 	if (ret == 0)
-		ret = range_of(q, shape, after, until, &range, err);
-	if (ret == 0)
 		ret = json_reader_init(&r, q, shape, true, err);
 	if (ret < 0)
 		return ret;
-	while (ret == 0 && left && (e = next_entry(q, &range))) {
-		ret = add_row(q, &r, e, &t, b, err);
+	ret = open_walk(q, shape, after, until, &w, err);
+	while (ret == 0 && left) {
+		ret = json_walk_next(&w, &e, err);
+		if (ret <= 0)
+			break;
+		ret = add_row(q, &r, &e, w.key.buf, &t, b, err);
 		left = store_scan_full(s, b) ? 0 : left - 1;
 	}
+	json_walk_release(&w);
 	json_reader_release(&r);
 	return ret < 0 ? ret : (int)b->nrow;
 }
@@ -216,21 +185,25 @@ static int json_split(struct store *s, const struct store_shape *shape,
 		      struct store_batch *b, struct error *err)
 {
 	struct json_store *q = of(s);
-	const struct json_entry *e;
-	struct range range;
+	_cleanup_strbuf_ struct strbuf last = STRBUF_INIT;
+	struct json_entry e;
+	struct json_walk w;
 	uint64_t n = 0;
-	size_t key = 0;
 	int ret = json_index(q, shape, true, err);
 
-	if (ret == 0)
-		ret = range_of(q, shape, lo, hi, &range, err);
+	if (ret < 0)
+		return ret;
+	ret = open_walk(q, shape, lo, hi, &w, err);
 	/* a part ends where one more row comes behind it */
-	while (ret == 0 && (e = next_entry(q, &range))) {
+	while (ret == 0 && (ret = json_walk_next(&w, &e, err)) > 0) {
 		if (n && n % every == 0)
-			key_cells(q, key, b);
-		key = e->key;
+			key_cells(last.buf, b);
+		strbuf_clear(&last);
+		strbuf_add(&last, w.key.buf, w.key.len);
 		n++;
+		ret = 0;
 	}
+	json_walk_release(&w);
 	return ret < 0 ? ret : (int)b->nrow;
 }
 
@@ -317,15 +290,18 @@ static int check_keys(struct json_store *q, const struct store_shape *shape,
 	return 0;
 }
 
-/* what is there under the key now, or NULL */
-static struct json_entry *current(struct json_store *q, size_t key)
+/* what is there under the key now: 1 or 0 */
+static int current(struct json_store *q, size_t key, struct json_entry *ret,
+		   struct error *err)
 {
 	const char *k = q->keys.buf + key;
-	struct json_entry *e = json_index_find(q, &q->pending, k);
+	const struct json_entry *e = json_index_find(q, &q->pending, k);
+	uint64_t nth;
 
-	if (e)
-		return e->gone ? NULL : e;
-	return json_index_find(q, &q->index, k);
+	if (!e)
+		return json_index_get(q, k, ret, &nth, err);
+	*ret = *e;
+	return !e->gone;
 }
 
 /* a line of the transaction; of a document with what it is */
@@ -358,15 +334,18 @@ static int put_row(struct json_store *q, const struct store_shape *shape,
 		   struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	struct json_entry e = { .gone = false };
-	struct json_entry *old;
+	struct json_entry e = { .gone = false }, was;
+	bool old;
 	uint32_t node = 0;
 	int ret = check_keys(q, shape, b, row, err);
 
 	if (ret < 0)
 		return ret;
 	e.key = json_index_key(q, b, row, shape->nkey);
-	old = current(q, e.key);
+	ret = current(q, e.key, &was, err);
+	if (ret < 0)
+		return ret;
+	old = ret;
 	if (old && how == STORE_ERROR) {
 		set_state(q, "23505");
 		return error_set(err, ERR_STORE, -EBADMSG,
@@ -378,7 +357,7 @@ static int put_row(struct json_store *q, const struct store_shape *shape,
 		return 0;
 	}
 	if (old) {
-		ret = json_entry_parse(q, old, t, &node, NULL, err);
+		ret = json_entry_parse(q, &was, t, &node, NULL, err);
 		if (ret < 0)
 			return ret;
 		q->rewrite = true;
@@ -413,13 +392,15 @@ static int json_del(struct store *s, const struct store_shape *shape,
 	int ret = json_index(q, shape, false, err), count = 0;
 
 	for (uint32_t i = 0; ret == 0 && i < b->nrow; i++) {
-		struct json_entry e = { .gone = true };
+		struct json_entry e = { .gone = true }, was;
 
 		e.key = json_index_key(q, b, i, shape->nkey);
-		if (!current(q, e.key)) {
+		ret = current(q, e.key, &was, err);
+		if (ret <= 0) {
 			strbuf_set_len(&q->keys, e.key);
 			continue;
 		}
+		ret = 0;
 		if (!q->lines) {
 			store_key(b, i, shape->nkey, &key);
 			strbuf_addf(&q->tx, "{\"@gone\": %s}\n", key.buf);
@@ -471,6 +452,8 @@ static int open_kind(const char *rest, const struct store_options *o,
 	q->lines = lines;
 	q->read_only = o->read_only;
 	q->create = o->create;
+	q->scratch_fd = o->scratch_fd;
+	q->room = json_index_room();
 	q->dir_fd = q->fd[0] = q->fd[1] = -1;
 	q->path = xstrndup(rest, n);
 	q->member = xstrdup(rest[n] == '#' ? rest + n + 1 : "");

@@ -200,6 +200,8 @@ struct store_digest {
 
 struct store_options {
 	int root_fd;             /* paths are below it */
+	int scratch_fd;          /* where what does not fit into memory may go,
+				    borrowed; <= 0: /tmp */
 	bool read_only;
 	/* SQLite, read_only: what somebody left in the middle of a transaction
 	   is taken back first, as by whoever opens it to write */

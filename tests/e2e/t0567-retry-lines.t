@@ -167,7 +167,7 @@ plan 'bad_records = "quarantine"; max_bad = 400; workers = 2;'
 run_is 3 'every other line of 800' go
 retry --list | sed 's/"text":"\(.*\)"}$/"text":"\1}"}/' >"$tmp/mended"
 had=400
-while [ $had -lt 700 ]; do
+while [ "$had" -lt 700 ]; do
 	"$UPSHIFT" retry-rejects copy --file "$tmp/mended" --root "$root" \
 		>/dev/null 2>&1 &
 	pid=$!
