@@ -33,6 +33,7 @@ void effects_release(struct effects *e)
 		free(e->sets[i].store);
 		free(e->sets[i].set);
 	}
+	strvec_release(&e->servers);
 	free(e->v);
 	free(e->sets);
 	memset(e, 0, sizeof(*e));
@@ -54,6 +55,12 @@ void effects_add_set(struct effects *e, enum effect_type type,
 	e->sets[e->set_n].type = type;
 	e->sets[e->set_n].store = xstrdup(store);
 	e->sets[e->set_n++].set = xstrdup(set);
+}
+
+void effects_add_server(struct effects *e, const char *store)
+{
+	if (!strvec_has(&e->servers, store))
+		strvec_push(&e->servers, store);
 }
 
 void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
@@ -155,6 +162,8 @@ int effects_resolve(const struct effects *e, int root_fd,
 	for (size_t i = 0; i < e->set_n; i++)
 		effects_add_set(ret, e->sets[i].type, e->sets[i].store,
 				e->sets[i].set);
+	for (size_t i = 0; i < e->servers.n; i++)
+		effects_add_server(ret, e->servers.v[i]);
 	ret->outside |= e->outside;
 	ret->secrets |= e->secrets;
 	unite(ret);

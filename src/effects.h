@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/strbuf.h"
+
 struct error;
 struct ours;
 struct json_object;
@@ -55,6 +57,8 @@ struct effects {
 	   database brings them back */
 	struct effect_set *sets;
 	size_t set_n, set_cap;
+	/* databases that are written to, known sets or not: names of stores */
+	struct strvec servers;
 	/* touches the world outside files: nothing here can undo it */
 	bool outside;
 	/* what is there before holds secrets, and so does a backup of it */
@@ -73,6 +77,7 @@ void effects_add(struct effects *e, enum effect_type type, unsigned int flags,
    adds the file */
 void effects_add_set(struct effects *e, enum effect_type type,
 		     const char *store, const char *set);
+void effects_add_server(struct effects *e, const char *store);
 /* EFFECT_CREATE | EFFECT_SELF for every parent of path that is not there */
 int effects_add_parents(struct effects *e, int root_fd, const char *path,
 			struct error *err);

@@ -232,11 +232,11 @@ int engine_lease(struct engine *e, const char *name, struct store *s,
 /* a server that cannot be reached is told about by what needs it first */
 int engine_leases_begin(struct engine *e, struct error *err)
 {
-	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
-	int ret = engine_sets_of_plan(e, &sets, err);
+	_cleanup_strvec_ struct strvec servers = STRVEC_INIT;
+	int ret = engine_servers_of_plan(e, &servers, err);
 
-	for (size_t i = 0; ret != -EBUSY && i < sets.n; i++) {
-		const char *name = sets.v[i].store;
+	for (size_t i = 0; ret != -EBUSY && i < servers.n; i++) {
+		const char *name = servers.v[i];
 		_cleanup_store_ struct store *s = NULL;
 		_cleanup_error_ struct error now = ERROR_INIT;
 
@@ -304,14 +304,14 @@ static void leave(struct engine *e, struct store *s)
 
 void engine_leases_forget(struct engine *e)
 {
-	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	_cleanup_strvec_ struct strvec servers = STRVEC_INIT;
 
 	/* what cannot be told now can be told the next time */
-	(void)engine_sets_of_plan(e, &sets, NULL);
-	for (size_t i = 0; i < sets.n; i++) {
+	(void)engine_servers_of_plan(e, &servers, NULL);
+	for (size_t i = 0; i < servers.n; i++) {
 		_cleanup_store_ struct store *s = NULL;
 
-		if (open_store(e, sets.v[i].store, NULL, &s) == 0)
+		if (open_store(e, servers.v[i], NULL, &s) == 0)
 			give_back(e, s);
 	}
 }

@@ -112,8 +112,17 @@ void engine_sets_whole(struct engine *e, struct store_sets *ret)
 		store_sets_add_one(ret, ret->v[i].store, "");
 }
 
-int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
-			struct error *err)
+static void add_server(struct engine *e, const char *store, struct strvec *to)
+{
+	const char *name = plan_store_of(e->plan, store);
+
+	if (is_server(e, name) && !strvec_has(to, name))
+		strvec_push(to, name);
+}
+
+/* servers: of what they write, even where the sets are not known; or NULL */
+static int sets_of_plan(struct engine *e, struct store_sets *ret,
+			struct strvec *servers, struct error *err)
 {
 	int r = 0;
 
@@ -124,11 +133,31 @@ int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 		if (s->ops->flags & STEP_IS_CHECK)
 			continue;
 		r = engine_step_effects(e, s, &eff, err);
-		if (r >= 0)
-			engine_sets_add(e, &eff, ret);
+		if (r < 0)
+			break;
+		engine_sets_add(e, &eff, ret);
+		for (size_t k = 0; servers && k < eff.servers.n; k++)
+			add_server(e, eff.servers.v[k], servers);
 	}
 	engine_sets_named(e, ret);
 	engine_sets_whole(e, ret);
+	return r;
+}
+
+int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
+			struct error *err)
+{
+	return sets_of_plan(e, ret, NULL, err);
+}
+
+int engine_servers_of_plan(struct engine *e, struct strvec *ret,
+			   struct error *err)
+{
+	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
+	int r = sets_of_plan(e, &sets, ret, err);
+
+	for (size_t i = 0; i < sets.n; i++)
+		add_server(e, sets.v[i].store, ret);
 	return r;
 }
 

@@ -57,6 +57,9 @@ void engine_sets_add(struct engine *e, const struct effects *eff,
 /* all that a backup has to hold */
 int engine_sets_of_plan(struct engine *e, struct store_sets *ret,
 			struct error *err);
+/* adds the servers that the plan writes to, or has in its backup: each once */
+int engine_servers_of_plan(struct engine *e, struct strvec *ret,
+			   struct error *err);
 /* bytes that these take while the backup is made; a server that cannot be
    asked is for other checks to tell */
 uint64_t engine_stores_size(struct engine *e);

@@ -158,10 +158,13 @@ static void effects_of(const struct sql_target *t, const struct sql_stmt *s,
 void step_sql_effects(const struct sql_target *t, const struct sql_list *l,
 		      struct effects *out)
 {
-	if (t->dialect == SQL_SQLITE)
+	if (t->dialect == SQL_SQLITE) {
 		/* the file, whatever they do to it */
 		effects_add_set(out, EFFECT_CHANGE, t->store->name, "");
-	else
-		for (size_t i = 0; i < l->n; i++)
-			effects_of(t, &l->v[i], out);
+		return;
+	}
+	/* indexes, types and the like are no sets */
+	effects_add_server(out, t->store->name);
+	for (size_t i = 0; i < l->n; i++)
+		effects_of(t, &l->v[i], out);
 }
