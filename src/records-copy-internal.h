@@ -42,6 +42,10 @@ struct records_worker {
 	char *bad_key;               /* a row that cannot be read; rows is then
 					empty */
 	bool more;                   /* there may be rows behind these */
+	struct store_pack pack;
+	bool packs;                  /* rows can go packed */
+	bool packed;                 /* rows is, and out is nothing */
+	unsigned int plain;          /* batches to go as cells all the same */
 	struct records_pace pace;
 	unsigned int lost;           /* the batch, against others */
 	unsigned int beaten;         /* of these, not with its connection */
@@ -130,6 +134,8 @@ int records_may_commit(const struct records_job *job, struct store *to,
 		       struct error *err);
 
 /* --- records-copy-read.c --- */
+/* with new connections: w->packs */
+void records_pack(struct records_worker *w);
 /* w->out: the rows without the hidden columns */
 void records_project(struct records_worker *w);
 /* the key behind which rows from .. from + n stand, or NULLs, and the last of

@@ -32,6 +32,7 @@ int records_open(struct records_run *run, bool source, struct store **ret,
 
 	o.tick = records_stopped;
 	o.ctx = run;
+	o.steady = true;
 	r = store_open(source ? job->from_url : job->to_url, &o, ret, err);
 	if (r == 0 && source && job->quarantine)
 		store_set_lines(*ret, STORE_LINES_KEEP);

@@ -46,6 +46,17 @@ static int narrow(struct records_worker *w, const char *after,
 	return got;
 }
 
+/* Statements, and the way back of replaced rows, want cells. */
+void records_pack(struct records_worker *w)
+{
+	const struct records_job *job = w->run->job;
+
+	store_pack_release(&w->pack);
+	w->packs = !job->sql_n && !w->run->undo &&
+		store_pack_init(&w->pack, w->from, &job->from, job->hidden,
+				w->to, &job->to);
+}
+
 int records_read(struct records_worker *w, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
@@ -56,10 +67,21 @@ int records_read(struct records_worker *w, struct error *err)
 
 	free(w->bad_key);
 	w->bad_key = NULL;
-	got = store_scan_some(w->from, &w->run->job->from, after, p->hi, n,
-			      RECORDS_BYTES, &w->rows, &w->more, &why);
-	if (store_class(got) == STORE_CLASS_BADROW)
+	w->packed = w->packs && !w->plain;
+	w->plain -= w->plain > 0;
+	if (w->packed)
+		got = store_scan_packed(w->from, &w->pack,
+					&w->run->job->from, after, p->hi, n,
+					RECORDS_BYTES, &w->rows, &w->more,
+					&why);
+	else
+		got = store_scan_some(w->from, &w->run->job->from, after,
+				      p->hi, n, RECORDS_BYTES, &w->rows,
+				      &w->more, &why);
+	if (store_class(got) == STORE_CLASS_BADROW) {
+		w->packed = false;
 		return narrow(w, after, p->hi, n, err);
+	}
 	if (got < 0 && err)
 		error_move(err, &why);
 	return got;
@@ -71,6 +93,8 @@ void records_project(struct records_worker *w)
 	struct store_batch *o = &w->out;
 	const struct store_batch *b = &w->rows;
 
+	if (w->packed)
+		return;
 	o->buf = b->buf;
 	o->n = b->n;
 	o->ncell = 0;

@@ -11,6 +11,9 @@
 #include "records-copy-internal.h"
 #include "sql-later.h"
 
+/* as cells, where one of them was refused: others are likely */
+#define PLAIN_BATCHES 8
+
 /* while the run is held, and the pause between two batches */
 static bool may_go(struct records_worker *w)
 {
@@ -99,6 +102,9 @@ static int put(struct records_worker *w, uint32_t from, uint32_t n,
 		ret = records_undo_before(w, from, n, err);
 	if (ret >= 0 && job->sql_n)
 		ret = run_sql(w, from, n, err);
+	else if (ret >= 0 && w->packed)
+		ret = store_put_packed(w->to, &w->pack, &job->to, &w->rows,
+				       from, n, job->conflict, err);
 	else if (ret >= 0)
 		ret = store_put(w->to, &job->to, &w->out, from, n,
 				job->conflict, err);
@@ -320,6 +326,10 @@ static int write_rows(struct records_worker *w, bool *again,
 		key_of(w, &s, &key);
 		ret = write_slice(w, &s, key.buf, &why);
 		*again = *again || ret != WRITTEN;
+		if (store_class(ret) == STORE_CLASS_BADROW && w->packed) {
+			w->plain = PLAIN_BATCHES;
+			return RECORDS_AGAIN;
+		}
 		if (store_class(ret) == STORE_CLASS_BADROW) {
 			suspect = s.at + s.n;
 			if (s.n == 1)
@@ -393,6 +403,8 @@ static int work(struct records_worker *w, struct error *err)
 
 	if (ret == 0)
 		ret = records_reconnect(w, false, NULL, err);
+	if (ret == 0)
+		records_pack(w);
 	while (ret == 0 && (w->part = take_part(w)) != NULL) {
 		ret = one_part(w, err);
 		give_back(w);
@@ -412,6 +424,7 @@ void *records_worker_main(void *worker)
 	store_close(w->queue);
 	w->from = w->to = w->queue = NULL;
 	store_batch_release(&w->rows);
+	store_pack_release(&w->pack);
 	free(w->out.cell);
 	free(w->bad_key);
 	(void)pthread_mutex_lock(&run->lock);

@@ -6,7 +6,7 @@
 
 static const char *const names[STORE_CAP_COUNT] = {
 	"sql", "copy", "tx-ddl", "temp-table", "trigger", "instead-of",
-	"digest", "serializable",
+	"digest", "serializable", "binary",
 };
 
 const char *store_cap_name(enum store_cap cap)

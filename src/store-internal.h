@@ -41,6 +41,20 @@ struct store_ops {
 		     struct store_batch *b, struct error *err);
 	int (*columns)(struct store *s, const char *set,
 		       struct store_batch *b, struct error *err);
+	/* may be NULL, all three of them; the types of the columns of both
+	   shapes, hidden ones first: can it be done? */
+	bool (*pack)(struct store_pack *k, struct store *from,
+		     const struct store_shape *of, struct store *dest,
+		     const struct store_shape *to);
+	int (*scan_packed)(struct store *s, const struct store_pack *k,
+			   const struct store_shape *shape, const char *after,
+			   const char *until, uint32_t limit,
+			   struct store_batch *b, struct error *err);
+	int (*put_packed)(struct store *s, const struct store_pack *k,
+			  const struct store_shape *shape,
+			  const struct store_batch *b, uint32_t from,
+			  uint32_t n, enum store_conflict how,
+			  struct error *err);
 	/* may be NULL: the caps are all; not inside of a transaction */
 	bool (*probe)(struct store *s, enum store_cap cap);
 	/* may be NULL; digest is then a scan */
@@ -148,9 +162,15 @@ int store_sql_range(const struct store *s, const struct store_shape *shape,
 		    const char *after, const char *until,
 		    struct store_batch *args, struct error *err);
 /* the columns of the rows in the range, in the order of the keys; NULL keys
-   come first, where the first scan sees them */
+   come where the database has them */
 void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
 		    const char *after, const char *until, uint32_t limit);
+/* the same for a statement that takes no parameters: args, of store_sql_range(),
+   stand in it as PostgreSQL has them, E'...' */
+void store_sql_scan_literal(struct strbuf *sb,
+			    const struct store_shape *shape,
+			    const char *after, const char *until,
+			    uint32_t limit, const struct store_batch *args);
 /* over exec and columns of the store: ops->mark, marks and split */
 int store_sql_mark(struct store *s, const struct store_mark *m,
 		   const char *old, struct error *err);

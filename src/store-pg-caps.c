@@ -208,6 +208,8 @@ bool pg_probe(struct store *s, enum store_cap cap)
 		return same_digest(p);
 	if (cap == STORE_CAP_SERIALIZABLE)
 		return is_serializable(p);
+	if (cap == STORE_CAP_BINARY)
+		return pg_binary(p);
 	if (p->read_only && (cap & MAKES))
 		return true;
 	(void)snprintf(name, sizeof(name), "%ld_%d", (long)getpid(),

@@ -39,6 +39,26 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
  */
 int pg_refuse_pool(struct pg_store *p, const char *conninfo,
 		   const struct store_options *o, struct error *err);
+/* the types of the first n columns of a query, 0 if it has fewer */
+int pg_types(struct pg_store *p, const char *sql, uint32_t *type, uint32_t n,
+	     struct error *err);
+/* store-pg.c: the failure of a scan if keys are NULL */
+int pg_no_nulls(struct store *s, const struct store_shape *shape,
+		struct error *err);
+/* store-pg-packed.c: ops->pack and scan_packed; does it work at all; and what
+   COPY set (names) FROM STDIN is for packed rows, whose number it returns */
+bool pg_pack(struct store_pack *k, struct store *from,
+	     const struct store_shape *of, struct store *dest,
+	     const struct store_shape *to);
+int pg_scan_packed(struct store *s, const struct store_pack *k,
+		   const struct store_shape *shape, const char *after,
+		   const char *until, uint32_t limit, struct store_batch *b,
+		   struct error *err);
+bool pg_binary(struct pg_store *p);
+int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
+		   const char *set, const struct store_shape *shape,
+		   const struct store_batch *b, uint32_t from, uint32_t n,
+		   struct error *err);
 /* store-pg-caps.c: ops->probe and ops->digest */
 bool pg_probe(struct store *s, enum store_cap cap);
 int pg_digest(struct store *s, const struct store_shape *shape,

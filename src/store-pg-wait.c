@@ -166,6 +166,7 @@ struct taking {
 	struct store_batch *b;
 	uint32_t rows;
 	int changed;
+	uint32_t *type, ntype;   /* of the columns, if there are so many */
 };
 
 static int take(struct pg_store *p, struct taking *t, const PGresult *r,
@@ -194,6 +195,8 @@ static int take(struct pg_store *p, struct taking *t, const PGresult *r,
 		return ret;
 	case PGRES_TUPLES_OK:
 		t->changed = -1;
+		for (uint32_t i = 0; i < t->ntype; i++)
+			t->type[i] = PQftype(r, (int)i);
 		return 0;
 	case PGRES_COMMAND_OK:
 		t->changed = atoi(PQcmdTuples((PGresult *)r));
@@ -290,6 +293,16 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 			_("%s: the transaction had failed and was rolled back"),
 			p->s.name);
 	return t.changed < 0 ? (int)t.rows : t.changed;
+}
+
+int pg_types(struct pg_store *p, const char *sql, uint32_t *type, uint32_t n,
+	     struct error *err)
+{
+	struct taking t = { .type = type, .ntype = n };
+	int ret = send_sql(p, sql, NULL, err);
+
+	ret = ret < 0 ? ret : take_all(p, &t, err);
+	return MIN(ret, 0);
 }
 
 static bool send_copy(struct pg_store *p, const char *text, size_t len)

@@ -63,14 +63,44 @@ static void pg_abort(struct store *s)
 	memcpy(s->sqlstate, state, sizeof(state));
 }
 
+/* Sorted before all others they would cost a sort of everything; an index has
+   them at its other end. */
+int pg_no_nulls(struct store *s, const struct store_shape *shape,
+		struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	struct store_shape keys = *shape;
+	int ret;
+
+	keys.ncol = keys.nkey;
+	strbuf_addstr(&sql, "SELECT ");
+	store_sql_reads(&sql, &keys, 0, keys.nkey);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, shape->set);
+	store_sql_where(&sql, shape, NULL, NULL);
+	for (uint32_t i = 0; i < keys.nkey; i++) {
+		strbuf_addstr(&sql, i ? " OR " :
+			      shape->where ? " AND (" : " WHERE (");
+		store_sql_reads(&sql, &keys, i, i + 1);
+		strbuf_addstr(&sql, " IS NULL");
+	}
+	strbuf_addstr(&sql, ") LIMIT 1");
+	store_batch_clear(&b, keys.nkey);
+	ret = pg_run((struct pg_store *)s, sql.buf, NULL, &keys, 1, &b, err);
+	return MIN(ret, 0);
+}
+
 static int pg_scan(struct store *s, const struct store_shape *shape,
 		   const char *after, const char *until, uint32_t limit,
 		   struct store_batch *b, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	int ret = store_sql_range(s, shape, after, until, &args, err);
+	int ret = after ? 0 : pg_no_nulls(s, shape, err);
 
+	if (ret == 0)
+		ret = store_sql_range(s, shape, after, until, &args, err);
 	if (ret < 0)
 		return ret;
 	store_sql_scan(&sql, shape, after, until, limit);
@@ -115,13 +145,17 @@ static int run_rows(struct store *s, const struct strbuf *head,
 	return changed;
 }
 
-static int copy_in(struct store *s, const char *set,
-		   const struct store_shape *shape,
+/* k: the rows are packed; else NULL */
+static int copy_in(struct store *s, const struct store_pack *k,
+		   const char *set, const struct store_shape *shape,
 		   const struct store_batch *b, uint32_t from, uint32_t n,
 		   struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 
+	if (k)
+		return pg_copy_packed((struct pg_store *)s, k, set, shape, b,
+				      from, n, err);
 	strbuf_addstr(&sql, "COPY ");
 	store_sql_set(&sql, set);
 	strbuf_addstr(&sql, " (");
@@ -170,7 +204,8 @@ static int make_stage(struct store *s, const struct store_shape *shape,
 	return run(s, sql.buf, err);
 }
 
-static int put_staged(struct store *s, const struct store_shape *shape,
+static int put_staged(struct store *s, const struct store_pack *k,
+		      const struct store_shape *shape,
 		      const struct store_batch *b, uint32_t from, uint32_t n,
 		      enum store_conflict how, struct error *err)
 {
@@ -182,7 +217,7 @@ static int put_staged(struct store *s, const struct store_shape *shape,
 	if (ret < 0)
 		return ret;
 	set = xasprintf("pg_temp.%s", name);
-	ret = copy_in(s, set, shape, b, from, n, err);
+	ret = copy_in(s, k, set, shape, b, from, n, err);
 	if (ret < 0)
 		return ret;
 	add_insert(&sql, shape);
@@ -203,14 +238,25 @@ static int pg_put(struct store *s, const struct store_shape *shape,
 	bool copy = !(s->taken & STORE_CAP_COPY);
 
 	if (how == STORE_ERROR && copy)
-		return copy_in(s, shape->set, shape, b, from, n, err);
+		return copy_in(s, NULL, shape->set, shape, b, from, n, err);
 	if (n >= ROWS_STAGED && copy && store_can(s, STORE_CAP_TEMP_TABLE))
-		return put_staged(s, shape, b, from, n, how, err);
+		return put_staged(s, NULL, shape, b, from, n, how, err);
 	add_insert(&sql, shape);
 	strbuf_addstr(&sql, "VALUES ");
 	store_sql_conflict(&tail, shape, how);
 	return run_rows(s, &sql, tail.buf, b, from, from + n, shape->ncol,
 			err);
+}
+
+static int pg_put_packed(struct store *s, const struct store_pack *k,
+			 const struct store_shape *shape,
+			 const struct store_batch *b, uint32_t from,
+			 uint32_t n, enum store_conflict how,
+			 struct error *err)
+{
+	if (how == STORE_ERROR)
+		return copy_in(s, k, shape->set, shape, b, from, n, err);
+	return put_staged(s, k, shape, b, from, n, how, err);
 }
 
 static int pg_del(struct store *s, const struct store_shape *shape,
@@ -255,7 +301,8 @@ static void pg_close(struct store *s)
 	free(p);
 }
 
-static int set_up(struct pg_store *p, struct error *err)
+static int set_up(struct pg_store *p, const struct store_options *o,
+		  struct error *err)
 {
 	/* the text of cells (see store.h) */
 	static const char *const must[] = {
@@ -266,7 +313,10 @@ static int set_up(struct pg_store *p, struct error *err)
 	static const char *const may[] = {
 		"SET intervalstyle = 'iso_8601'",
 		"SET client_connection_check_interval = '1s'",
+		/* the last: if the scans are many */
+		"SET max_parallel_workers_per_gather = 0",
 	};
+	size_t n = ARRAY_SIZE(may) - !o->steady;
 	char sql[64];
 	int ret = 0;
 
@@ -281,7 +331,7 @@ static int set_up(struct pg_store *p, struct error *err)
 		ret = run(&p->s, sql, err);
 	if (ret == 0 && p->read_only)
 		ret = run(&p->s, "SET default_transaction_read_only = on", err);
-	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(may); i++)
+	for (size_t i = 0; ret == 0 && i < n; i++)
 		if (run(&p->s, may[i], NULL) < 0 && p->dead)
 			ret = run(&p->s, may[i], err);
 	p->s.sqlstate[0] = '\0';
@@ -309,7 +359,7 @@ static int pg_open(const char *rest, const struct store_options *o,
 	if (r == 0)
 		r = pg_refuse_pool(p, rest, o, err);
 	if (r == 0)
-		r = set_up(p, err);
+		r = set_up(p, o, err);
 	if (r < 0) {
 		store_close(&p->s);
 		return r;
@@ -331,6 +381,9 @@ const struct store_ops store_pg_ops = {
 	.abort = pg_abort,
 	.scan = pg_scan,
 	.put = pg_put,
+	.pack = pg_pack,
+	.scan_packed = pg_scan_packed,
+	.put_packed = pg_put_packed,
 	.del = pg_del,
 	.mark = store_sql_mark,
 	.marks = store_sql_marks,

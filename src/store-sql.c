@@ -68,19 +68,43 @@ void store_sql_reads(struct strbuf *sb, const struct store_shape *shape,
 	}
 }
 
+/* whatever standard_conforming_strings says */
+static void add_literal(struct strbuf *sb, const struct store_batch *b,
+			const struct store_cell *c)
+{
+	const char *p = store_batch_text(b, c);
+
+	strbuf_addstr(sb, p ? "E'" : "NULL");
+	for (int32_t i = 0; i < c->len; i++) {
+		if (p[i] == '\'' || p[i] == '\\')
+			strbuf_addch(sb, p[i]);
+		strbuf_addch(sb, p[i]);
+	}
+	if (p)
+		strbuf_addch(sb, '\'');
+}
+
+/* the arguments from first, or their numbers */
 static void add_bound(struct strbuf *sb, const struct store_shape *shape,
-		      const char *op, uint32_t first)
+		      const char *op, uint32_t first,
+		      const struct store_batch *args)
 {
 	strbuf_addch(sb, '(');
 	store_sql_reads(sb, shape, 0, shape->nkey);
 	strbuf_addf(sb, ") %s (", op);
-	for (uint32_t i = 0; i < shape->nkey; i++)
-		strbuf_addf(sb, "%s$%u", i ? ", " : "", first + i);
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		strbuf_addstr(sb, i ? ", " : "");
+		if (args)
+			add_literal(sb, args, &args->cell[first - 1 + i]);
+		else
+			strbuf_addf(sb, "$%u", first + i);
+	}
 	strbuf_addch(sb, ')');
 }
 
-void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
-		     const char *after, const char *until)
+static void add_where(struct strbuf *sb, const struct store_shape *shape,
+		      const char *after, const char *until,
+		      const struct store_batch *args)
 {
 	const char *glue = " WHERE ";
 
@@ -91,13 +115,19 @@ void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
 	}
 	if (after) {
 		strbuf_addstr(sb, glue);
-		add_bound(sb, shape, after == until ? "=" : ">", 1);
+		add_bound(sb, shape, after == until ? "=" : ">", 1, args);
 		glue = " AND ";
 	}
 	if (until && until != after) {
 		strbuf_addstr(sb, glue);
-		add_bound(sb, shape, "<=", after ? shape->nkey + 1 : 1);
+		add_bound(sb, shape, "<=", after ? shape->nkey + 1 : 1, args);
 	}
+}
+
+void store_sql_where(struct strbuf *sb, const struct store_shape *shape,
+		     const char *after, const char *until)
+{
+	add_where(sb, shape, after, until, NULL);
 }
 
 int store_sql_range(const struct store *s, const struct store_shape *shape,
@@ -118,26 +148,34 @@ int store_sql_range(const struct store *s, const struct store_shape *shape,
 }
 
 static void add_scan(struct strbuf *sb, const struct store_shape *shape,
-		     const char *after, const char *until, bool nulls_first)
+		     const char *after, const char *until,
+		     const struct store_batch *args)
 {
 	strbuf_addstr(sb, "SELECT ");
 	store_sql_reads(sb, shape, 0, shape->ncol);
 	strbuf_addstr(sb, " FROM ");
 	store_sql_set(sb, shape->set);
-	store_sql_where(sb, shape, after, until);
+	add_where(sb, shape, after, until, args);
 	strbuf_addstr(sb, " ORDER BY ");
 	for (uint32_t i = 0; i < shape->nkey; i++) {
 		strbuf_addstr(sb, i ? ", " : "");
 		store_sql_reads(sb, shape, i, i + 1);
-		if (nulls_first)
-			strbuf_addstr(sb, " NULLS FIRST");
 	}
 }
 
 void store_sql_scan(struct strbuf *sb, const struct store_shape *shape,
 		    const char *after, const char *until, uint32_t limit)
 {
-	add_scan(sb, shape, after, until, !after);
+	add_scan(sb, shape, after, until, NULL);
+	strbuf_addf(sb, " LIMIT %u", limit);
+}
+
+void store_sql_scan_literal(struct strbuf *sb,
+			    const struct store_shape *shape,
+			    const char *after, const char *until,
+			    uint32_t limit, const struct store_batch *args)
+{
+	add_scan(sb, shape, after, until, args);
 	strbuf_addf(sb, " LIMIT %u", limit);
 }
 
@@ -271,7 +309,7 @@ int store_sql_split(struct store *s, const struct store_shape *shape,
 		ret = store_sql_range(s, shape, after, hi, &args, err);
 		if (ret < 0)
 			return ret;
-		add_scan(&sql, &keys, after, hi, false);
+		add_scan(&sql, &keys, after, hi, NULL);
 		strbuf_addf(&sql, " LIMIT 1 OFFSET %" PRIu64, every - 1);
 		ret = s->ops->exec(s, sql.buf, &args, &row, err);
 		if (ret <= 0)

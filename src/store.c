@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -263,11 +264,22 @@ static uint32_t next_few(const struct store *s, const struct store_batch *b,
 	return (uint32_t)MIN(n, limit - b->nrow);
 }
 
+static int scan_once(struct store *s, const struct store_pack *k,
+		     const struct store_shape *shape, const char *after,
+		     const char *until, uint32_t limit, struct store_batch *b,
+		     struct error *err)
+{
+	return k ? s->ops->scan_packed(s, k, shape, after, until, limit, b,
+				       err) :
+		s->ops->scan(s, shape, after, until, limit, b, err);
+}
+
 /* one more than asked for tells whether its key is the same as the last
    one's, and whether there are others */
-static int scan_more(struct store *s, const struct store_shape *shape,
-		     const char *after, const char *until, uint32_t limit,
-		     struct store_batch *b, bool *more, struct error *err)
+static int scan_more(struct store *s, const struct store_pack *k,
+		     const struct store_shape *shape, const char *after,
+		     const char *until, uint32_t limit, struct store_batch *b,
+		     bool *more, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
 	int ret;
@@ -277,8 +289,8 @@ static int scan_more(struct store *s, const struct store_shape *shape,
 
 		if (had)
 			store_key(b, had - 1, shape->nkey, &key);
-		ret = s->ops->scan(s, shape, had ? key.buf : after, until,
-				   n + 1, b, err);
+		ret = scan_once(s, k, shape, had ? key.buf : after, until,
+				n + 1, b, err);
 		if (ret < 0)
 			return ret;
 		*more = s->cut || b->nrow > had + n;
@@ -288,10 +300,10 @@ static int scan_more(struct store *s, const struct store_shape *shape,
 	return (int)b->nrow;
 }
 
-int store_scan_some(struct store *s, const struct store_shape *shape,
-		    const char *after, const char *until, uint32_t limit,
-		    size_t bytes, struct store_batch *b, bool *more,
-		    struct error *err)
+static int scan_some(struct store *s, const struct store_pack *k,
+		     const struct store_shape *shape, const char *after,
+		     const char *until, uint32_t limit, size_t bytes,
+		     struct store_batch *b, bool *more, struct error *err)
 {
 	int ret;
 
@@ -299,15 +311,53 @@ int store_scan_some(struct store *s, const struct store_shape *shape,
 	if (!limit || limit >= INT32_MAX || !bytes)
 		BUG("a scan of %u rows", limit);
 	s->sqlstate[0] = '\0';
-	store_batch_clear(b, shape->ncol);
+	store_batch_clear(b, k ? shape->nkey + 1 : shape->ncol);
 	s->most = bytes;
 	s->cut = false;
-	ret = scan_more(s, shape, after, until, limit, b, more, err);
+	ret = scan_more(s, k, shape, after, until, limit, b, more, err);
 	s->most = 0;
 	s->cut = false;
 	if (ret > 0)
 		s->row_bytes = b->n / b->nrow + 1;
 	return ret;
+}
+
+int store_scan_some(struct store *s, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit,
+		    size_t bytes, struct store_batch *b, bool *more,
+		    struct error *err)
+{
+	return scan_some(s, NULL, shape, after, until, limit, bytes, b, more,
+			 err);
+}
+
+int store_scan_packed(struct store *s, const struct store_pack *k,
+		      const struct store_shape *shape, const char *after,
+		      const char *until, uint32_t limit, size_t bytes,
+		      struct store_batch *b, bool *more, struct error *err)
+{
+	return scan_some(s, k, shape, after, until, limit, bytes, b, more,
+			 err);
+}
+
+bool store_pack_init(struct store_pack *k, struct store *from,
+		     const struct store_shape *of, uint32_t hidden,
+		     struct store *dest, const struct store_shape *to)
+{
+	store_check_shape(of);
+	if (of->ncol - hidden != to->ncol)
+		BUG("%u columns for %u", of->ncol - hidden, to->ncol);
+	k->hidden = hidden;
+	k->n = of->ncol;
+	k->type = NULL;
+	return from->ops->pack && from->ops->pack == dest->ops->pack &&
+	       from->ops->pack(k, from, of, dest, to);
+}
+
+void store_pack_release(struct store_pack *k)
+{
+	free(k->type);
+	memset(k, 0, sizeof(*k));
 }
 
 void store_stop(struct store *s)
@@ -374,6 +424,19 @@ int store_put(struct store *s, const struct store_shape *shape,
 		BUG("a put of rows that are not there");
 	s->sqlstate[0] = '\0';
 	return n ? s->ops->put(s, shape, b, from, n, how, err) : 0;
+}
+
+int store_put_packed(struct store *s, const struct store_pack *k,
+		     const struct store_shape *shape,
+		     const struct store_batch *b, uint32_t from, uint32_t n,
+		     enum store_conflict how, struct error *err)
+{
+	store_check_shape(shape);
+	need_write(s);
+	if (k->n - k->hidden != shape->ncol || from + n > b->nrow)
+		BUG("a put of packed rows that are not there");
+	s->sqlstate[0] = '\0';
+	return n ? s->ops->put_packed(s, k, shape, b, from, n, how, err) : 0;
 }
 
 int store_del(struct store *s, const struct store_shape *shape,

@@ -208,6 +208,8 @@ struct store_options {
 	bool recover;
 	bool create;             /* a database that is not there */
 	bool allow_plaintext;    /* TCP without sslmode=verify-full */
+	bool steady;             /* many small scans: the server starts no
+					helpers for them */
 	/* milliseconds; 0: 10 s, 10 s, 10 min */
 	unsigned int connect_ms, lock_ms, statement_ms;
 	int (*tick)(void *ctx);  /* may be NULL */
@@ -270,13 +272,14 @@ enum store_cap {
 	STORE_CAP_INSTEAD_OF = 1u << 5, /* on rows of views */
 	STORE_CAP_DIGEST = 1u << 6,     /* computes digests itself */
 	STORE_CAP_SERIALIZABLE = 1u << 7, /* by default: -EAGAIN is usual */
+	STORE_CAP_BINARY = 1u << 8,     /* values as the server has them */
 };
-#define STORE_CAP_COUNT 8
+#define STORE_CAP_COUNT 9
 /* tries it at first, outside of a transaction (inside: false, if nobody tried
    it before); afterwards from memory */
 bool store_can(struct store *s, enum store_cap cap);
 /* "sql", "copy", "tx-ddl", "temp-table", "trigger", "instead-of", "digest",
-   "serializable" */
+   "serializable", "binary" */
 const char *store_cap_name(enum store_cap cap);
 
 /*
@@ -343,6 +346,32 @@ int store_get(struct store *s, const struct store_shape *shape,
 int store_put(struct store *s, const struct store_shape *shape,
 	      const struct store_batch *b, uint32_t from, uint32_t n,
 	      enum store_conflict how, struct error *err);
+/*
+ * Rows from one store to another of its kind, without anybody taking their
+ * values apart: a packed row is the cells of its key, as those of a scan, and
+ * one more that only the kind can read. What is refused so may do as cells.
+ */
+struct store_pack {
+	uint32_t hidden;         /* columns of the source, not written */
+	uint32_t n;              /* all of its columns */
+	uint32_t *type;          /* theirs, as the kind names them */
+};
+/* True: rows that the shape `of` yields, without the first `hidden` columns,
+   can be put as `to` wants them. Asks both, outside of transactions; false
+   too if one does not answer. */
+bool store_pack_init(struct store_pack *k, struct store *from,
+		     const struct store_shape *of, uint32_t hidden,
+		     struct store *dest, const struct store_shape *to);
+void store_pack_release(struct store_pack *k);
+/* store_scan_some(), store_put() */
+int store_scan_packed(struct store *s, const struct store_pack *k,
+		      const struct store_shape *shape, const char *after,
+		      const char *until, uint32_t limit, size_t bytes,
+		      struct store_batch *b, bool *more, struct error *err);
+int store_put_packed(struct store *s, const struct store_pack *k,
+		     const struct store_shape *shape,
+		     const struct store_batch *b, uint32_t from, uint32_t n,
+		     enum store_conflict how, struct error *err);
 /* The rows whose keys are the first nkey cells of b's rows; inside a
    transaction. Returns how many there were. */
 int store_del(struct store *s, const struct store_shape *shape,

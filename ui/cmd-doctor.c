@@ -91,7 +91,7 @@ static void print_text(struct store *s, const char *version)
 		N_("schema changes that roll back"), N_("temporary tables"),
 		N_("triggers"), N_("triggers in place of writing to views"),
 		N_("digests computed by the server"),
-		N_("SERIALIZABLE by default"),
+		N_("SERIALIZABLE by default"), N_("binary COPY"),
 	};
 
 	_cleanup_strvec_ struct strvec ours = STRVEC_INIT;

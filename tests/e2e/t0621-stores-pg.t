@@ -9,7 +9,7 @@ pg_start a default_transaction_isolation=serializable
 
 run "$UPSHIFT" doctor --store "$(pg_url a)"
 is "$status" 0 'doctor reaches the server'
-for cap in copy tx-ddl temp-table trigger instead-of digest serializable; do
+for cap in copy tx-ddl temp-table trigger instead-of digest serializable binary; do
 	like "$out" "^  $cap +yes" "$cap was found"
 done
 is "$(pg_sql a -c "SELECT count(*) FROM pg_class WHERE relname LIKE

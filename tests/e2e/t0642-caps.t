@@ -87,7 +87,7 @@ back()
 		'800|800|0|1000|0' "$1: as before"
 }
 
-for cap in copy tx-ddl temp-table digest; do
+for cap in copy tx-ddl temp-table digest binary; do
 	new
 	UPSHIFT_TEST_STORE_CAPS=-$cap
 	export UPSHIFT_TEST_STORE_CAPS

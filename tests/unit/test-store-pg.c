@@ -226,6 +226,7 @@ static void test_exec(_unused_ void **state)
 static const enum store_cap all_caps[] = {
 	STORE_CAP_SQL, STORE_CAP_COPY, STORE_CAP_TX_DDL, STORE_CAP_TEMP_TABLE,
 	STORE_CAP_TRIGGER, STORE_CAP_INSTEAD_OF, STORE_CAP_DIGEST,
+	STORE_CAP_BINARY,
 };
 
 static struct store *opened_without(const char *caps)
