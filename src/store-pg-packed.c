@@ -317,8 +317,10 @@ bool pg_pack(struct store_pack *k, struct store *from,
 	struct pg_store *f = (struct pg_store *)from;
 	struct pg_store *d = (struct pg_store *)dest;
 
-	if (!store_can(from, STORE_CAP_BINARY) ||
-	    !store_can(dest, STORE_CAP_BINARY))
+	if ((from->taken | dest->taken) & STORE_CAP_COPY ||
+	    !store_can(from, STORE_CAP_BINARY) ||
+	    !store_can(dest, STORE_CAP_BINARY) ||
+	    !store_can(dest, STORE_CAP_TEMP_TABLE))
 		return false;
 	k->type = xcalloc(k->n, sizeof(*k->type));
 	if (types_of(f, of->set, of, k->type, NULL) < 0 ||
@@ -474,6 +476,5 @@ static bool takes_sample(struct pg_store *p)
 
 bool pg_binary(struct pg_store *p)
 {
-	return !(p->s.taken & STORE_CAP_COPY) && gives_sample(p) &&
-	       (p->read_only || takes_sample(p));
+	return gives_sample(p) && (p->read_only || takes_sample(p));
 }

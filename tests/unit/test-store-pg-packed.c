@@ -166,7 +166,8 @@ static void test_not(_unused_ void **state)
 	struct store_pack k;
 	_cleanup_store_ struct store *a = opened();
 	_cleanup_store_ struct store *c = NULL;
-	static const char *const off[] = { "-binary", "-copy" };
+	static const char *const off[] = { "-binary", "-copy",
+					   "-temp-table" };
 
 	to.set = "dest";
 	fresh(a, "(k bigint, i4 bigint, d date)");
