@@ -415,12 +415,6 @@ int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
 	return error_set(err, ERR_BUG, -ENOSYS, "no plan in this world");
 }
 
-bool step_is_ahead(const struct step_ctx *c)
-{
-	(void)c;
-	return false;
-}
-
 static const char *state_of(struct step_ctx *c, size_t i)
 {
 	int me = plan_step_index(c->plan, c->step->id);
