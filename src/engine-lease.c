@@ -81,7 +81,7 @@ static void describe(const struct engine *e, struct store_lease *l)
 {
 	memset(l, 0, sizeof(*l));
 	l->plan = e->plan->name;
-	l->run = e->run->id;
+	l->run = e->run->key;
 	l->host = json_get_str(e->run->begun, "host", "");
 	l->since = json_get_str(e->run->begun, "started", "");
 	l->ttl_s = lease_s();
@@ -161,15 +161,18 @@ static bool is_over(struct engine *e, const char *run, struct store *s)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
 	struct store_lease row;
+	_cleanup_free_ char *id = NULL;
 	struct run *r = NULL;
 	bool over;
 
-	if (!run || !strcmp(run, e->run->id) ||
-	    run_open(&r, e->sd, run, false, &err) < 0)
+	if (!run || !strcmp(run, e->run->key))
 		return false;
-	over = !run_is_open(r);
+	id = store_ours_shown(run);
+	if (run_open(&r, e->sd, id, false, &err) < 0)
+		return false;
+	over = !strcmp(r->key, run) && !run_is_open(r);
 	describe(e, &row);
-	row.run = r->id;
+	row.run = r->key;
 	row.since = json_get_str(r->begun, "started", "");
 	over = over && store_lease_end(s, &row, STORE_LEASE_OVER, NULL) >= 0;
 	run_free(r);
@@ -178,7 +181,9 @@ static bool is_over(struct engine *e, const char *run, struct store *s)
 
 static bool is_to_go(const struct engine *e, const char *run)
 {
-	return run && e->opts.take_over && !strcmp(run, e->opts.take_over);
+	_cleanup_free_ char *id = run ? store_ours_shown(run) : NULL;
+
+	return run && e->opts.take_over && !strcmp(id, e->opts.take_over);
 }
 
 static int lease(struct engine *e, struct store *s, struct error *err)
@@ -194,11 +199,13 @@ static int lease(struct engine *e, struct store *s, struct error *err)
 		ret = store_lease(s, &row, NULL, &no);
 	}
 	if (no.code == ERR_RUN_ELSEWHERE && is_to_go(e, row.holder)) {
+		_cleanup_free_ char *from = TAKE_PTR(row.holder);
+
 		/* who did that, and to whom, is known before it is done */
-		ret = run_record_decision(e->run, "take-over", row.holder,
-					  no.msg, err);
+		ret = run_record_decision(e->run, "take-over",
+					  e->opts.take_over, no.msg, err);
 		error_release(&no);
-		row.from = e->opts.take_over;
+		row.from = from;
 		if (ret >= 0)
 			ret = store_lease(s, &row, NULL, &no);
 	}
@@ -298,7 +305,7 @@ static void leave(struct engine *e, struct store *s)
 	for (size_t i = 0; i < e->plan->step_n; i++)
 		strvec_push(&steps, e->plan->steps[i]->id);
 	/* who comes next can do without */
-	if (store_ours_forget(s, e->plan->name, e->run->id, &steps, &err) < 0)
+	if (store_ours_forget(s, e->plan->name, e->run->key, &steps, &err) < 0)
 		engine_log(e, NULL, "note", err.msg, strlen(err.msg));
 }
 

@@ -252,7 +252,7 @@ static int empty_in(struct engine *e, const char *store, struct emptying *m,
 	step_ctx_init(&c, e, e->plan->steps[m->step], PHASE_ROLLBACK);
 	ret = step_store(&c, store, false, &s, &why);
 	if (ret >= 0)
-		ret = store_dump_forget(s, e->run->id, &m->steps, &m->sql,
+		ret = store_dump_forget(s, e->run->key, &m->steps, &m->sql,
 					&why);
 	if (ret >= 0)
 		ret = store_transact(s, run_all, m, TRIES, &why);

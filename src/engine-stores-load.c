@@ -320,7 +320,7 @@ static int what_to_forget(struct stores_reader *g, struct step_ctx *c,
 	_cleanup_store_ struct store *s = NULL;
 	int r = step_store(c, g->store, false, &s, err);
 
-	return r < 0 ? r : store_dump_forget(s, g->e->run->id, steps, ret,
+	return r < 0 ? r : store_dump_forget(s, g->e->run->key, steps, ret,
 					     err);
 }
 

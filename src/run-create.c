@@ -250,6 +250,7 @@ static struct json_object *first_record(struct run *r, const struct plan *plan,
 					const struct backup_where *where)
 {
 	struct json_object *rec = json_object_new_object();
+	_cleanup_free_ char *key = NULL;
 	char uuid[37];
 	struct who w;
 
@@ -262,6 +263,8 @@ static struct json_object *first_record(struct run *r, const struct plan *plan,
 	json_set_str(rec, "id", r->id);
 	json_set_int(rec, "number", state_dir_next_number(r->sd));
 	json_set_str(rec, "uuid", uuid);
+	key = xasprintf("%s.%s", r->id, uuid);
+	json_set_str(rec, "store_key", key);
 	describe_place(rec, r);
 	describe_plan(rec, plan, opts);
 	json_object_object_add(rec, "plan_files", json_object_get(digests));

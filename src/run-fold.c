@@ -153,6 +153,7 @@ static void fold_begun(struct run *r, struct json_object *rec)
 	size_t i, n = 0;
 
 	set_obj(&r->begun, rec);
+	set_str(&r->key, json_get_str(rec, "store_key", r->id));
 	if (json_object_is_type(ids, json_type_array))
 		n = json_object_array_length(ids);
 	r->steps = xcalloc(n ? n : 1, sizeof(*r->steps));

@@ -101,6 +101,7 @@ void run_free(struct run *r)
 	closep(&r->backup_fd);
 	closep(&r->log_fd);
 	json_object_put(r->begun);
+	free(r->key);
 	for (i = 0; i < r->step_n; i++)
 		free_step(&r->steps[i]);
 	free(r->steps);

@@ -199,6 +199,8 @@ struct run_point {               /* R1, R2, ... */
 struct run {
 	struct state_dir *sd;        /* borrowed */
 	char id[RUN_ID_LEN + 1];
+	char *key;                   /* in databases (store-ours.h); id for a run
+					that an older upshift began */
 	int fd;                      /* runs/<id> */
 	int backup_fd;               /* -1 until it is made or found */
 	struct journal *journal;

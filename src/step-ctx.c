@@ -450,6 +450,7 @@ void step_run_info(struct step_ctx *c, struct step_run_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->run_id = c->e->run ? c->e->run->id : "";
+	ret->run_key = c->e->run ? c->e->run->key : "";
 	ret->started = c->e->run ?
 		json_get_str(c->e->run->begun, "started", "") :
 		c->e->scope->run_started;

@@ -14,9 +14,9 @@
 #include "base/xalloc.h"
 #include "records-copy-internal.h"
 #include "step-records.h"
+#include "store-ours.h"
 #include "store-sql.h"
 
-#define ID_STEP 40
 #define WORKERS_AUTO 4
 
 void step_records_job_release(struct step_records_job *j)
@@ -59,11 +59,8 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 
 	memset(j, 0, sizeof(*j));
 	step_run_info(ctx, &info);
-	j->marks = xasprintf("%s/%s/%s", p->name, info.run_id, s->id);
-	j->id = xasprintf("%.*s_%s", ID_STEP, s->id, info.run_id);
-	for (char *c = j->id; *c; c++)
-		if (!isalnum((unsigned char)*c))
-			*c = '_';
+	j->marks = xasprintf("%s/%s/%s", p->name, info.run_key, s->id);
+	j->id = store_ours_id(s->id, info.run_key);
 	j->job.id = j->id;
 	j->job.marks = j->marks;
 	j->job.from_url = m->from.store->url;
@@ -83,7 +80,7 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 	j->job.live = m->live;
 	if (m->to.store->kind == PLAN_STORE_PG) {
 		j->job.lease_plan = p->name;
-		j->job.lease_owner = info.run_id;
+		j->job.lease_owner = info.run_key;
 	}
 	if (m->backfill) {
 		j->job.sql = (const char *const *)m->up.v;

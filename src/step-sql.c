@@ -39,7 +39,7 @@ void step_sql_init(struct sql_work *w, const struct step *s,
 		   (unsigned int)step_plan(c)->defaults.retries + 1 : TRIES;
 	step_run_info(c, &info);
 	/* ids are short, and come again */
-	w->run = xasprintf("%s %s", info.run_id, info.started ? info.started :
+	w->run = xasprintf("%s %s", info.run_key, info.started ? info.started :
 			   "");
 }
 

@@ -401,6 +401,7 @@ int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
 /* facts of the run for kind `state`; each borrowed */
 struct step_run_info {
 	const char *run_id, *started, *backup_location;
+	const char *run_key;         /* in databases, see store-ours.h */
 	bool rollback_available;
 	size_t step_n;
 	/* name and state ("completed", "skipped", ...) of each step, by plan */

@@ -11,9 +11,7 @@
 #include "base/xalloc.h"
 #include "store-dump-internal.h"
 #include "store-internal.h"
-
-/* steps have at least so much of their name in those of our tables */
-#define OURS_CUT 40
+#include "store-ours.h"
 
 static void object_release(struct store_object *o)
 {
@@ -404,14 +402,17 @@ unsigned int store_dump_compare(const struct store_dump_set *a,
 
 /* --- ours --- */
 
-static bool of_step(const struct strvec *steps, const char *name, size_t n)
+static bool of_step(const struct strvec *steps, const char *run,
+		    const char *name)
 {
-	/* a name that is too long was cut */
-	for (size_t i = 0; n && i < steps->n; i++)
-		if (!strncmp(steps->v[i], name, n) &&
-		    (strlen(steps->v[i]) == n || n >= OURS_CUT))
-			return true;
-	return false;
+	bool is = false;
+
+	for (size_t i = 0; !is && i < steps->n; i++) {
+		_cleanup_free_ char *id = store_ours_id(steps->v[i], run);
+
+		is = !strcmp(id, name);
+	}
+	return is;
 }
 
 /* _upshift_undo_STEP_RUN and the like go, rows of the others */
@@ -419,13 +420,10 @@ static void forget_in(const char *full, const char *name, bool has_step,
 		      const char *run, const struct strvec *steps,
 		      const char *ids, struct strvec *ret)
 {
-	_cleanup_free_ char *end = xasprintf("_%s", run);
 	const char *step = name + strlen("_upshift_");
 
 	step += strcspn(step, "_");
-	if (*step && str_ends(step, end) &&
-	    of_step(steps, step + 1, strlen(step + 1) - MIN(strlen(end),
-							strlen(step + 1)))) {
+	if (*step && of_step(steps, run, step + 1)) {
 		strvec_pushf(ret, "DROP TABLE %s", full);
 		return;
 	}

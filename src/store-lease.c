@@ -17,6 +17,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "store-internal.h"
+#include "store-ours.h"
 
 #define TRIES 8
 /* nobody has it; it stays for what is taken */
@@ -122,7 +123,8 @@ static int make_table(struct store *s, struct error *err)
 
 static int refuse(const struct attempt *a, struct store *s, struct error *err)
 {
-	const char *plan = a->l->plan, *run = a->l->holder;
+	_cleanup_free_ char *run = store_ours_shown(a->l->holder);
+	const char *plan = a->l->plan;
 
 	if (a->alive)
 		return error_set(err, ERR_LOCKED, -EBUSY,

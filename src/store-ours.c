@@ -1,14 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 #include "store-ours.h"
 
+#include <ctype.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/xalloc.h"
 #include "store-dump.h"
 #include "store-sql.h"
 #include "store.h"
 
 #define TRIES 5
+/* of a name: as ids had it before there were keys, and since */
+#define STEP_LONGEST 40
+#define STEP_MOST 28
+#define STEP_DIGEST 8
+#define TAG_DIGITS 12
+
+/* --- names --- */
+
+char *store_ours_shown(const char *run)
+{
+	return xstrndup(run, strcspn(run, "."));
+}
+
+char *store_ours_tag(const char *run)
+{
+	struct strbuf sb = STRBUF_INIT;
+	size_t id = strcspn(run, "."), digits = 0;
+
+	strbuf_add(&sb, run, id);
+	for (run += id; *run && digits < TAG_DIGITS; run++)
+		if (isxdigit((unsigned char)*run)) {
+			strbuf_addch(&sb, *run);
+			digits++;
+		}
+	return strbuf_detach(&sb);
+}
+
+char *store_ours_id(const char *step, const char *run)
+{
+	_cleanup_free_ char *tag = store_ours_tag(run);
+	struct xxh128 h = xxh128_of(step, strlen(step));
+	char *id;
+
+	if (!strchr(run, '.'))
+		id = xasprintf("%.*s_%s", STEP_LONGEST, step, tag);
+	else if (strlen(step) <= STEP_MOST)
+		id = xasprintf("%s_%s", step, tag);
+	else
+		id = xasprintf("%.*s%02x%02x%02x%02x_%s",
+			       STEP_MOST - STEP_DIGEST, step, h.b[0], h.b[1],
+			       h.b[2], h.b[3], tag);
+	for (char *c = id; *c; c++)
+		if (!isalnum((unsigned char)*c))
+			*c = '_';
+	return id;
+}
 
 struct ours {
 	const char *plan, *run;
@@ -94,7 +142,8 @@ static int forget_file(void *ctx, struct store *s, struct error *err)
 	static const char *const common[] = { "_upshift_range",
 		"_upshift_reject", "_upshift_step" };
 	const struct ours *o = ctx;
-	_cleanup_free_ char *end = xasprintf("_%s", o->run);
+	_cleanup_free_ char *tag = store_ours_tag(o->run);
+	_cleanup_free_ char *end = xasprintf("_%s", tag);
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	int ret = store_exec(s, "SELECT name FROM sqlite_master WHERE type = "
 		"'table' AND (name LIKE '\\_upshift\\_q\\_%' ESCAPE '\\' OR "

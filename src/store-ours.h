@@ -12,8 +12,21 @@
  * work on the same server the common ones stay, and are the other's to remove.
  *
  * One transaction; it may be done again. A file of records has nothing.
+ *
+ * RUN: several hosts may have runs with one id (four characters, for people) on
+ * one server, so there the key of a run stands for it: "ID.UUID", with the UUID
+ * of record 1 of its journal. In names, which have 63 bytes, it is cut to 48
+ * bits of that, and a long STEP to its beginning and a digest. The key of a run
+ * that was begun by an upshift without keys is its id, so that what it left is
+ * found.
  */
 #include "base/strbuf.h"
+
+/* of names: STEP_RUN, letters, digits and '_' alone; caller frees both */
+char *store_ours_id(const char *step, const char *run);
+char *store_ours_tag(const char *run);
+/* the id, for people; caller frees */
+char *store_ours_shown(const char *run);
 
 struct error;
 struct store;

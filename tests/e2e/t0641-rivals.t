@@ -211,9 +211,10 @@ is $? 0 'a run is complete'
 one=$(head -n 1 "$tmp/one/.upshift/current")
 # as it would stand there
 since=$(sed -n '1s/.*"started":"\([^"]*\)".*/\1/p' "$tmp/one/.upshift/runs/$one/journal.jsonl")
+key=$(sed -n '1s/.*"store_key":"\([^"]*\)".*/\1/p' "$tmp/one/.upshift/runs/$one/journal.jsonl")
 left()
 {
-	sql "INSERT INTO _upshift_run VALUES ('a', '$one', 'h', '$since', 1, 1, '')"
+	sql "INSERT INTO _upshift_run VALUES ('a', '$key', 'h', '$since', 1, 1, '')"
 }
 left
 sql 'TRUNCATE dst'

@@ -425,7 +425,7 @@ static const char *state_of(struct step_ctx *c, size_t i)
 void step_run_info(struct step_ctx *c, struct step_run_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	ret->run_id = "TEST";
+	ret->run_id = ret->run_key = "TEST";
 	ret->started = "2026-11-20T11:00:00.000Z";
 	ret->backup_location = "/backup/TEST";
 	ret->rollback_available = true;
