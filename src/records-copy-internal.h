@@ -157,8 +157,8 @@ void records_reject_text(const struct records_worker *w, uint32_t row,
 /* ["text", "..."] or, of what is none, ["base64", "..."]: a line that is no
    record, in place of the row */
 void records_line_text(const char *p, size_t n, struct strbuf *out);
-/* of a live source: its key into the queue, with those that changed */
-int records_defer(struct records_worker *w, const char *key,
+/* of a live source: their keys into the queue, with those that changed */
+int records_defer(struct records_worker *w, const struct strvec *keys,
 		  struct error *err);
 int records_reject_count(struct store *to, const char *marks, uint64_t *ret,
 			 struct error *err);

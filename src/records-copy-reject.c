@@ -138,7 +138,18 @@ static int stopped(void *run)
 	return atomic_load(&((struct records_run *)run)->stop);
 }
 
-int records_defer(struct records_worker *w, const char *key,
+static int add_keys(struct records_worker *w, const struct strvec *keys,
+		    struct error *err)
+{
+	int ret = store_begin(w->queue, true, err);
+
+	for (size_t i = 0; ret == 0 && i < keys->n; i++)
+		ret = records_capture_add(w->run->job, w->queue, keys->v[i],
+					  err);
+	return ret == 0 ? store_commit(w->queue, err) : ret;
+}
+
+int records_defer(struct records_worker *w, const struct strvec *keys,
 		  struct error *err)
 {
 	struct store_options o = w->run->job->from_options;
@@ -154,8 +165,7 @@ int records_defer(struct records_worker *w, const char *key,
 			ret = store_open(w->run->job->from_url, &o, &w->queue,
 					 &why);
 		if (ret == 0)
-			ret = records_capture_add(w->run->job, w->queue, key,
-						  &why);
+			ret = add_keys(w, keys, &why);
 		if (ret == 0)
 			return 0;
 		store_close(w->queue);

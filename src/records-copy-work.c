@@ -135,7 +135,7 @@ static int write_once(struct records_worker *w, struct slice *s,
 	struct records_range *p = w->part;
 	struct store_mark m = {
 		.step = w->run->job->marks, .part = p->part, .pos = key,
-		.rows = s->reject ? 1 : s->n, .done = s->done,
+		.rows = s->n, .done = s->done,
 	};
 	int ret = store_begin(w->to, true, err);
 
@@ -181,14 +181,12 @@ static void advanced(struct records_worker *w, const struct slice *s,
 {
 	struct records_run *run = w->run;
 	struct records_range *p = w->part;
-	uint64_t n = s->reject ? 1 : s->n;
-
 	(void)pthread_mutex_lock(&run->lock);
 	if (key != p->pos && strcmp(p->pos, key)) {
 		free(p->pos);
 		p->pos = xstrdup(key);
-		p->rows += n;
-		run->rows += n;
+		p->rows += s->n;
+		run->rows += s->n;
 	}
 	p->done = s->done;
 	run->batches++;
@@ -256,7 +254,7 @@ static int write_slice(struct records_worker *w, struct slice *s,
 		error_move(err, &why);
 		return ret;
 	}
-	ret = records_recover(w, false, s->reject ? 1 : s->n, ret, &why, err);
+	ret = records_recover(w, false, s->n, ret, &why, err);
 	if (ret != RECORDS_AGAIN)
 		return ret;
 	/* a COMMIT whose answer was lost */
@@ -266,12 +264,28 @@ static int write_slice(struct records_worker *w, struct slice *s,
 	return s->done && w->part->done ? WRITTEN : RECORDS_AGAIN;
 }
 
-/* the row at s->at alone, which is refused for why */
+/* the rows of a slice, for those who look at what was captured */
+static int defer(struct records_worker *w, const struct slice *s,
+		 struct error *err)
+{
+	_cleanup_strvec_ struct strvec keys = STRVEC_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+
+	for (uint32_t i = 0; i < s->n && !w->bad_key; i++) {
+		store_key(&w->rows, s->at + i, w->run->job->from.nkey, &key);
+		strvec_push(&keys, key.buf);
+	}
+	if (w->bad_key)
+		strvec_push(&keys, w->bad_key);
+	return records_defer(w, &keys, err);
+}
+
+/* the row at s->at alone, or a few of a live source, refused for why */
 static int write_reject(struct records_worker *w, struct slice *s,
 			const char *key, struct error *why, struct error *err)
 {
 	_cleanup_error_ struct error kept = ERROR_INIT;
-	int ret = w->run->job->live ? records_defer(w, key, err) :
+	int ret = w->run->job->live ? defer(w, s, err) :
 		  refuse(w, s, key, why, err);
 
 	if (ret < 0)
@@ -308,6 +322,23 @@ static void key_of(struct records_worker *w, const struct slice *s,
 		strbuf_addstr(key, w->part->pos);
 }
 
+/*
+ * Refused rows of a live source wait in the queue for those that stand in their
+ * way. Who changes keys makes very many of them behind all others, and faster
+ * than they could be found one by one: where a batch has had some, the others
+ * wait by the slice, with good ones among them.
+ */
+#define LIVE_ALONE 8u
+#define LIVE_TOGETHER 32u
+static bool may_defer(const struct records_worker *w, const struct slice *s,
+		      unsigned int *deferred)
+{
+	if (!w->run->job->live || s->n > LIVE_TOGETHER)
+		return false;
+	*deferred += s->n == 1;
+	return *deferred > LIVE_ALONE;
+}
+
 /* The rows of a batch; where some are refused, halves of them, so that each of
    the others is written. Returns WRITTEN or RECORDS_LEAVE, or what ends the
    run; *again where it did not go at once. */
@@ -316,6 +347,7 @@ static int write_rows(struct records_worker *w, bool *again,
 {
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
 	uint32_t total = w->rows.nrow, suspect = 0;
+	unsigned int deferred = 0;
 	struct slice s = { .n = total };
 	int ret;
 
@@ -332,7 +364,7 @@ static int write_rows(struct records_worker *w, bool *again,
 		}
 		if (store_class(ret) == STORE_CLASS_BADROW) {
 			suspect = s.at + s.n;
-			if (s.n == 1)
+			if (may_defer(w, &s, &deferred) || s.n == 1)
 				ret = write_reject(w, &s, key.buf, &why, err);
 			else
 				ret = RECORDS_AGAIN;

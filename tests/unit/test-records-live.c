@@ -293,6 +293,40 @@ static void test_unique(void **state)
 	world_release(&w);
 }
 
+static uint64_t batches;
+
+static int count_batches(_unused_ void *ctx, const struct records_status *st)
+{
+	batches = st->batches;
+	return 0;
+}
+
+/* all rows have other keys now, behind the copy: none of them fits before the
+   old ones go, and they are not found one by one */
+static void test_moved(void **state)
+{
+	const char *url = has_server ? server.url : A;
+	const char *to = has_server ? url : B;
+	struct records_result r;
+	struct world w;
+
+	live_init(&w, state, url, to, 2000);
+	sql_at(&w, to, "CREATE UNIQUE INDEX dst_v ON dst (v)");
+	w.job.batch = 200;
+	w.job.conflict = STORE_REPLACE;
+	world_copy(&w, &r);
+	sql_at(&w, url, "UPDATE src SET id = id + 100000");
+	w.job.marks = "run/t2";
+	w.job.tick = count_batches;
+	world_copy(&w, &r);
+	assert_int_equal(r.rows, 2000);
+	assert_in_range(batches, 10, 700);
+	(void)drain(&w, true);
+	assert_int_equal(drain(&w, true), 0);
+	assert_ended(&w);
+	world_release(&w);
+}
+
 /* OR REPLACE deletes rows without telling anybody */
 static void test_replaced(void **state)
 {
@@ -396,6 +430,7 @@ int main(void)
 		with_scratch(test_killed),
 		with_scratch(test_emptied),
 		with_scratch(test_unique),
+		with_scratch(test_moved),
 		with_scratch(test_replaced),
 		with_scratch(test_unseen),
 		with_scratch(test_refused),
