@@ -14,13 +14,11 @@ static int narrow(struct records_worker *w, const char *after,
 	_cleanup_store_batch_ struct store_batch keys = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
 	const struct store_shape *shape = &w->run->job->from;
-	struct store_shape alone = *shape;
 	_cleanup_error_ struct error why = ERROR_INIT;
 	bool more;
 	int got;
 
-	alone.ncol = alone.nkey;
-	got = store_scan(w->from, &alone, after, until, n, &keys, err);
+	got = store_scan_keys(w->from, shape, after, until, n, &keys, err);
 	w->more = true;
 	if (got <= 0)
 		return got;

@@ -97,6 +97,8 @@ struct store {
 	bool in_tx, writes;
 	size_t most;             /* bytes of a scan; 0: any number */
 	bool cut;                /* the scan ended there */
+	bool keys;               /* it wants them alone, of what cannot be read
+				    as well */
 	size_t row_bytes;        /* of the last one; 0: there was none */
 	int (*tick)(void *ctx);  /* of the options */
 	void *tick_ctx;

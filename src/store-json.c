@@ -132,7 +132,7 @@ static int add_row(struct json_store *q, const struct json_reader *r,
 	uint32_t node;
 	int ret;
 
-	if (e->bad && r->shape->ncol > r->shape->nkey)
+	if (e->bad && !q->s.keys)
 		return json_lines_refuse(q, r->shape, e, key, err);
 	if (e->bad) {
 		key_cells(key, b);

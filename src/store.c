@@ -238,6 +238,20 @@ int store_scan(struct store *s, const struct store_shape *shape,
 	return (int)b->nrow;
 }
 
+int store_scan_keys(struct store *s, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit,
+		    struct store_batch *b, struct error *err)
+{
+	struct store_shape alone = *shape;
+	int ret;
+
+	alone.ncol = alone.nkey;
+	s->keys = true;
+	ret = store_scan(s, &alone, after, until, limit, b, err);
+	s->keys = false;
+	return ret;
+}
+
 bool store_scan_full(struct store *s, struct store_batch *b)
 {
 	if (!s->most || b->n <= s->most || b->nrow < 2)
@@ -533,7 +547,9 @@ int store_count(struct store *s, const struct store_shape *shape,
 	}
 	/* what cannot be read is a row as well */
 	alone.ncol = alone.nkey;
+	s->keys = true;
 	r = store_digest(s, &alone, NULL, NULL, &d, err);
+	s->keys = false;
 	if (r >= 0)
 		*ret = d.n;
 	return r;

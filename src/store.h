@@ -321,6 +321,11 @@ unsigned int store_delay_ms(unsigned int lost);
 int store_scan(struct store *s, const struct store_shape *shape,
 	       const char *after, const char *until, uint32_t limit,
 	       struct store_batch *b, struct error *err);
+/* The same of the keys alone: rows of nkey cells. What cannot be read has one,
+   too. */
+int store_scan_keys(struct store *s, const struct store_shape *shape,
+		    const char *after, const char *until, uint32_t limit,
+		    struct store_batch *b, struct error *err);
 /*
  * The same, but it ends as soon as the rows weigh more than `bytes` (with one
  * row at least). Returns the number of rows; *more: there are others behind

@@ -155,6 +155,17 @@ run_is 0 'and the same as the source' "$UPSHIFT" verify --root "$root" --level f
 run_is 0 'again: nothing to do' retry
 back 'mended in the source'
 
+# --- the key alone: a line's is not the row's ---
+new
+lite 'DROP TABLE t; CREATE TABLE t (id)'
+plan 'bad_records = "quarantine";'
+sed 's/ v = "v";//; s/verify = .*//' "$plan" >"$plan.2"
+run_is 3 'nothing but keys' "$UPSHIFT" run "$plan.2" --root "$root" --batch --yes
+is "$(lite "SELECT group_concat(id) FROM (SELECT * FROM t ORDER BY id)")" \
+	'1,2,4,7,10' 'and none of lines'
+is "$(retry --list | jq -r '"\(.line) \(.sqlstate)"' | tr '\n' ' ')" \
+	'3 22032 5 23502 8 22032 9 23502 11 22032 12 22032 ' 'which are listed'
+
 # --- many, mended in their file, by one that is killed ---
 new
 n=0
