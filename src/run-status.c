@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "journal.h"
 #include "plan.h"
+#include "run-errors.h"
 #include "run-internal.h"
 #include "step-fence.h"
 
@@ -330,6 +331,9 @@ static void add_rest(const struct run *r, bool live, struct json_object *o)
 			json_set_str(e, "r", r->rollback_r);
 		json_object_object_add(o, "rollback", e);
 	}
+	e = run_errors_json(r);
+	if (e)
+		json_object_object_add(o, "errors", e);
 	if (r->error_code || r->error_msg) {
 		e = json_object_new_object();
 		json_set_str(e, "code", r->error_code ? r->error_code : "");

@@ -4,6 +4,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "run-errors.h"
 #include "run.h"
 #include "text.h"
 
@@ -78,6 +79,7 @@ void status_text(const struct run *r, bool live, const char *now,
 {
 	_cleanup_strvec_ struct strvec next = STRVEC_INIT;
 	_cleanup_free_ char *data = run_data_text(r, live);
+	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 
 	strbuf_addf(out, _("Run %s  %s %s -> %s  started %s by %s\n"), r->id,
 		    json_get_str(r->begun, "title",
@@ -96,6 +98,8 @@ void status_text(const struct run *r, bool live, const char *now,
 	if (r->error_code)
 		strbuf_addf(out, _("Stopped by %s: %s\n"), r->error_code,
 			    r->error_msg ? r->error_msg : "");
+	if (run_errors_text(r, &errors))
+		strbuf_addf(out, "%s: %s\n", _("Errors"), errors.buf);
 	strbuf_addstr(out, now);
 	strbuf_addf(out, _("Data %s | app %s | "), data,
 		    text_app_state(r));

@@ -7,6 +7,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "run-errors.h"
 #include "text-width.h"
 #include "wizard-internal.h"
 
@@ -157,6 +158,7 @@ static void finish_facts(struct wizard *w, struct sheet *s, size_t names)
 	_cleanup_free_ char *steps = steps_text(w);
 	_cleanup_free_ char *verify = verify_text(w);
 	_cleanup_free_ char *size = wizard_bytes(r->backup.stored_bytes);
+	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	double took = span(json_get_str(r->begun, "started", NULL),
 			   r->finished);
 
@@ -177,6 +179,8 @@ static void finish_facts(struct wizard *w, struct sheet *s, size_t names)
 		sheet_fact(s, _("Warnings"), "%zu: \"%s\"", warnings(w),
 			   first ? first : "");
 	}
+	if (run_errors_text(r, &errors))
+		sheet_fact(s, _("Errors"), "%s", errors.buf);
 	if (took >= 0) {
 		_cleanup_free_ char *t = wizard_time(took);
 

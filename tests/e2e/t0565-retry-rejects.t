@@ -97,6 +97,12 @@ is "$(retry copy --list | sort)" "$(sort "$quarantine")" \
 run_is 0 'its errors are in the report' "$UPSHIFT" report --root "$root"
 like "$out" '\| copy \| bad-row \| 23514 \| dst \| 20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2} \| 4 \|' \
 	'by class, SQLSTATE, table and hour'
+run_is 0 'the status' "$UPSHIFT" status --root "$root"
+like "$out" '^Errors: bad-row 23514 dst 4$' 'has them in short'
+is "$("$UPSHIFT" status --root "$root" --json | tr -d ' \n' |
+	sed -n 's/.*\("errors":\[[^]]*\]\).*/\1/p')" \
+	'"errors":[{"class":"bad-row","sqlstate":"23514","table":"dst","count":4}]' \
+	'as JSON, too'
 run_is 0 'the record has them, too' "$UPSHIFT" report --root "$root" --completion "$tmp/c.json"
 like "$(tr -d ' \n' <"$tmp/c.json")" '"errors":\[\{"step":"copy","class":"bad-row","sqlstate":"23514","table":"dst","hour":"[^"]*","count":4\}\]' \
 	'as JSON'
@@ -120,6 +126,7 @@ like "$out" '1,999 dst' 'it counts them'
 unlike "$out" 'bad-row' 'none is an error any more'
 like "$out" '1 passed, 1 are not there any more, 0 are left' 'and tells of it'
 run_is 0 'the run is complete as it was' "$UPSHIFT" status --root "$root"
+unlike "$out" 'Errors' 'none of them is left'
 like "$out" 'complete' 'and says so'
 sql "UPDATE src SET name = 'bad' WHERE id IN (1, 999, 1000);
 	INSERT INTO src VALUES (2000, 'bad', true)"

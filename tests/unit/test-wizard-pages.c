@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages that not every walk comes by: answers, sign-offs, other folders. */
+#include "store.h"
 #include "wizard-world.h"
 
 static void until_signed(struct world *x)
@@ -332,6 +333,36 @@ static void t_failed_and_went_on(void **state)
 	world_end(&x);
 }
 
+/* what was refused, in short */
+static void t_refused(void **state)
+{
+	struct world x;
+
+	if (store_check_built("sqlite:b", NULL) < 0)
+		skip();
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/a.jsonl", "{\"id\": 1}\n{\"id\": 2\n{}\n[]\n"
+		 "{\"id\": 5}\n");
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "stores = { a = \"jsonl:a.jsonl\"; b = \"sqlite:b.db\"; };\n"
+		 "steps = ( { id = \"make\"; kind = \"sql\"; store = \"b\";\n"
+		 "   up = [\"CREATE TABLE t (id INTEGER PRIMARY KEY)\"];\n"
+		 "   down = [\"DROP TABLE t\"]; },\n"
+		 " { id = \"copy\"; kind = \"copy-records\"; from = \"a\";\n"
+		 "   to = \"b:t\"; key = \"id\"; columns = { id = \"id\"; };\n"
+		 "   bad_records = \"quarantine\"; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	act(&x, "go-on");
+	until(&x, PAGE_S40);
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	assert_true(says(&x, "bad-row 23502 t 2, bad-row 22032 t 1"));
+	world_end(&x);
+}
+
 /* a run that another process made: its log is there, from the first line on */
 static void t_log_of_before(void **state)
 {
@@ -425,6 +456,7 @@ int main(void)
 		with_scratch(t_which_plan),
 		with_scratch(t_stop_backup),
 		with_scratch(t_details),
+		with_scratch(t_refused),
 		with_scratch(t_failed_and_went_on),
 		with_scratch(t_log_of_before),
 		with_scratch(t_snapshot),
