@@ -225,7 +225,7 @@ run_is 0 'mended' retry copy --file "$tmp/mended"
 is "$(sqlite3 "$root/b.db" "SELECT count(*), sum(name = 'good'), sum(ok) FROM t")" '2000|4|2000' 'every row'
 run_is 0 'rolled back' "$UPSHIFT" rollback start --root "$root" --batch \
 	--confirm 'roll back to start'
-unlike "$out" 'LOST' 'nothing is lost by it'
+unlike "$out" 'LOST [1-9]' 'nothing is lost by it'
 cmp -s "$root/b.db" "$tmp/b.db"
 ok $? 'the file is as it was, byte by byte'
 run_is 64 'a step that is not applied' retry copy
