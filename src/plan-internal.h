@@ -48,6 +48,13 @@ struct plan_id {
 	int line;
 };
 
+/* Steps that were named before all of them were known. */
+struct plan_later {
+	char *key, *id;
+	unsigned int flags;
+	int line;
+};
+
 /* One load, from the first byte to the last check. */
 struct plan_load {
 	struct plan *plan;
@@ -60,6 +67,8 @@ struct plan_load {
 	size_t id_n, id_cap;
 	struct strvec step_ids;     /* of the steps so far, failed ones too */
 	struct strvec bad_stores;   /* that were refused */
+	struct plan_later *later;
+	size_t later_n, later_cap;
 };
 
 enum node_key_flags {
@@ -210,6 +219,8 @@ void plan_digest(struct plan *p);
 /* --- plan-steps.c --- */
 /* checks, steps, verify, verify_rollback; false: some step was refused */
 bool load_steps(struct plan_load *l, struct plan_node *top);
+/* those of plan_node_steps_later(), when all steps are there */
+void check_later(struct plan_load *l);
 
 /* --- plan-groups.c --- */
 void load_answers(struct plan_load *l, struct plan_node *top);

@@ -220,6 +220,8 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 	load_defaults(l, top);
 	load_notify(l, top);
 	whole = load_steps(l, top);
+	if (whole)
+		check_later(l);
 	load_rollback(l, top);
 	node_finish(top);
 	before = l->problems->n;
@@ -256,6 +258,11 @@ static void load_release(struct plan_load *l)
 	for (size_t i = 0; i < l->id_n; i++)
 		free(l->ids[i].id);
 	free(l->ids);
+	for (size_t i = 0; i < l->later_n; i++) {
+		free(l->later[i].key);
+		free(l->later[i].id);
+	}
+	free(l->later);
 	strvec_release(&l->step_ids);
 	strvec_release(&l->bad_stores);
 	free(l->home);

@@ -222,6 +222,47 @@ bool plan_node_steps(struct plan_node *n, const char *key, unsigned int flags,
 	return node_each(n, key, false, USE_STRING, take_step, &named);
 }
 
+static void take_later(struct plan_node *n, const char *key,
+		       const struct plan_value *v, const char *id, void *ctx)
+{
+	struct named_steps *named = ctx;
+	struct plan_load *l = n->load;
+
+	VEC_GROW(l->later, l->later_n, l->later_cap);
+	l->later[l->later_n++] = (struct plan_later){
+		xstrdup(key), xstrdup(id), named->flags, v->line,
+	};
+	strvec_push(named->ret, id);
+}
+
+bool plan_node_steps_later(struct plan_node *n, const char *key,
+			   unsigned int flags, struct strvec *ret)
+{
+	struct named_steps named = { .flags = flags, .ret = ret };
+
+	return node_each(n, key, false, USE_STRING, take_later, &named);
+}
+
+void check_later(struct plan_load *l)
+{
+	const struct plan *p = l->plan;
+
+	for (size_t i = 0; i < l->later_n; i++) {
+		struct plan_later *t = &l->later[i];
+		int at = plan_step_index(p, t->id);
+
+		if (at >= 0 && p->steps[at]->ops->flags & t->flags)
+			continue;
+		if (strvec_has(&l->step_ids, t->id))
+			plan_problem_add(l->problems, t->line,
+				_("'%s': step '%s' is of another kind"),
+				t->key, t->id);
+		else
+			plan_problem_add(l->problems, t->line,
+				_("'%s': unknown step '%s'"), t->key, t->id);
+	}
+}
+
 /* --- one step --- */
 
 static void common_keys(struct step *st, struct plan_node *n)

@@ -384,6 +384,9 @@ bool plan_node_set_text(struct plan_node *n, const char *key, const char *text,
    that is known (in checks and verifications) */
 bool plan_node_steps(struct plan_node *n, const char *key, unsigned int flags,
 		     struct strvec *ret);
+/* the same of any step; which there are is looked at when the plan is read */
+bool plan_node_steps_later(struct plan_node *n, const char *key,
+			   unsigned int flags, struct strvec *ret);
 /* a number, or "auto": PLAN_WORKERS_AUTO */
 bool plan_node_workers(struct plan_node *n, const char *key, int *ret);
 bool plan_node_level(struct plan_node *n, const char *key,

@@ -32,6 +32,7 @@ struct compare_query {
 
 struct step_compare {
 	struct step_count *count; /* counts alone; NULL mostly */
+	struct strvec fits;             /* tries alone: ids of steps */
 	bool own;                       /* map is given */
 	struct records_map map;
 	struct strvec copies;           /* ids of steps */

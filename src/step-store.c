@@ -96,6 +96,26 @@ int step_store(struct step_ctx *c, const char *name, bool read_only,
 	return step_store_timeout(c, name, read_only, 0, ret, err);
 }
 
+int step_store_scratch(struct step_ctx *c, const char *name,
+		       struct store **ret, struct error *err)
+{
+	const struct plan_store *s = plan_find_store(c->e->plan, name);
+	struct store_options o;
+	int r;
+
+	if (c->e->dry)
+		return -EROFS;
+	if (!s || s->kind != PLAN_STORE_PG)
+		return step_store(c, name, true, ret, err);
+	step_store_options(c, s, &o);
+	o.tick = tick;
+	o.ctx = c;
+	r = store_open(s->url, &o, ret, err);
+	if (r < 0)
+		error_prefix(err, _("store '%s'"), name);
+	return r;
+}
+
 struct json_object *step_fact_of(struct step_ctx *c, const char *step,
 				 const char *key)
 {

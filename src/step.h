@@ -352,6 +352,13 @@ int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 		       double timeout_s, struct store **ret,
 		       struct error *err);
 /*
+ * A session of a server in which temporary tables can be made, in a check, too,
+ * and nothing else is to be written: there is no lease. In a dry run -EROFS; of
+ * other stores it is one that reads.
+ */
+int step_store_scratch(struct step_ctx *c, const char *name,
+		       struct store **ret, struct error *err);
+/*
  * From now on what is opened of this name, or of another with the same URL, is
  * inside of the transaction of s (store_is_within()); s NULL: no longer. A
  * comparison, a drain, statements: all of them are then done, or not, with it.

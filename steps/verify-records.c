@@ -6,7 +6,8 @@
  * level, pause; rules (id, severity, and store with zero, or equal); queries
  * (id, old, new, tolerance, floor), which are timed. What it does and leaves
  * stands in step-compare.h and records-verify.h. With set it counts records
- * instead (step-count.h).
+ * instead (step-count.h), with fits it tries whether those of copies can be
+ * written (step-fit.h).
  */
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "base/xalloc.h"
 #include "step-compare.h"
 #include "step-count.h"
+#include "step-fit.h"
 #include "sql-grants.h"
 #include "steps.h"
 
@@ -74,6 +76,11 @@ static int parse(struct step *s, struct plan_node *n)
 		m->count = step_count_parse(n);
 		return 0;
 	}
+	if (plan_node_has(n, "fits")) {
+		(void)plan_node_steps_later(n, "fits", STEP_COPIES,
+					    &m->fits);
+		return 0;
+	}
 	m->pause_s = PAUSE_S;
 	(void)plan_node_level(n, "level", &m->level);
 	(void)plan_node_duration(n, "pause", &m->pause_s);
@@ -105,6 +112,7 @@ static void release(struct step *s)
 	step_count_free(m->count);
 	records_map_release(&m->map);
 	strvec_release(&m->copies);
+	strvec_release(&m->fits);
 	for (size_t i = 0; i < m->rule_n; i++) {
 		free(m->rules[i].id);
 		free(m->rules[i].zero);
@@ -142,6 +150,8 @@ static int check(const struct step *s, struct step_ctx *ctx,
 {
 	const struct step_compare *m = s->priv;
 
+	if (m->fits.n)
+		return step_fit_check(&m->fits, ctx, r, err);
 	return m->count ? step_count_check(m->count, ctx, r, err) :
 	       step_compare_check(s, ctx, r, err);
 }

@@ -101,4 +101,68 @@ wrong()
 wrong "UPDATE dst SET v = 'other' WHERE id = 1717" 'different .1717.: v'
 wrong 'DELETE FROM dst WHERE id = 1717' 'missing .1717.'
 wrong "INSERT INTO dst VALUES (0, 'more')" 'extra .0.'
+# --- what the other store has not ---
+if ! command -v sqlite3 >/dev/null || ! "$UPSHIFT" --version | grep -qw sqlite; then
+	done_testing
+	exit
+fi
+traps()
+{
+	fresh <<-END
+	CREATE SEQUENCE numbers;
+	CREATE TABLE traps (id bigserial PRIMARY KEY, t text, flag boolean, d date,
+		n int CHECK (n < 100), v varchar(5) NOT NULL,
+		made timestamptz NOT NULL DEFAULT now(), extra int NOT NULL DEFAULT nextval('numbers'));
+	END
+	sqlite3 "$root/old.db" <<-'END'
+	CREATE TABLE src (id INTEGER PRIMARY KEY, t TEXT, flag, d TEXT, n, v TEXT);
+	INSERT INTO src VALUES (1, 'ok', 0, '1969-12-31', 1, 'abc'),
+		(2, 'nul' || char(0) || 'x', 1, '0001-01-01', 2, 'a'),
+		(3, CAST(x'ff41' AS TEXT), 't', '2020-02-29', 3, 'a'),
+		(4, 'x', 2, '2020-01-01', 4, 'a'), (5, 'y', 1, '', 5, 'a'),
+		(6, 'y', 1, NULL, 9223372036854775807, 'a'), (7, 'y', 0, NULL, 7, 'toolong'),
+		(8, 'y', 0, NULL, 8, NULL), (9, 'y', 1, NULL, 900, 'a'), (10, 'é☃', 'f', '1901-01-01', 10, 'é☃é☃é');
+	WITH RECURSIVE s (i) AS (SELECT 11 UNION ALL SELECT i + 1 FROM s WHERE i < 12000)
+		INSERT INTO src SELECT i, 'good', 1, '2026-01-01', 1, 'v' FROM s;
+	END
+}
+more='old = "sqlite:old.db";'
+rows='{ id = "rows"; kind = "copy-records"; from = "old:src"; to = "db:traps"; key = "id";
+	columns: { id = "id"; t = "t"; flag = "flag"; d = "d"; n = "n"; v = "v"; }; }'
+printf '%s\n' "checks = ( { id = \"fits\"; kind = \"records\"; fits = [ \"rows\" ]; } );" >"$tmp/checks"
+plan "$rows" "$more"
+cat "$tmp/checks" >>"$plan"
+traps
+run_is 0 'lint' "$UPSHIFT" lint "$plan"
+run_is 9 'a dry run' up --dry-run
+like "$out" 'not tried in a dry run' 'writes nothing'
+pg_dumped "$(pg_conn db)" >"$tmp/before"
+run_is 1 'rows that do not fit' up
+like "$err" "check fits failed: rows: 8 records do not fit into 'traps'; the first: .2.: .*zero byte" 'are counted and named'
+for what in '2.: .*zero byte' '3.: .*UTF8' '4.: .*boolean' '5.: .*date' '6.: .*range' \
+	'7.: .*varying' '8.: .*null' '9.: .*check constraint'; do
+	like "$out" "rows: .$what" "row ${what%%.*}"
+done
+unlike "$out" 'rows: .(1|10|11).:|backup' 'no other, and before the backup'
+pg_dumped "$(pg_conn db)" >"$tmp/after"
+file_is "$tmp/after" "$tmp/before" 'nothing is written, no number is taken'
+sqlite3 "$root/old.db" 'DELETE FROM src WHERE id BETWEEN 2 AND 9'
+run_is 0 'rows that fit' up
+like "$out" '11992 records fit' 'so it says'
+is "$(pg_sql db -c "SELECT count(*), max(d) FILTER (WHERE id = 1) FROM traps; SELECT nextval('traps_id_seq')")" \
+	'11992|1969-12-31
+12001' 'and are there, the sequence behind them'
+
+sed 's/kind = "records"; fits = \[ "rows"/kind = "records"; fits = [ "row"/' "$plan" >"$tmp/bad.plan"
+run_is 65 'a step that is not there' "$UPSHIFT" lint "$tmp/bad.plan"
+like "$err" "'fits': unknown step 'row'" 'is named'
+
+# as a step, behind the one that makes the table
+plan '{ id = "made"; kind = "sql"; store = "db"; up = [ "CREATE TABLE two (id int PRIMARY KEY, t varchar(3))" ]; down = [ "DROP TABLE two" ]; },
+  { id = "fits"; kind = "records"; fits = [ "copy" ]; needs = [ "made" ]; },
+  { id = "copy"; kind = "copy-records"; needs = [ "fits" ]; from = "old:src"; to = "db:two"; key = "id"; columns: { id = "id"; t = "v"; }; }' "$more"
+traps
+run_is 2 'as a step' up
+like "$err" "copy: 2 records do not fit into 'two'" 'they are found before the copy'
+is "$(pg_sql db -c 'SELECT count(*) FROM two')" 0 'nothing was copied'
 done_testing
