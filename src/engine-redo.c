@@ -138,7 +138,12 @@ static int redo_anyhow(struct engine *e, const struct run_point *p, int i,
 	return ret;
 }
 
-int rollback_redo(struct engine *e, const struct run_point *p,
+static bool is_last(const struct step *s)
+{
+	return s->ops->redo_last && s->ops->redo_last(s);
+}
+
+int rollback_redo(struct engine *e, const struct run_point *p, bool last,
 		  struct error *err)
 {
 	bool emptied = false;
@@ -146,6 +151,7 @@ int rollback_redo(struct engine *e, const struct run_point *p,
 
 	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++)
 		if (e->plan->steps[i]->ops->redo &&
+		    is_last(e->plan->steps[i]) == last &&
 		    rollback_was_undone(e, p, i) && !is_rows(e, p, i))
 			ret = redo_anyhow(e, p, i, &emptied, err);
 	return ret;

@@ -346,7 +346,8 @@ int rollback_return(struct engine *e, const char *name)
 	if (ret >= 0)
 		ret = record_paths(e, tree, &e->err);
 	if (ret >= 0)
-		ret = rollback_redo(e, find_point(e->run, tree), &e->err);
+		ret = rollback_redo(e, find_point(e->run, tree), false,
+				    &e->err);
 	if (ret >= 0)
 		ret = load_sets(e, tree, stores, &sets);
 	if (ret >= 0 && eff.n) {
@@ -359,6 +360,9 @@ int rollback_return(struct engine *e, const char *name)
 		ret = rollback_run_undo(e, NULL, &u, &e->err);
 	}
 	effects_release(&eff);
+	if (ret >= 0)
+		ret = rollback_redo(e, find_point(e->run, tree), true,
+				    &e->err);
 	if (ret < 0)
 		return rollback_failed(e, &e->err);
 	if (rollback_record_done(e, tree, EXIT_DONE) < 0)

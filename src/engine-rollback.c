@@ -296,6 +296,14 @@ static int leave_snapshot(struct engine *e)
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, &e->err);
 }
 
+int rollback_under_way(const struct engine *e)
+{
+	const char *point = e->run->rollback_point;
+
+	return !strcasecmp(point, "start") || e->run->rollback_only.n ? 0 :
+	       atoi(point + 2);
+}
+
 static int continue_rollback(struct engine *e, const char *point, int exit)
 {
 	int goal;
@@ -309,8 +317,7 @@ static int continue_rollback(struct engine *e, const char *point, int exit)
 	}
 	if (rollback_is_r_point(point))
 		return rollback_return(e, point);
-	goal = !strcasecmp(point, "start") || e->run->rollback_only.n ? 0 :
-		atoi(point + 2);
+	goal = rollback_under_way(e);
 	if (verify_sources(e, goal, &e->err) < 0)
 		return rollback_failed(e, &e->err);
 	if (leave_snapshot(e) < 0)

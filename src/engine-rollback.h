@@ -43,6 +43,8 @@ int rollback_run_undo(struct engine *e, const char *step,
 		      struct undo_spec *spec, struct error *err);
 
 /* --- engine-rollback.c --- */
+/* of the rollback that is under way: the step that stays applied, 0: start */
+int rollback_under_way(const struct engine *e);
 /* did step i change something that is still there? */
 bool rollback_in_effect(const struct engine *e, int i);
 /* the same, of those that this rollback is to undo */
@@ -122,8 +124,9 @@ struct run_point;
 /* did the rollback that made the point undo step i? */
 bool rollback_was_undone(const struct engine *e, const struct run_point *p,
 			 int i);
-/* What kinds undid by themselves, oldest first; done again where it goes on. */
-int rollback_redo(struct engine *e, const struct run_point *p,
+/* What kinds undid by themselves, oldest first; done again where it goes on.
+   last: those that come behind the files */
+int rollback_redo(struct engine *e, const struct run_point *p, bool last,
 		  struct error *err);
 
 /* --- engine-return.c --- */

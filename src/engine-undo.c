@@ -56,6 +56,26 @@ void rollback_whole(struct engine *e, const struct effects *written,
 	}
 }
 
+bool step_comes_back(struct step_ctx *c, const struct plan_store *s)
+{
+	struct engine *e = c->e;
+	bool ret = false;
+
+	if (c->phase != PHASE_ROLLBACK || !s->path ||
+	    e->run->state != RUN_ROLLING_BACK ||
+	    rollback_is_r_point(e->run->rollback_point))
+		return false;
+	for (int i = c->index; !ret && i >= rollback_under_way(e); i--) {
+		struct effects eff = EFFECTS_INIT;
+
+		if (rollback_touches(e, i) && e->run->steps[i].pre_digest &&
+		    rollback_written(e, i, &eff) >= 0)
+			ret = effects_cover(&eff, s->path);
+		effects_release(&eff);
+	}
+	return ret;
+}
+
 static void undo_progress(void *ctx, uint64_t done, uint64_t total)
 {
 	struct step_ctx *c = ctx;

@@ -207,10 +207,13 @@ static int restore(const struct step *s, struct step_ctx *ctx,
 				_("nothing can bring back what it does"));
 		ret = cutover_command(ctx, &c->back, BACK_S, err);
 	}
-	if (ret == 0 && c->views.n)
-		ret = cutover_swap_back(s, ctx, err);
-	if (ret == 0)
-		ret = step_sql_undo(w, err);
+	/* views and fence are in the file, or not, as it was then */
+	if (!step_comes_back(ctx, c->target.store)) {
+		if (ret == 0 && c->views.n)
+			ret = cutover_swap_back(s, ctx, err);
+		if (ret == 0)
+			ret = step_sql_undo(w, err);
+	}
 	if (ret == 0)
 		ret = set_fenced(s, ctx, false, err);
 	return ret < 0 ? ret : set_phase(ctx, "back", err);

@@ -158,6 +158,8 @@ struct step_ops {
 	   ahead of that rollback; idempotent. NULL mostly */
 	int (*redo)(const struct step *s, struct step_ctx *ctx,
 		    struct error *err);
+	/* true: behind the files, one of which it works in; NULL: ahead */
+	bool (*redo_last)(const struct step *s);
 	/* STEP_ROWS: what it left there that is still so; reads alone */
 	int (*rows)(const struct step *s, struct step_ctx *ctx,
 		    struct step_rows *ret, struct error *err);
@@ -367,6 +369,12 @@ void step_store_join(struct step_ctx *c, const char *name, struct store *s);
 bool step_store_is_joined(const struct step_ctx *c);
 struct store_options;
 struct plan_store;
+/*
+ * In an undo: the file of this store is put back as a whole, behind it, by this
+ * step or one below it. It must not be written to then: as it is it goes aside,
+ * and is what comes back from there.
+ */
+bool step_comes_back(struct step_ctx *c, const struct plan_store *s);
 /* the same for those who open it themselves */
 void step_store_options(struct step_ctx *c, const struct plan_store *s,
 			struct store_options *o);

@@ -139,6 +139,14 @@ static int cutover_effects(const struct step *s, struct step_ctx *ctx,
 	return 0;
 }
 
+/* the file that comes back has it, and is not to be another before */
+static bool cutover_redo_last(const struct step *s)
+{
+	const struct cutover *c = s->priv;
+
+	return c->target.dialect == SQL_SQLITE;
+}
+
 static bool cutover_undoable(const struct step *s)
 {
 	const struct cutover *c = s->priv;
@@ -285,6 +293,7 @@ const struct step_ops cutover_ops = {
 	.apply = step_cutover_apply,
 	.undo = step_cutover_undo,
 	.redo = step_cutover_redo,
+	.redo_last = cutover_redo_last,
 	.undoable = cutover_undoable,
 	.grants = cutover_grants,
 	.release = cutover_release,

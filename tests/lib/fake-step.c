@@ -29,6 +29,12 @@ const char *step_root(struct step_ctx *c)
 	return c->root;
 }
 
+bool step_comes_back(_unused_ struct step_ctx *c,
+		     _unused_ const struct plan_store *s)
+{
+	return false;
+}
+
 bool step_is_ahead(_unused_ const struct step_ctx *c)
 {
 	return false;
