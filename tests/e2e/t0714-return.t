@@ -154,7 +154,7 @@ done
 
 # a way back by each strategy; what is written to tables that go stays in the
 # old ones
-for how in 'start backup'; do
+for how in 'CP6 schema' 'start backup'; do
 	# shellcheck disable=SC2086 # words
 	set -- $how
 	back "$1" --strategy "$2"
@@ -171,7 +171,7 @@ done
 
 # in one database the old tables stand aside behind views
 begin one
-for how in 'CP6 schema'; do
+for how in 'CP6 schema' 'CP1 incremental'; do
 	# shellcheck disable=SC2086 # words
 	set -- $how
 	back "$1" --strategy "$2"
