@@ -341,22 +341,46 @@ struct packing {
 	const struct store_batch *b;
 	uint32_t at, end;
 	bool begun, ended;
+	size_t off;              /* of the row at, what went */
 	struct strbuf sb;
 };
+
+static const struct store_cell *packed_row(const struct packing *k)
+{
+	return store_batch_cell(k->b, k->at, k->b->ncol - 1);
+}
+
+/* a long row as it is, piece by piece, so that nobody has it once more */
+static ssize_t next_of_row(struct packing *k, const char **p)
+{
+	const struct store_cell *c = packed_row(k);
+	size_t n = MIN((size_t)c->len - k->off, (size_t)PIECE);
+
+	*p = store_batch_text(k->b, c) + k->off;
+	k->off += n;
+	if (k->off == (size_t)c->len) {
+		k->at++;
+		k->off = 0;
+	}
+	return (ssize_t)n;
+}
 
 /* store_source_fn */
 static ssize_t next_piece(void *ctx, const char **p, _unused_ struct error *err)
 {
 	struct packing *k = ctx;
 
+	if (k->begun && k->at < k->end && packed_row(k)->len > PIECE)
+		return next_of_row(k, p);
 	strbuf_clear(&k->sb);
 	if (!k->begun)
 		strbuf_add(&k->sb, head, HEAD);
 	k->begun = true;
-	while (k->at < k->end && k->sb.len < PIECE) {
-		const struct store_cell *c = store_batch_cell(k->b, k->at++,
-							      k->b->ncol - 1);
+	while (k->at < k->end && k->sb.len < PIECE &&
+	       packed_row(k)->len <= PIECE) {
+		const struct store_cell *c = packed_row(k);
 
+		k->at++;
 		strbuf_add(&k->sb, store_batch_text(k->b, c), (size_t)c->len);
 	}
 	if (k->at == k->end && !k->ended) {

@@ -2,16 +2,25 @@
 /* Cells and the values of SQLite. */
 #include <math.h>
 #include <sqlite3.h>
+#include <stdlib.h>
 
 #include "base/strbuf.h"
 #include "store-sqlite-internal.h"
 
+#define HANDED_OVER (1 << 20)
+
 static int bind_bytes(sqlite3_stmt *stmt, int i, const char *p, size_t n)
 {
 	_cleanup_strbuf_ struct strbuf bytes = STRBUF_INIT;
+	int len;
 
 	if (store_bytes_parse(p, n, &bytes) < 0)
 		return SQLITE_MISMATCH;
+	/* what is long is not for two to have */
+	len = (int)bytes.len;
+	if (len > HANDED_OVER)
+		return sqlite3_bind_blob(stmt, i, strbuf_detach(&bytes), len,
+					 free);
 	return sqlite3_bind_blob(stmt, i, bytes.buf, (int)bytes.len,
 				 SQLITE_TRANSIENT);
 }
