@@ -35,7 +35,7 @@ plan()
 
 up()
 {
-	"$UPSHIFT" run "$plan" --root "$root" --batch --yes "$@"
+	"$UPSHIFT" run "$plan" --root "$root" --batch --yes
 }
 
 back()
