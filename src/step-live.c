@@ -19,6 +19,8 @@
 #define LITTLE 1000u             /* entries that come in during a pass */
 #define PASSES 30u
 #define LAST_PASSES 10u
+/* passes in which as much came in as in the one before: more do not help */
+#define STEADY_PASSES 3u
 
 static const struct records_step *live_step(const struct step *s)
 {
@@ -369,6 +371,8 @@ static int enough(uint64_t now, unsigned int pass, bool last,
 static int drain_all(struct live_set *l, struct records_drain *d, bool last,
 		     struct error *err)
 {
+	uint64_t before = UINT64_MAX;
+	unsigned int steady = 0;
 	int ret = 0;
 
 	d->job = l->ptr;
@@ -383,7 +387,10 @@ static int drain_all(struct live_set *l, struct records_drain *d, bool last,
 			return ret;
 		if (sum.entries)
 			tell(l->ctx, &sum);
-		ret = enough(sum.entries, pass, last, err);
+		steady += sum.entries / 3 >= before / 4;
+		before = sum.entries;
+		ret = !last && steady >= STEADY_PASSES ? 1 :
+		      enough(sum.entries, pass, last, err);
 	}
 	return ret < 0 || !last ? MIN(ret, 0) : records_drain_end(d, err);
 }
