@@ -126,6 +126,9 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 	}
 	m->last_ns = m->shown_ns = now;
 	m->last_done = done;
+	m->last_total = total;
+	(void)snprintf(m->last_unit, sizeof(m->last_unit), "%s",
+		       unit ? unit : "");
 	ev.rate = m->rate;
 	if (m->pace) {
 		ev.batch = m->pace->batch;

@@ -38,7 +38,8 @@ enum engine_exit {
 
 /* smoothed rate and time left of what is going on now */
 struct engine_meter {
-	uint64_t begun_ns, last_ns, last_done;
+	uint64_t begun_ns, last_ns, last_done, last_total;
+	char last_unit[32];
 	uint64_t first_done;       /* that was there before; it took no time */
 	bool begun;
 	double rate;

@@ -362,6 +362,17 @@ static bool is_of_table(const struct sql_grant *x)
 	return x->set && strcmp(x->right, "CREATE") != 0;
 }
 
+/* of the database as a whole, for pg_dump; its tables are in no text of ours */
+#define DUMP "DUMP"
+static const char dump_grants[] =
+	"-- pg_dump reads all tables and sequences\n"
+	"SELECT format(g, nspname, :'role') FROM pg_namespace, unnest(ARRAY[\n"
+	"  'GRANT USAGE ON SCHEMA %I TO %I',\n"
+	"  'GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I',\n"
+	"  'GRANT SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I']) g\n"
+	"  WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
+	"\\gexec\n";
+
 static void one_grant(const struct sql_grants *g, size_t i,
 		      struct strvec *schemas, struct strbuf *out)
 {
@@ -371,7 +382,9 @@ static void one_grant(const struct sql_grants *g, size_t i,
 	if (!strcmp(x->right, "MADE") || !strcmp(x->right, "SCHEMA") ||
 	    is_own(g, x))
 		return;
-	if (!strcmp(x->right, "ALL")) {
+	if (!strcmp(x->right, DUMP)) {
+		strbuf_addstr(out, dump_grants);
+	} else if (!strcmp(x->right, "ALL")) {
 		strbuf_addstr(out, "-- the backup reads all tables\n"
 			      "GRANT pg_read_all_data TO :\"role\";\n");
 	} else if (!x->set) {
@@ -399,6 +412,17 @@ static void of_steps(struct step *const *v, size_t n, struct sql_grants *g)
 			v[i]->ops->grants(v[i], g);
 }
 
+static void saved(const struct plan *p, const struct plan_store *st,
+		  const char *set, struct sql_grants *g)
+{
+	if (p->pg_dump)
+		add(g, st, DUMP, NULL);
+	else if (*set)
+		add(g, st, "SELECT", set);
+	else
+		add(g, st, "ALL", NULL);
+}
+
 /* What steps change is saved before; "" is all that there is. */
 static void of_backup(const struct plan *p, const struct step *s,
 		      struct sql_grants *g)
@@ -414,11 +438,20 @@ static void of_backup(const struct plan *p, const struct step *s,
 			if (e.sets[i].type == EFFECT_READ ||
 			    strcmp(st->name, e.sets[i].store))
 				continue;
-			if (*e.sets[i].set)
-				add(g, st, "SELECT", e.sets[i].set);
-			else
-				add(g, st, "ALL", NULL);
+			saved(p, st, e.sets[i].set, g);
 		}
+}
+
+static void of_backup_sets(const struct plan *p, struct sql_grants *g)
+{
+	for (size_t i = 0; i < p->backup_sets.n; i++) {
+		const char *text = p->backup_sets.v[i];
+		size_t len = strcspn(text, ":");
+		_cleanup_free_ char *name = xstrndup(text, len);
+
+		saved(p, plan_find_store(p, name),
+		      text + len + (text[len] == ':'), g);
+	}
 }
 
 void sql_grants_plan(const struct plan *p, struct strbuf *out)
@@ -431,6 +464,7 @@ void sql_grants_plan(const struct plan *p, struct strbuf *out)
 	of_steps(p->verify, p->verify_n, &g);
 	for (size_t i = 0; i < p->step_n; i++)
 		of_backup(p, p->steps[i], &g);
+	of_backup_sets(p, &g);
 	for (size_t i = 0; i < g.n; i++) {
 		const struct plan_store *st = g.v[i].store;
 		struct strvec schemas = STRVEC_INIT;

@@ -37,8 +37,10 @@ bool step_store_again(struct step_ctx *c, unsigned int *tried, int ret,
 		_("busy, attempt %u of %u in %.1f s: %s"), *tried + 1, TRIES,
 		ms / 1000.0, err && err->msg ? err->msg : "");
 	step_log(c, "note", text, strlen(text));
+	step_waits(c, text);
 	if (!step_nap(c, ms))
 		return false;
+	step_waits(c, NULL);
 	if (err)
 		error_release(err);
 	return true;

@@ -118,6 +118,19 @@ void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
 	c->meter.pace = NULL;
 }
 
+void step_waits(struct step_ctx *c, const char *text)
+{
+	const struct step_pace pace = { .wait = text };
+	struct engine_meter *m = &c->meter;
+	char unit[sizeof(m->last_unit)];
+
+	/* told at once, whatever was told just now */
+	m->shown_ns = 0;
+	memcpy(unit, m->last_unit, sizeof(unit));
+	step_progress_pace(c, m->last_done, m->last_total,
+			   *unit ? unit : NULL, &pace);
+}
+
 void step_records(struct step_ctx *c, uint64_t records)
 {
 	c->meter.records = records;

@@ -379,8 +379,11 @@ int step_records_keep_query(const struct step *s, struct step_ctx *ctx,
 	ret = step_store(ctx, m->from.store->name, false, &from, err);
 	if (ret == 0)
 		ret = store_columns(from, j->set, &b, err);
-	if (ret == 0)
+	if (ret == 0) {
+		step_waits(ctx, _("the answer to the query"));
 		ret = store_transact(from, make_query, &k, 10, err);
+		step_waits(ctx, NULL);
+	}
 	return MIN(ret, 0);
 }
 

@@ -254,6 +254,8 @@ struct step_pace {
 };
 void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
 			const char *unit, const struct step_pace *pace);
+/* what it waits for now, translated; NULL: no longer. What was done stays */
+void step_waits(struct step_ctx *c, const char *text);
 /* how many records that is; told along with the next step_progress() */
 void step_records(struct step_ctx *c, uint64_t records);
 /* the same for one of several things that are done at once: a worker, a table;

@@ -118,7 +118,8 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 		return;
 	if (p->wait)
 		right(sheet_text(s, ROLE_CAUTION, _("waiting: %s"), p->wait));
-	amount_fact(p, s);
+	if (p->done || p->total || !p->wait)
+		amount_fact(p, s);
 	rate_fact(p, s);
 	pace_facts(p, s);
 }

@@ -94,6 +94,54 @@ run_is 0 'and for a rollback' "$UPSHIFT" rollback --root "$root" --batch \
 	--confirm 'roll back to start'
 is "$(pg_sql db -c '\c new' -c 'SELECT count(*) FROM homes')" 0 'they are gone again'
 
+# --- a whole database by pg_dump ---
+mkdir "$tmp/dumped"
+pg_sql db <<'EOS'
+CREATE ROLE dumper LOGIN;
+CREATE DATABASE third;
+REVOKE ALL ON DATABASE third FROM PUBLIC;
+GRANT CONNECT ON DATABASE third TO dumper;
+\c third
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+CREATE SCHEMA "Other";
+CREATE TABLE "Other".aside (id serial PRIMARY KEY);
+CREATE TABLE homes (id serial PRIMARY KEY, street text);
+INSERT INTO homes (street) SELECT 'street ' || i FROM generate_series(1, 50) i;
+CREATE VIEW streets AS SELECT street FROM homes;
+EOS
+cat >"$tmp/third.plan" <<TXT
+plan = 1; name = "third"; title = "T"; from = "1"; to = "2";
+stores: { db = "pg:host=$pg_base/db/sock user=dumper dbname=third"; };
+backup: { with = "pg_dump"; };
+steps = (
+  { id = "schema"; kind = "sql"; store = "db";
+    up = [ "CREATE SCHEMA app", "CREATE TABLE app.people (id int PRIMARY KEY, street text)" ];
+    down = [ "DROP SCHEMA app CASCADE" ]; },
+  { id = "people"; kind = "copy-records"; from = "db:homes";
+    to = "db:app.people"; key = "id"; needs = ["schema"]; } );
+TXT
+third()
+{
+	"$UPSHIFT" run "$tmp/third.plan" --root "$tmp/dumped" --batch --yes
+}
+run_is 0 'the grants' "$UPSHIFT" lint --grants "$tmp/third.plan"
+like "$out" 'pg_dump reads all tables and sequences' 'name what pg_dump reads'
+unlike "$out" pg_read_all_data 'and no more'
+echo "$out" >"$tmp/third.sql"
+sed '/^-- pg_dump/,/gexec$/d' "$tmp/third.sql" >"$tmp/most.sql"
+run_is 0 'all but those' "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 \
+	-v role=dumper -d "$(pg_conn db third)" -f "$tmp/most.sql"
+run_is 1 'are not enough' third
+like "$out$err" 'permission denied' 'for pg_dump'
+run_is 0 'those, too' "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 \
+	-v role=dumper -d "$(pg_conn db third)" -f "$tmp/third.sql"
+run_is 0 'are enough for a run' "$UPSHIFT" resume --root "$tmp/dumped" \
+	--batch --yes
+is "$(pg_sql db -c '\c third' -c 'SELECT count(*) FROM app.people')" 50 \
+	'the rows are there'
+run_is 0 'and for a rollback' "$UPSHIFT" rollback --root "$tmp/dumped" --batch \
+	--confirm 'roll back to start'
+
 cat >"$tmp/files.plan" <<'TXT'
 plan = 1; name = "files"; title = "F"; from = "1"; to = "2";
 steps = ( { id = "two"; kind = "write"; path = "two"; text = "2"; } );

@@ -65,6 +65,12 @@ void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
 	step_progress(c, done, total, unit);
 }
 
+void step_waits(struct step_ctx *c, const char *text)
+{
+	(void)c;
+	(void)text;
+}
+
 void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 		   const char *unit)
 {

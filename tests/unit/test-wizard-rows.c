@@ -93,6 +93,36 @@ static void t_copy(void **state)
 	world_end(&x);
 }
 
+/* a query that takes its time, and a server that goes before a row is counted:
+   the page says what it waits for, not the log alone */
+static void t_query(void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	struct world x;
+
+	sql(s, "CREATE TABLE asked (id int PRIMARY KEY)");
+	sql(s, "INSERT INTO asked SELECT generate_series(1, 3)");
+	sql(s, "CREATE TABLE told (id int PRIMARY KEY)");
+	/* is held until the test lets go */
+	sql(s, "CREATE FUNCTION held() RETURNS int LANGUAGE plpgsql AS "
+	    "'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN 1; END'");
+	sql(s, "SELECT pg_advisory_lock(7)");
+	world_init(&x, *state);
+	write_plan(&x, "{ id = \"rows\"; kind = \"copy-records\"; from = "
+		   "\"db:SELECT id FROM asked WHERE held() = 1\"; to = "
+		   "\"db:told\"; key = \"id\"; }");
+	to_steps(&x);
+	act(&x, "run");
+	until_says(&x, "waiting: the answer to the query");
+	assert_int_equal(wizard_page(x.w), PAGE_P50);
+	assert_false(says(&x, "0 rows"));
+	sql(s, "SELECT pg_advisory_unlock(7)");
+	until(&x, PAGE_D90);
+	assert_int_equal(wizard_exit(x.w), 0);
+	assert_int_equal(sql(s, "SELECT id FROM told"), 3);
+	world_end(&x);
+}
+
 /* a step that nobody may do without, weeks too early */
 static void t_contract(void **state)
 {
@@ -175,6 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(t_copy),
+		with_scratch(t_query),
 		with_scratch(t_contract),
 		with_scratch(t_contract_optional),
 	};
