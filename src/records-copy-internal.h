@@ -46,6 +46,9 @@ struct records_worker {
 	bool packs;                  /* rows can go packed */
 	bool packed;                 /* rows is, and out is nothing */
 	unsigned int plain;          /* batches to go as cells all the same */
+	uint32_t span;               /* of a backfill: rows is the last of so many;
+					0: they are all there */
+	bool whole;                  /* one of the next is bad: read them all */
 	struct records_pace pace;
 	unsigned int lost;           /* the batch, against others */
 	unsigned int beaten;         /* of these, not with its connection */

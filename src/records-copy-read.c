@@ -55,6 +55,24 @@ void records_pack(struct records_worker *w)
 				w->to, &job->to);
 }
 
+/* Statements for a range want no more than its end, and not the keys inside. The
+   first and the last of a part are read: there may be rows without a key, or
+   fewer. */
+static bool read_end(struct records_worker *w, const char *after, uint32_t n)
+{
+	const struct records_job *job = w->run->job;
+
+	w->span = 0;
+	if (!job->sql_n || w->whole || w->run->undo || !*w->part->pos ||
+	    n < 2 ||
+	    store_nth(w->from, &job->from, after, w->part->hi, n, &w->rows,
+		      NULL) <= 0)
+		return false;
+	w->more = true;
+	w->span = n;
+	return true;
+}
+
 int records_read(struct records_worker *w, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
@@ -65,6 +83,8 @@ int records_read(struct records_worker *w, struct error *err)
 
 	free(w->bad_key);
 	w->bad_key = NULL;
+	if (read_end(w, after, n))
+		return (int)n;
 	w->packed = w->packs && !w->plain;
 	w->plain -= w->plain > 0;
 	if (w->packed)

@@ -122,6 +122,12 @@ struct slice {
 	const struct error *why;     /* of the reject */
 };
 
+/* how many rows of the part */
+static uint32_t rows_of(const struct records_worker *w, const struct slice *s)
+{
+	return w->span && !s->reject ? w->span : s->n;
+}
+
 int records_may_commit(const struct records_job *job, struct store *to,
 		       struct error *err)
 {
@@ -135,7 +141,7 @@ static int write_once(struct records_worker *w, struct slice *s,
 	struct records_range *p = w->part;
 	struct store_mark m = {
 		.step = w->run->job->marks, .part = p->part, .pos = key,
-		.rows = s->n, .done = s->done,
+		.rows = rows_of(w, s), .done = s->done,
 	};
 	int ret = store_begin(w->to, true, err);
 
@@ -181,12 +187,14 @@ static void advanced(struct records_worker *w, const struct slice *s,
 {
 	struct records_run *run = w->run;
 	struct records_range *p = w->part;
+	uint64_t n = rows_of(w, s);
+
 	(void)pthread_mutex_lock(&run->lock);
 	if (key != p->pos && strcmp(p->pos, key)) {
 		free(p->pos);
 		p->pos = xstrdup(key);
-		p->rows += s->n;
-		run->rows += s->n;
+		p->rows += n;
+		run->rows += n;
 	}
 	p->done = s->done;
 	run->batches++;
@@ -254,7 +262,7 @@ static int write_slice(struct records_worker *w, struct slice *s,
 		error_move(err, &why);
 		return ret;
 	}
-	ret = records_recover(w, false, s->n, ret, &why, err);
+	ret = records_recover(w, false, rows_of(w, s), ret, &why, err);
 	if (ret != RECORDS_AGAIN)
 		return ret;
 	/* a COMMIT whose answer was lost */
@@ -362,6 +370,12 @@ static int write_rows(struct records_worker *w, bool *again,
 			w->plain = PLAIN_BATCHES;
 			return RECORDS_AGAIN;
 		}
+		if (w->span && (ret == RECORDS_AGAIN ||
+				store_class(ret) == STORE_CLASS_BADROW)) {
+			/* from the beginning, as fewer or one by one */
+			w->whole = ret != RECORDS_AGAIN;
+			return RECORDS_AGAIN;
+		}
 		if (store_class(ret) == STORE_CLASS_BADROW) {
 			suspect = s.at + s.n;
 			if (may_defer(w, &s, &deferred) || s.n == 1)
@@ -398,6 +412,7 @@ static int one_batch(struct records_worker *w, struct error *err)
 	uint64_t start = clock_mono_ns(), bytes;
 	struct slice bad = { .n = 1 };
 	bool again = false;
+	uint32_t n;
 	int ret = records_read(w, &why);
 
 	w->read_ns += clock_mono_ns() - start;
@@ -411,12 +426,14 @@ static int one_batch(struct records_worker *w, struct error *err)
 				       ret, &why, err);
 	if (ret == 0 && w->more)
 		return RECORDS_AGAIN;
-	bytes = w->rows.n;
+	n = w->span ? w->span : w->rows.nrow;
+	bytes = w->span ? (uint64_t)n * w->rows.n : w->rows.n;
 	records_project(w);
 	ret = write_rows(w, &again, err);
+	if (ret == WRITTEN)
+		w->whole = false;
 	if (ret == WRITTEN && !again)
-		records_pace_add(&w->pace, w->rows.nrow, bytes,
-				 clock_since(start));
+		records_pace_add(&w->pace, n, bytes, clock_since(start));
 	return ret;
 }
 

@@ -181,6 +181,9 @@ int store_sql_marks(struct store *s, const char *step, struct store_batch *b,
 int store_sql_split(struct store *s, const struct store_shape *shape,
 		    const char *lo, const char *hi, uint64_t every,
 		    struct store_batch *b, struct error *err);
+int store_sql_nth(struct store *s, const struct store_shape *shape,
+		  const char *after, const char *until, uint64_t n,
+		  struct store_batch *b, struct error *err);
 int store_sql_count(struct store *s, const struct store_shape *shape,
 		    uint64_t *ret, struct error *err);
 /* " ON CONFLICT ..." */

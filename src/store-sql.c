@@ -288,36 +288,42 @@ int store_sql_marks(struct store *s, const char *step, struct store_batch *b,
 		err);
 }
 
-/* the `every`-th row behind `after`, one at a time: to skip rows of an index is
-   much less work than to number all of them */
+int store_sql_nth(struct store *s, const struct store_shape *shape,
+		  const char *after, const char *until, uint64_t n,
+		  struct store_batch *b, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	struct store_shape keys = *shape;
+	int ret = store_sql_range(s, shape, after, until, &args, err);
+
+	keys.ncol = keys.nkey;
+	if (ret < 0)
+		return ret;
+	add_scan(&sql, &keys, after, until, NULL);
+	strbuf_addf(&sql, " LIMIT 1 OFFSET %" PRIu64, n - 1);
+	store_batch_clear(b, keys.nkey);
+	ret = s->ops->exec(s, sql.buf, &args, b, err);
+	return ret > 0 && store_check_key(s, &keys, b, err) < 0 ? -EINVAL :
+	       ret;
+}
+
+/* the `every`-th row behind the last such row: to skip rows of an index is much
+   less work than to number all of them */
 int store_sql_split(struct store *s, const struct store_shape *shape,
 		    const char *lo, const char *hi, uint64_t every,
 		    struct store_batch *b, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch row = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	struct store_shape keys = *shape;
-	int ret;
 
-	keys.ncol = keys.nkey;
 	for (;;) {
-		_cleanup_store_batch_ struct store_batch args =
-			STORE_BATCH_INIT;
-		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-		const char *after = key.len ? key.buf : lo;
+		int ret = store_sql_nth(s, shape, key.len ? key.buf : lo, hi,
+					every, &row, err);
 
-		ret = store_sql_range(s, shape, after, hi, &args, err);
-		if (ret < 0)
-			return ret;
-		add_scan(&sql, &keys, after, hi, NULL);
-		strbuf_addf(&sql, " LIMIT 1 OFFSET %" PRIu64, every - 1);
-		ret = s->ops->exec(s, sql.buf, &args, &row, err);
 		if (ret <= 0)
 			return ret < 0 ? ret : (int)b->nrow;
-		ret = store_check_key(s, &keys, &row, err);
-		if (ret < 0)
-			return ret;
-		for (uint32_t i = 0; i < keys.nkey; i++) {
+		for (uint32_t i = 0; i < shape->nkey; i++) {
 			const struct store_cell *c =
 				store_batch_cell(&row, 0, i);
 
@@ -325,7 +331,7 @@ int store_sql_split(struct store *s, const struct store_shape *shape,
 					store_batch_text(&row, c),
 					(size_t)c->len);
 		}
-		store_key(&row, 0, keys.nkey, &key);
+		store_key(&row, 0, shape->nkey, &key);
 	}
 }
 

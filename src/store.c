@@ -533,6 +533,19 @@ int store_split(struct store *s, const struct store_shape *shape,
 	return s->ops->split(s, shape, lo, hi, every, b, err);
 }
 
+int store_nth(struct store *s, const struct store_shape *shape,
+	      const char *after, const char *until, uint64_t n,
+	      struct store_batch *b, struct error *err)
+{
+	store_check_shape(shape);
+	if (!n)
+		BUG("the last of no rows");
+	s->sqlstate[0] = '\0';
+	if (!s->ops->exec)
+		return has_none(s, err);
+	return store_sql_nth(s, shape, after, until, n, b, err);
+}
+
 int store_count(struct store *s, const struct store_shape *shape,
 		uint64_t *ret, struct error *err)
 {

@@ -451,6 +451,10 @@ int store_exec_text(struct store *s, const char *sql, const char *const *args,
 int store_split(struct store *s, const struct store_shape *shape,
 		const char *lo, const char *hi, uint64_t every,
 		struct store_batch *b, struct error *err);
+/* Its upper end alone, if the range has n rows: 1 or 0. */
+int store_nth(struct store *s, const struct store_shape *shape,
+	      const char *after, const char *until, uint64_t n,
+	      struct store_batch *b, struct error *err);
 /*
  * Count and digest of the rows in the range: the same from every store whose
  * cells have the same text. A row's text is its cells with 0x1f between them

@@ -376,6 +376,48 @@ static void retried(void **state, const char *from, const char *to)
 	world_release(&w);
 }
 
+/* Ranges go by their last keys alone; the row that spoils one is found all the
+   same, and the others are done once. */
+static void spoiled(void **state, const char *url)
+{
+	static const char *const key[] = { "id" };
+	static const char *const pg[] = { "UPDATE dst SET v = v || '+' WHERE "
+		"($1::bigint IS NULL OR id > $1) AND id <= $2" };
+	static const char *const sql[] = { "UPDATE dst SET v = v || '+' WHERE "
+		"($1 IS NULL OR id > $1) AND id <= $2" };
+	struct records_result r;
+	struct world w;
+
+	world_init(&w, *state, &server, url, url, 1000);
+	sql_at(&w, url, "DROP TABLE dst");
+	sql_at(&w, url, "CREATE TABLE dst (id bigint PRIMARY KEY, name text, "
+	       "v text, CHECK (v <> 'bad+'))");
+	sql_at(&w, url, "INSERT INTO dst SELECT id, name, CASE WHEN id IN "
+	       "(1, 340, 341, 555, 1000) THEN 'bad' ELSE 'v' END FROM src");
+	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.sql = url == server.url ? pg : sql;
+	w.job.sql_n = 1;
+	w.job.batch = 90;
+	w.job.quarantine = true;
+	w.job.max_bad = 5;
+	world_copy(&w, &r);
+	assert_int_equal(r.rows, 1000);
+	assert_int_equal(r.rejected, 5);
+	rows_at(&w, url, "SELECT v, count(*) FROM dst GROUP BY v ORDER BY v",
+		"bad 5|v+ 995");
+	rows_at(&w, url, "SELECT count(*), count(DISTINCT key) FROM "
+		"_upshift_reject WHERE key IN ('[1]', '[340]', '[341]', "
+		"'[555]', '[1000]')", "5 5");
+	world_release(&w);
+}
+
+static void test_spoiled(void **state)
+{
+	spoiled(state, A);
+	if (has_server)
+		spoiled(state, server.url);
+}
+
 static void test_retried(void **state)
 {
 	retried(state, A, B);
@@ -460,6 +502,7 @@ int main(void)
 		with_scratch(test_backfill_killed),
 		with_scratch(test_undo_killed),
 		with_scratch(test_poisoned),
+		with_scratch(test_spoiled),
 		with_scratch(test_retried),
 		with_scratch(test_rivals),
 		with_scratch(test_server),
