@@ -101,7 +101,7 @@ static int add_row(void *summing, int side, const struct store_batch *b,
 	k->bytes += text->len + sizeof(struct store_cell) * (uint64_t)b->ncol;
 	if (s->p->spec->audit) {
 		s->p->part_rows[side]++;
-		s->p->part_digest[side] ^= store_row_digest(b, row, text);
+		s->p->part_digest[side] += store_row_digest(b, row, text);
 	}
 	return 0;
 }

@@ -68,7 +68,7 @@ static void count_part(struct merge *m, int side)
 	if (!p->spec->audit || p->second)
 		return;
 	p->part_rows[side]++;
-	p->part_digest[side] ^= store_row_digest(&c->b, c->at, &m->text);
+	p->part_digest[side] += store_row_digest(&c->b, c->at, &m->text);
 	store_key(&c->b, c->at, p->nkey, &m->part_hi);
 }
 

@@ -530,8 +530,8 @@ int records_verify(const struct records_spec *spec,
 		BUG("two shapes that are not the same");
 	p.caller = pthread_self();
 	p.disorder = spec->old.hidden || spec->now.hidden;
-	/* a transaction would be too late to try */
-	p.server = store_can(spec->old.store, STORE_CAP_DIGEST) ||
+	/* both: inside of a transaction it is too late to try */
+	p.server = store_can(spec->old.store, STORE_CAP_DIGEST) |
 		store_can(spec->now.store, STORE_CAP_DIGEST);
 	p.cols = xcalloc(p.ncol, sizeof(*p.cols));
 	p.sort = xcalloc(p.nkey, 1);

@@ -16,9 +16,14 @@
  *			for what is only on its way
  *	forensic	every row cell by cell; each part is told to audit()
  *
- * A digest only filters: the verdict is always a comparison of cells. Both
- * sides work at the same time, each in a thread; callbacks come in the thread
- * of the caller. What fails on one side stops the other.
+ * A digest only filters: the verdict is always a comparison of cells. Digests
+ * of rows are added up, modulo 2^64, beside their number: under an exclusive or
+ * rows that are there twice would take each other out, and a table without a
+ * unique key could have wrong ones in pairs. What is there as often on both
+ * sides is the same; where a side is read, a key that comes twice is refused.
+ *
+ * Both sides work at the same time, each in a thread; callbacks come in the
+ * thread of the caller. What fails on one side stops the other.
  *
  * By hash: where digests are made here (files, SQLite, a server that has none)
  * rows are read in the order that costs the least, for a sum in each of many

@@ -108,7 +108,7 @@ int store_digest_by_scan(struct store *s, const struct store_shape *shape,
 		if (n < 0)
 			return n;
 		for (uint32_t row = 0; row < b.nrow; row++)
-			ret->sum ^= store_row_digest(&b, row, &text);
+			ret->sum += store_row_digest(&b, row, &text);
 		ret->n += (uint64_t)n;
 		if (n)
 			store_key(&b, b.nrow - 1, shape->nkey, &key);
@@ -128,7 +128,7 @@ static int add_rows(void *digesting, const struct store_batch *b,
 
 	(void)err;
 	for (uint32_t row = 0; row < b->nrow; row++)
-		g->d->sum ^= store_row_digest(b, row, &g->text);
+		g->d->sum += store_row_digest(b, row, &g->text);
 	g->d->n += b->nrow;
 	return 0;
 }

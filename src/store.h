@@ -195,7 +195,7 @@ struct store_mark {
 
 struct store_digest {
 	uint64_t n;              /* rows */
-	uint64_t sum;            /* the first half of their MD5, xored */
+	uint64_t sum;            /* of the first halves of their MD5 */
 };
 
 struct store_options {

@@ -369,6 +369,34 @@ static void test_digest_ways(_unused_ void **state)
 	store_close(s);
 }
 
+/* rows that are there twice do not take each other out */
+static void test_digest_twice(_unused_ void **state)
+{
+	static const char *const names[] = { "k", "v" };
+	struct store_shape p = { "p", 2, 1, names, NULL, NULL };
+	struct store_shape q = { "q", 2, 1, names, NULL, NULL };
+	struct store_digest d, e;
+	struct store *s = opened();
+
+	sql(s, "DROP TABLE IF EXISTS p, q");
+	sql(s, "CREATE TABLE p (k int, v text)");
+	sql(s, "CREATE TABLE q (k int, v text)");
+	sql(s, "INSERT INTO p VALUES (1, 'a'), (2, 'x'), (2, 'x')");
+	sql(s, "INSERT INTO q VALUES (1, 'a'), (3, 'y'), (3, 'y')");
+	assert_int_equal(store_digest(s, &p, NULL, NULL, &d, NULL), 0);
+	assert_int_equal(store_digest(s, &q, NULL, NULL, &e, NULL), 0);
+	assert_true(d.n == 3 && e.n == 3 && d.sum != e.sum);
+	/* a row there four times is not there twice; so many add up the same */
+	sql(s, "TRUNCATE p, q");
+	sql(s, "INSERT INTO p SELECT 7, 'z' FROM generate_series(1, 4000)");
+	sql(s, "INSERT INTO q SELECT 7, 'z' FROM generate_series(1, 4000)");
+	assert_int_equal(store_digest(s, &p, NULL, NULL, &d, NULL), 0);
+	assert_int_equal(store_digest(s, &q, NULL, NULL, &e, NULL), 0);
+	assert_true(d.n == 4000 && d.sum == e.sum && d.sum != 0);
+	sql(s, "DROP TABLE p, q");
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_no_rights),
 		cmocka_unit_test(test_put_ways),
 		cmocka_unit_test(test_digest_ways),
+		cmocka_unit_test(test_digest_twice),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, stop_server);
