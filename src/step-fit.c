@@ -36,8 +36,10 @@ static void tell(struct fit_check *c, const struct step *s,
 		return;
 	check_result_set(c->r, CHECK_FAIL, f->more ?
 		_("%s: %ju records or more do not fit into '%s'; the first: %s") :
-		_("%s: %ju records do not fit into '%s'; the first: %s"), s->id,
-		(uintmax_t)f->bad, plan_set_name(&m->to), f->shown.v[0]);
+		ngettext("%s: %ju record does not fit into '%s': %s",
+			 "%s: %ju records do not fit into '%s'; the first: %s",
+			 f->bad), s->id, (uintmax_t)f->bad,
+		plan_set_name(&m->to), f->shown.v[0]);
 }
 
 static int one_step(struct fit_check *c, const struct step *s,
@@ -86,11 +88,12 @@ int step_fit_check(const struct strvec *ids, struct step_ctx *ctx,
 	}
 	if (ret == -EROFS) {
 		check_result_set(r, CHECK_OK, "%s",
-				 _("not tried in a dry run"));
+				 _("not run in a dry run"));
 		return 0;
 	}
 	if (ret >= 0 && r->state != CHECK_FAIL)
-		check_result_set(r, CHECK_OK, _("%ju records fit"),
+		check_result_set(r, CHECK_OK, ngettext("%ju record fits",
+				 "%ju records fit", c.rows),
 				 (uintmax_t)c.rows);
 	return MIN(ret, 0);
 }

@@ -135,7 +135,7 @@ cat "$tmp/checks" >>"$plan"
 traps
 run_is 0 'lint' "$UPSHIFT" lint "$plan"
 run_is 9 'a dry run' up --dry-run
-like "$out" 'not tried in a dry run' 'writes nothing'
+like "$out" 'not run in a dry run' 'writes nothing'
 pg_dumped "$(pg_conn db)" >"$tmp/before"
 run_is 1 'rows that do not fit' up
 like "$err" "check fits failed: rows: 8 records do not fit into 'traps'; the first: .2.: .*zero byte" 'are counted and named'
