@@ -65,6 +65,12 @@ void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
 	step_progress(c, done, total, unit);
 }
 
+int step_store_scratch(_unused_ struct step_ctx *c, _unused_ const char *name,
+		       _unused_ struct store **ret, struct error *err)
+{
+	return error_set(err, ERR_BUG, -ENOSYS, "no store in this world");
+}
+
 void step_waits(struct step_ctx *c, const char *text)
 {
 	(void)c;
