@@ -5,11 +5,14 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backup.h"
+#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "effects.h"
 #include "engine-internal.h"
 #include "store.h"
 
@@ -219,6 +222,43 @@ static int look_first(struct engine *e)
 	return failed;
 }
 
+/* SQLite tells the journal of a database by its name: whoever opens another one
+   does not see it, and what a rollback puts in place of one name leaves the
+   other with what the steps wrote */
+static int check_names(struct engine *e, const struct step *s)
+{
+	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+	int ret = s->ops->flags & STEP_IS_CHECK ? 0 :
+		engine_step_effects(e, s, &eff, &e->err);
+
+	for (size_t i = 0; ret >= 0 && i < eff.set_n; i++) {
+		const struct plan_store *d =
+			plan_find_store(e->plan, eff.sets[i].store);
+		struct stat st;
+
+		if (eff.sets[i].type == EFFECT_READ || !d ||
+		    d->kind != PLAN_STORE_SQLITE ||
+		    fs_stat_beneath(e->sd->root_fd, d->path, &st) < 0 ||
+		    st.st_nlink < 2)
+			continue;
+		ret = error_set(&e->err, ERR_LINK_OUTSIDE, -EPERM,
+			_("database '%s' has other names (hard links), which "
+			  "SQLite does not allow"), d->path);
+		error_hint(&e->err, _("leave it one name, or make copies of "
+				      "the others"));
+	}
+	return ret;
+}
+
+static int check_all_names(struct engine *e)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < e->plan->step_n; i++)
+		ret = check_names(e, e->plan->steps[i]);
+	return ret < 0;
+}
+
 /* a library that was left out is no state of the world that can change */
 static int check_built(struct engine *e)
 {
@@ -239,7 +279,7 @@ int engine_look(struct engine *e)
 	if (!failed && !engine_cancelled(e))
 		failed = look_first(e);
 	if (!failed && !engine_cancelled(e))
-		failed = check_set(e) < 0;
+		failed = check_all_names(e) || check_set(e) < 0;
 	if (!failed && !engine_cancelled(e))
 		failed = engine_check_ahead(e, &e->err) < 0;
 	return failed;

@@ -160,8 +160,13 @@ int rollback_may(struct engine *e, const char *point, int goal,
 		 struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
-	int ret = rollback_sets(e, goal, &sets);
+	int ret;
 
+	if (e->run->state == RUN_CLOSED)
+		return error_set(err, ERR_NO_WAY_BACK, -ENOENT,
+			_("run %s changed nothing: there is nothing to roll "
+			  "back"), e->run->id);
+	ret = rollback_sets(e, goal, &sets);
 	if (ret >= 0 && rollback_wants(e) == PLAN_BY_SNAPSHOT)
 		return engine_snapshot_may(e, point, goal, err);
 	if (ret < 0 || !sets.n)

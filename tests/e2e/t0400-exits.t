@@ -287,6 +287,13 @@ run_is 1 'a dry run where a check fails' "$UPSHIFT" run "$tmp/check.plan" --root
 [ ! -e "$root/.upshift" ]
 ok $? 'make nothing'
 
+# --- 66 ---
+
+run_is 1 'a run where a check fails' "$UPSHIFT" run "$tmp/check.plan" --root "$root" --batch --yes
+run_is 66 'has nothing to roll back' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+like "$err" 'E-5005 run .* changed nothing' 'and says so'
+fresh
+
 # --- 64 ---
 
 run_is 64 'no terminal and no --batch' "$UPSHIFT" run "$tmp/good.plan" --root "$root"

@@ -231,4 +231,22 @@ done
 [ "$points" -gt 10 ]
 ok $? "killed at many points ($points)"
 is "$bad" '' 'done once each, and back'
+# --- a database with two names ---
+for where in "$root/second.db" "$tmp/outside.db"; do
+	rm -rf "$root"
+	mkdir "$root"
+	db=$root/app.db
+	sqlite3 "$db" 'CREATE TABLE t (a); INSERT INTO t VALUES (1)'
+	ln "$db" "$where"
+	for links in keep break; do
+		cat >"$tmp/plan" <<-END
+		plan = 1; name = "a"; to = "2"; hard_links = "$links";
+		stores = { db = "sqlite:app.db"; };
+		steps = ( { id = "s"; kind = "sql"; store = "db"; up = [ "INSERT INTO t VALUES (2)" ]; down = [ "DELETE FROM t WHERE a = 2" ]; } );
+		END
+		run_is 1 "a database with two names, $links" "$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes
+		like "$err" "E-2080 database 'app.db' has other names" 'is refused'
+		is "$(sqlite3 "$where" 'SELECT * FROM t')" 1 'and left alone'
+	done
+done
 done_testing
