@@ -3,10 +3,9 @@
  * Going back to where a rollback began (R1, R2, ...): what it put aside takes
  * the place of what it restored, and that becomes the next R point.
  *
- * What others wrote since the rollback is told by what it left, the backup. A
- * rollback to a checkpoint left what the steps below it had made of that: paths
- * are not told then, and of rows those that neither the backup nor the point
- * has. Such rows of servers stay where they can (engine-keep.h).
+ * What others wrote since the rollback is told by what it left: the backup, or,
+ * to a checkpoint, what the steps that it undid had found. Of rows it is those
+ * that neither the backup nor the point has. Such rows of servers stay where they can (engine-keep.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -114,6 +113,63 @@ static int load_sets(struct engine *e, const char *name, const char *digest,
 
 /* --- what it would do --- */
 
+/* post: the manifest of what the rollback left there, or NULL: not known */
+static int count_paths(struct engine *e, const struct run_point *p,
+		       const struct effects *eff, const struct effects *told,
+		       const char *post, const char *digest,
+		       struct undo_counts *n, struct error *err)
+{
+	struct undo *u = NULL;
+	struct undo_spec spec;
+	int r;
+
+	if (!eff->n)
+		return 0;
+	rollback_spec(e, &spec);
+	spec.effects = eff;
+	spec.handled = told;
+	spec.source = UNDO_FROM_TREE;
+	spec.pre_name = spec.tree_name = p->name;
+	spec.pre_digest = p->digest;
+	spec.aside_name = "preview";
+	spec.post_name = post;
+	spec.post_digest = digest;
+	r = undo_open(&u, &spec, err);
+	if (r >= 0)
+		r = undo_preview(u, n, err);
+	undo_free(u);
+	return r;
+}
+
+/* What the steps below the point had made of a path is what the first one that
+   was undone found there. */
+static int count_found(struct engine *e, const struct run_point *p,
+		       struct effects *told, struct undo_counts *n,
+		       struct error *err)
+{
+	int r = 0;
+
+	for (int i = 0; r >= 0 && i < (int)e->plan->step_n; i++) {
+		_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+		struct undo_names names;
+		struct undo_spec spec;
+
+		if (!rollback_was_undone(e, p, i) ||
+		    !e->run->steps[i].pre_digest)
+			continue;
+		r = rollback_written(e, i, &eff);
+		if (r < 0)
+			break;
+		rollback_spec_step(e, i, &spec, &names, &eff);
+		r = count_paths(e, p, &eff, told, spec.pre_name,
+				spec.pre_digest, n, err);
+		if (r >= 0)
+			r = rollback_written(e, i, told);
+		effects_index(told);
+	}
+	return r;
+}
+
 static int count_files(struct engine *e, const struct run_point *p,
 		       struct rollback_preview *ret, struct error *err)
 {
@@ -123,28 +179,18 @@ static int count_files(struct engine *e, const struct run_point *p,
 		.kept_names = &ret->lost_names,
 		.restored_names = &ret->restored_names,
 	};
-	struct effects eff = EFFECTS_INIT;
-	struct undo *u = NULL;
-	struct undo_spec spec;
+	struct effects eff = EFFECTS_INIT, told = EFFECTS_INIT;
+	/* all of it is in the backup; of a scenario "to" is its name */
+	bool start = p->to && !strcasecmp(p->to, "start");
 	int r = point_effects(e, p, &eff, err);
 
-	rollback_spec(e, &spec);
-	spec.effects = &eff;
-	spec.source = UNDO_FROM_TREE;
-	spec.pre_name = spec.tree_name = p->name;
-	spec.pre_digest = p->digest;
-	spec.aside_name = "preview";
-	/* all of it is in the backup; of a scenario "to" is its name */
-	if (p->to && !strcasecmp(p->to, "start")) {
-		spec.post_name = "start";
-		spec.post_digest = e->run->backup.manifest_digest;
-	}
-	if (r >= 0 && eff.n) {
-		r = undo_open(&u, &spec, err);
-		if (r >= 0)
-			r = undo_preview(u, &n, err);
-		undo_free(u);
-	}
+	if (r >= 0 && !start)
+		r = count_found(e, p, &told, &n, err);
+	if (r >= 0)
+		r = count_paths(e, p, &eff, &told, start ? "start" : NULL,
+				start ? e->run->backup.manifest_digest : NULL,
+				&n, err);
+	effects_release(&told);
 	effects_release(&eff);
 	ret->restored += n.restored;
 	ret->lost += n.lost + n.kept;

@@ -69,11 +69,16 @@ fresh 'one file'
 for to in CP2 CP1 start; do
 	back $to
 	is "$status" 0 "back to $to" || diag "$out $err"
+	run "$UPSHIFT" rollback "$(before)" --root "$root" --preview
+	like "$out" 'LOST 0' "$to: nobody wrote since"
 	is "$(sqlite3 "$db" "SELECT type FROM sqlite_master WHERE
 		name = 'item'")" table "$to: as before"
 	sqlite3 "$db" "INSERT INTO item VALUES (1001, 'since')"
+	run "$UPSHIFT" rollback "$(before)" --root "$root" --preview
+	like "$out" 'LOST [1-9]' "$to: what was written since would be lost"
 	back "$(before)"
 	is "$status" 0 "up from $to" || diag "$out $err"
+	like "$out" 'LOST [1-9]' "up from $to: it says so"
 	as "up from $to: as it was"
 done
 
