@@ -37,8 +37,9 @@ void store_batch_clear(struct store_batch *b, uint32_t ncol)
 	b->ncol = ncol;
 }
 
-void store_batch_add(struct store_batch *b, enum store_type type,
-		     const char *p, size_t n)
+/* the next cell, of n bytes, which the caller writes; NULL: none */
+static char *add_cell(struct store_batch *b, enum store_type type, bool null,
+		      size_t n)
 {
 	struct store_cell *c;
 
@@ -51,14 +52,37 @@ void store_batch_add(struct store_batch *b, enum store_type type,
 	VEC_GROW(b->cell, b->ncell, b->cellcap);
 	c = &b->cell[b->ncell++];
 	c->off = b->n;
-	c->len = p ? (int32_t)n : -1;
+	c->len = null ? -1 : (int32_t)n;
 	c->type = (uint8_t)type;
-	if (p && n) {
-		memcpy(b->buf + b->n, p, n);
-		b->n += n;
-	}
 	if (b->ncol && b->ncell % b->ncol == 0)
 		b->nrow++;
+	if (null || !n)
+		return NULL;
+	b->n += n;
+	return b->buf + c->off;
+}
+
+void store_batch_add(struct store_batch *b, enum store_type type,
+		     const char *p, size_t n)
+{
+	char *to = add_cell(b, type, !p, n);
+
+	if (to)
+		memcpy(to, p, n);
+}
+
+void store_batch_add_bytes(struct store_batch *b, const void *p, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *from = p;
+	char *to = add_cell(b, STORE_BYTES, false, 2 + 2 * n);
+
+	*to++ = '\\';
+	*to++ = 'x';
+	for (size_t i = 0; i < n; i++) {
+		*to++ = hex[from[i] >> 4];
+		*to++ = hex[from[i] & 15];
+	}
 }
 
 void store_batch_drop_row(struct store_batch *b)

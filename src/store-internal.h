@@ -200,7 +200,6 @@ void store_real_text(double v, struct strbuf *out);
 bool store_int_read(const char *p, size_t n, int64_t *ret);
 bool store_real_read(const char *p, size_t n, double *ret);
 
-void store_bytes_text(const void *p, size_t n, struct strbuf *out);
 /* the bytes of \x...; -EINVAL */
 int store_bytes_parse(const char *text, size_t n, struct strbuf *out);
 

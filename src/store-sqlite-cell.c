@@ -62,15 +62,6 @@ int sqlite_bind_cell(sqlite3_stmt *stmt, int i, const struct store_batch *b,
 	return sqlite3_bind_text(stmt, i, p, (int)n, SQLITE_STATIC);
 }
 
-static void add_blob(struct store_batch *b, sqlite3_stmt *stmt, int i)
-{
-	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-	const void *p = sqlite3_column_blob(stmt, i);
-
-	store_bytes_text(p, (size_t)sqlite3_column_bytes(stmt, i), &sb);
-	store_batch_add(b, STORE_BYTES, sb.buf, sb.len);
-}
-
 void sqlite_add_column(struct store_batch *b, sqlite3_stmt *stmt, int i)
 {
 	char text[STORE_NUMBER_ROOM];
@@ -89,7 +80,9 @@ void sqlite_add_column(struct store_batch *b, sqlite3_stmt *stmt, int i)
 			sqlite3_column_double(stmt, i), text));
 		return;
 	case SQLITE_BLOB:
-		add_blob(b, stmt, i);
+		p = sqlite3_column_blob(stmt, i);
+		store_batch_add_bytes(b, p, (size_t)sqlite3_column_bytes(stmt,
+									 i));
 		return;
 	default:
 		p = sqlite3_column_text(stmt, i);

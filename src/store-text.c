@@ -6,19 +6,6 @@
 #include "base/strbuf.h"
 #include "store-internal.h"
 
-void store_bytes_text(const void *p, size_t n, struct strbuf *out)
-{
-	static const char hex[] = "0123456789abcdef";
-	const unsigned char *b = p;
-
-	strbuf_grow(out, 2 + 2 * n);
-	strbuf_addstr(out, "\\x");
-	for (size_t i = 0; i < n; i++) {
-		strbuf_addch(out, hex[b[i] >> 4]);
-		strbuf_addch(out, hex[b[i] & 15]);
-	}
-}
-
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
