@@ -138,9 +138,10 @@ int step_records_check(const struct step *s, struct step_ctx *ctx,
 	ret = open_both(s, ctx, &j, &from, &to, err);
 	if (ret > 0)
 		ret = look_at_keys(&j, from, r, err);
-	/* a column that it names may be for another step to make */
-	if (ret < 0 && from && to && step_is_ahead(ctx) &&
-	    store_class(ret) == STORE_CLASS_FATAL) {
+	/* a column that it names may be for another step to make; a database
+	   that somebody left in the middle is for who writes to it */
+	if (step_is_ahead(ctx) && (ret == -EROFS || (from && to &&
+	    store_class(ret) == STORE_CLASS_FATAL))) {
 		error_release(err);
 		ret = 0;
 	}

@@ -211,7 +211,7 @@ static void forget_in(struct session *s, const struct plan_store *ps)
 	for (size_t i = 0; i < s->plan->step_n; i++)
 		strvec_push(&steps, s->plan->steps[i]->id);
 	if (store_open(ps->url, &o, &store, &err) == 0 &&
-	    store_ours_forget(store, s->plan->name, s->run->id, &steps,
+	    store_ours_forget(store, s->plan->name, s->run->key, &steps,
 			      &err) == 0)
 		return;
 	error_prefix(&err, _("store '%s'"), ps->name);

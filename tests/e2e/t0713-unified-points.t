@@ -183,23 +183,24 @@ told()
 }
 gone=$(($(one -c 'SELECT count(*) FROM unified.chunks') - 3))
 tagged=$(one -c 'SELECT count(*) FROM unified.chunk_tags')
+# both URLs are of one database, which goes by its first name
 all="RESTORED $((gone + tagged + 75 + 60))
-  new:unified.chunk_tags: $tagged rows
-  new:unified.chunks: $gone rows
-  new:unified.embeddings: 75 rows
-  new:unified.graph_nodes: 60 rows"
+  old:unified.chunk_tags: $tagged rows
+  old:unified.chunks: $gone rows
+  old:unified.embeddings: 75 rows
+  old:unified.graph_nodes: 60 rows"
 is "$(told CP8)" "RESTORED 0
 LOST 0
 KEPT 3
-  new:unified.chunks: 3 rows" 'where the rows stay'
+  old:unified.chunks: 3 rows" 'where the rows stay'
 is "$(told CP1)" "$all
 LOST 0
 KEPT 3
-  new:unified.chunks: 3 rows" 'where ours go'
+  old:unified.chunks: 3 rows" 'where ours go'
 for way in incremental schema backup; do
 	is "$(told start --strategy $way)" "$all
 LOST 3
-  new:unified.chunks: 3 rows
+  old:unified.chunks: 3 rows
 KEPT 0" "where the tables go, $way"
 done
 run_is 66 'what is refused' "$UPSHIFT" rollback CP5 --strategy schema \

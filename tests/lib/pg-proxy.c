@@ -16,6 +16,7 @@
  *						   and nothing is cut
  *	copy	data of a COPY IN	cut	   in the middle of it
  *	row	a row of a result	stall	   there nothing goes on
+ *		or of a COPY OUT
  *
  * Each time a line with the manner is added to DIR/cuts. "ready" on the output
  * when it listens. Ends with its parent.
@@ -115,7 +116,8 @@ static const char *due(void)
 static bool triggers(const struct half *h, const char *msg, size_t len)
 {
 	if (!h->client)
-		return *msg == 'D' && !strcmp(trigger, "row");
+		return (*msg == 'D' || *msg == 'd') &&
+			!strcmp(trigger, "row");
 	if (*msg == 'd')
 		return !strcmp(trigger, "copy");
 	/* Parse: the name of the statement, then the statement */
