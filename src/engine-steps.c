@@ -27,13 +27,18 @@ static bool is_check(const struct step *s)
 
 /* --- failure --- */
 
-static const char *safe_text(struct engine *e, enum step_probe p)
+static const char *safe_text(struct engine *e, const struct step *s,
+			     enum step_probe p)
 {
 	if (p == PROBE_NOT)
 		return engine_has_changed(e) ?
 			_("the steps before it are complete; this step "
 			  "changed nothing; the backup is verified") :
 			_("nothing was changed");
+	if (s->ops->flags & STEP_RESUMES && !s->on_error_continue)
+		return _("the steps before it are complete; this step is "
+			 "partly applied and goes on where it stopped; the "
+			 "backup is verified");
 	return _("the steps before it are complete; this step is partly "
 		 "applied and will be put back first; the backup is verified");
 }
@@ -80,10 +85,11 @@ static enum step_probe fail_step(struct engine *e, int i, struct error *why)
 			stuck = true;
 	}
 	engine_emit_step(e, i, EVENT_FAILED, 0, why->msg);
-	engine_emit_error(e, s, why, step_probe_name(p), safe_text(e, p));
+	engine_emit_error(e, s, why, step_probe_name(p),
+			  safe_text(e, s, p));
 	if (stuck)
 		engine_emit_error(e, s, &err, step_probe_name(p),
-				  safe_text(e, p));
+				  safe_text(e, s, p));
 	e->told = true;
 	e->failed_step = s->id;
 	e->failed_phase = PHASE_STEPS;

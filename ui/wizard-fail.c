@@ -154,7 +154,9 @@ static void fail_choices(struct wizard *w, struct sheet *s, int i)
 		(void)choice(s, &n, "applied", _("It IS applied"),
 			     _("the run goes on behind it"));
 	} else {
-		(void)choice(s, &n, "retry", retry,
+		(void)choice(s, &n, "retry", retry, i >= 0 &&
+			     w->s.plan->steps[i]->ops->flags & STEP_RESUMES ?
+			     _("it goes on where it stopped") :
 			     _("what the step left is put back first"));
 	}
 	if (back)

@@ -130,7 +130,7 @@ run_is 0 'from a server to its clone' go
 is "$(pg_sql a -c 'SELECT count(*) FROM u.item')" 0 'nothing came to the origin'
 is "$(pg_sql b -c 'SELECT count(*) FROM u.item')" 500 'all came to the clone'
 
-# --- two names of one file ---
+# --- two URLs of one file ---
 
 if "$UPSHIFT" --version | grep -qw sqlite && command -v sqlite3 >/dev/null; then
 	rm -rf "$root"
@@ -139,22 +139,27 @@ if "$UPSHIFT" --version | grep -qw sqlite && command -v sqlite3 >/dev/null; then
 		CREATE TABLE u (id INTEGER PRIMARY KEY, v TEXT);
 		INSERT INTO t SELECT value, value FROM json_each(
 		"[1,2,3,4,5,6,7,8,9]")'
-	ln "$root/a.db" "$root/b.db"
 	cp "$root/a.db" "$tmp/a.db"
 	cat >"$tmp/plan" <<TXT
 plan = 1; name = "app"; title = "App"; from = "1"; to = "2"; root = "$root";
-stores: { old = "sqlite:$root/a.db"; new = "sqlite:b.db"; };
+stores: { old = "sqlite:$root/a.db"; new = "sqlite:a.db"; };
 steps = (
   { id = "rows"; kind = "copy-records"; from = "old:t"; to = "new:u"; key = "id"; },
   { id = "more"; kind = "sql"; store = "new"; needs = ["rows"]; up = ["CREATE INDEX i ON u (v)"]; } );
 TXT
-	run_is 0 'two names of a file' go
+	run_is 0 'two URLs of a file' go
 	is "$(sqlite3 "$root/a.db" 'SELECT count(*) FROM u')" 9 'rows are in it'
-	is "$(find "$root" -name 'b.db-*')" '' 'nothing lies beside the other name'
-	is "$(stat -c %h "$root/b.db")" 2 'it is one file still'
-	run_is 0 'two names: rolled back' "$UPSHIFT" rollback start --root "$root" \
+	run_is 0 'two URLs: rolled back' "$UPSHIFT" rollback start --root "$root" \
 		--batch --confirm 'roll back to start'
 	cmp -s "$root/a.db" "$tmp/a.db"
-	ok $? 'two names: as before'
+	ok $? 'two URLs: as before'
+	# a second name is none that SQLite could tell apart
+	rm -rf "$root/.upshift"
+	ln "$root/a.db" "$root/b.db"
+	sed 's/"sqlite:a.db"/"sqlite:b.db"/' "$tmp/plan" >"$tmp/names.plan"
+	run_is 1 'two names of a file' "$UPSHIFT" run "$tmp/names.plan" --batch --yes
+	like "$err" 'E-2080 .* has other names' 'are refused'
+	cmp -s "$root/a.db" "$tmp/a.db"
+	ok $? 'two names: untouched'
 fi
 done_testing
