@@ -62,31 +62,13 @@ static int tables_of(struct store *s, const struct strvec *sets,
 	return ret < 0 ? ret : store_dump_end(s, err);
 }
 
-static int empty_in(struct engine *e, int i, const struct store_sets_one *o,
-		    struct error *err)
+static int empty_all(void *ctx, struct store *s, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	_cleanup_error_ struct error why = ERROR_INIT;
-	_cleanup_store_ struct store *s = NULL;
-	struct step_ctx c;
-	int ret;
+	int ret = tables_of(s, ctx, &sql, err);
 
-	step_ctx_init(&c, e, e->plan->steps[i], PHASE_ROLLBACK);
-	ret = step_store(&c, o->store, false, &s, &why);
-	if (ret >= 0)
-		ret = tables_of(s, &o->sets, &sql, &why);
-	if (ret >= 0 && sql.len)
-		ret = store_transact(s, empty, sql.buf, TRIES, &why);
-	/* others refer to it: the step says what it makes of that */
-	if (ret < 0 && s && !strcmp(store_sqlstate(s), "0A000")) {
-		engine_log(e, c.step->id, "note", why.msg, strlen(why.msg));
-		ret = 0;
-	}
-	store_close(TAKE_PTR(s));
-	step_ctx_release(&c);
-	if (ret < 0)
-		error_move(err, &why);
-	return ret;
+	return ret < 0 || !sql.len ? ret :
+	       store_transact(s, empty, sql.buf, TRIES, err);
 }
 
 /* on behalf of step i */
@@ -100,7 +82,8 @@ static int empty_tables(struct engine *e, const struct run_point *p, int i,
 		if (is_rows(e, p, k) && rollback_was_undone(e, p, k))
 			ret = engine_sets_written(e, k, &sets);
 	for (size_t k = 0; ret >= 0 && k < sets.n; k++)
-		ret = empty_in(e, i, &sets.v[k], err);
+		ret = engine_stores_empty(e, i, sets.v[k].store, empty_all,
+					  &sets.v[k].sets, err);
 	return ret;
 }
 

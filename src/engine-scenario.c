@@ -202,6 +202,7 @@ struct emptying {
 	struct strvec steps;     /* that filled them */
 	struct strvec sql;
 	bool begun;              /* some of these are not at their beginning */
+	const char *key;         /* of the run */
 	int step;                /* on whose behalf */
 };
 
@@ -241,38 +242,19 @@ static int run_all(void *ctx, struct store *s, struct error *err)
 	return MIN(ret, 0);
 }
 
-static int empty_in(struct engine *e, const char *store, struct emptying *m,
-		    struct error *err)
+static int empty_all(void *ctx, struct store *s, struct error *err)
 {
-	_cleanup_error_ struct error why = ERROR_INIT;
-	_cleanup_store_ struct store *s = NULL;
-	struct step_ctx c;
-	int ret;
+	struct emptying *m = ctx;
+	int ret = store_dump_forget(s, m->key, &m->steps, &m->sql, err);
 
-	step_ctx_init(&c, e, e->plan->steps[m->step], PHASE_ROLLBACK);
-	ret = step_store(&c, store, false, &s, &why);
-	if (ret >= 0)
-		ret = store_dump_forget(s, e->run->key, &m->steps, &m->sql,
-					&why);
-	if (ret >= 0)
-		ret = store_transact(s, run_all, m, TRIES, &why);
-	/* other tables refer to it: then row by row, by the steps */
-	if (ret < 0 && s && !strcmp(store_sqlstate(s), "0A000")) {
-		engine_log(e, c.step->id, "note", why.msg, strlen(why.msg));
-		ret = 0;
-	}
-	store_close(TAKE_PTR(s));
-	step_ctx_release(&c);
-	if (ret < 0)
-		error_move(err, &why);
-	return ret;
+	return ret < 0 ? ret : store_transact(s, run_all, m, TRIES, err);
 }
 
 static int empty_store(struct engine *e, const struct store_sets_one *o,
 		       struct error *err)
 {
 	_cleanup_store_dump_ struct store_dump then = STORE_DUMP_INIT;
-	struct emptying m = { .truncate = STRBUF_INIT };
+	struct emptying m = { .key = e->run->key, .truncate = STRBUF_INIT };
 	int ret = engine_stores_index(e, "start",
 				      e->run->backup.manifest_digest,
 				      o->store, &then, err);
@@ -285,7 +267,8 @@ static int empty_store(struct engine *e, const struct store_sets_one *o,
 			ret = add_set(e, o->store, set, &m, err);
 	}
 	if (ret >= 0 && m.begun)
-		ret = empty_in(e, o->store, &m, err);
+		ret = engine_stores_empty(e, m.step, o->store, empty_all, &m,
+					  err);
 	strbuf_release(&m.truncate);
 	strvec_release(&m.steps);
 	strvec_release(&m.sql);

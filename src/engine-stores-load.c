@@ -381,3 +381,30 @@ int engine_stores_load(struct engine *e, const char *name, const char *digest,
 		ret = load_store(&g, &sets->v[i], steps, whole, err);
 	return ret;
 }
+
+/* --- emptied --- */
+
+int engine_stores_empty(struct engine *e, int step, const char *store,
+			int (*fn)(void *ctx, struct store *s,
+				  struct error *err),
+			void *ctx, struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	_cleanup_store_ struct store *s = NULL;
+	struct step_ctx c;
+	int ret;
+
+	step_ctx_init(&c, e, e->plan->steps[step], PHASE_ROLLBACK);
+	ret = step_store(&c, store, false, &s, &why);
+	if (ret >= 0)
+		ret = fn(ctx, s, &why);
+	if (ret < 0 && s && !strcmp(store_sqlstate(s), "0A000")) {
+		engine_log(e, c.step->id, "note", why.msg, strlen(why.msg));
+		ret = 0;
+	}
+	store_close(TAKE_PTR(s));
+	step_ctx_release(&c);
+	if (ret < 0)
+		error_move(err, &why);
+	return ret;
+}

@@ -113,6 +113,15 @@ int engine_stores_compare(struct engine *e, const char *name,
 			  engine_store_diff_fn *fn, void *ctx,
 			  struct error *err);
 /*
+ * fn empties tables of a store, on behalf of a step. Where other tables refer
+ * to them (0A000) that is logged and none is emptied: the steps do it row by
+ * row, or say what they make of it.
+ */
+int engine_stores_empty(struct engine *e, int step, const char *store,
+			int (*fn)(void *ctx, struct store *s,
+				  struct error *err),
+			void *ctx, struct error *err);
+/*
  * The sets out of that archive into their stores, a transaction each. steps:
  * what we keep of these in the stores goes with it. step: on whose behalf.
  * whole: all of a store that pg_dump saved. keep: what is put beside, or NULL.

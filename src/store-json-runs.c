@@ -53,7 +53,6 @@ size_t json_key_len(const char *key)
 static int open_scratch(struct json_store *q)
 {
 	_cleanup_close_ int dir = -1;
-
 	int fd = q->scratch_fd > 0 ? fs_open(q->scratch_fd, ".",
 					     O_RDWR | O_TMPFILE, 0600) :
 		 -EOPNOTSUPP;
