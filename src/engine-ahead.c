@@ -59,6 +59,36 @@ static const char *builds_on(struct engine *e, const struct effects *all,
 	return NULL;
 }
 
+static bool writes_to(const struct effects *eff, const struct plan_store *st)
+{
+	const char *name = st->same ? st->same : st->name;
+
+	for (size_t i = 0; i < eff->set_n; i++)
+		if (eff->sets[i].type != EFFECT_READ &&
+		    !strcmp(eff->sets[i].store, name))
+			return true;
+	return eff->outside || strvec_has(&eff->servers, name) ||
+		(st->path && effects_cover(eff, st->path));
+}
+
+bool engine_made_before(struct engine *e, const struct step *s,
+			const struct plan_store *st)
+{
+	bool made = false;
+
+	for (size_t i = 0; !made && i < e->plan->step_n &&
+	     e->plan->steps[i] != s; i++) {
+		_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+		struct error err = ERROR_INIT;
+
+		/* what cannot be told now may be that */
+		made = engine_step_effects(e, e->plan->steps[i], &eff,
+					   &err) < 0 || writes_to(&eff, st);
+		error_release(&err);
+	}
+	return made;
+}
+
 /* --- programs --- */
 
 /* A failure of such a step is no reason not to begin. */

@@ -228,6 +228,9 @@ int engine_check_one(struct engine *e, const struct step *s,
  * earlier step may bring. Every failure is told; err has the first.
  */
 int engine_check_ahead(struct engine *e, struct error *err);
+/* see step_made_before() */
+bool engine_made_before(struct engine *e, const struct step *s,
+			const struct plan_store *st);
 
 /* --- engine-backup.c --- */
 /* the backup set: include, and what the steps' effects imply */

@@ -201,6 +201,12 @@ bool step_is_ahead(const struct step_ctx *c)
 	return c->e->dry || c->phase == PHASE_CHECK;
 }
 
+bool step_made_before(const struct step_ctx *c, const struct step *s,
+		      const struct plan_store *st)
+{
+	return engine_made_before(c->e, s, st);
+}
+
 void step_deadline(struct step_ctx *c, uint64_t at_ns)
 {
 	c->deadline_ns = at_ns;

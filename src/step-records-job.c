@@ -110,10 +110,24 @@ static int columns_of(struct store *s, const char *set, struct columns *c,
 	int n = store_columns(s, set, &c->b, err);
 
 	c->any = !store_can(s, STORE_CAP_SQL);
-	if (n == 0 && !c->any)
-		return error_set(err, ERR_STORE, -ENOENT,
-				 _("%s: there is no '%s'"), store_name(s), set);
-	return MIN(n, 0);
+	if (n != 0 || c->any)
+		return MIN(n, 0);
+	n = error_set(err, ERR_STORE, -ENOENT, _("%s: there is no '%s'"),
+		      store_name(s), set);
+	if (strchr(set, '"'))
+		error_hint(err, _("a plan has names of tables as they are, "
+				  "without the quotes of SQL"));
+	return n;
+}
+
+int step_records_job_source(const struct step_records_job *j, struct store *s,
+			    struct error *err)
+{
+	struct columns c = { .b = STORE_BATCH_INIT };
+	int ret = columns_of(s, j->set, &c, err);
+
+	store_batch_release(&c.b);
+	return ret;
 }
 
 static bool has_column(const struct columns *c, const char *name)

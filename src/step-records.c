@@ -78,7 +78,7 @@ static int open_both(const struct step *s, struct step_ctx *ctx,
 		ret = step_store(ctx, m->to.store->name, true, to, &why);
 	if (ret == 0)
 		ret = step_records_job_shape(s, *from, *to, j, &why);
-	if (ret == -ENOENT || (ret < 0 && !*to && *from && is_missing(s, ctx)))
+	if (ret < 0 && !*to && *from && is_missing(s, ctx))
 		return 0;
 	if (ret < 0) {
 		error_move(err, &why);
@@ -122,6 +122,22 @@ static int look_at_keys(const struct step_records_job *j, struct store *from,
 	return n;
 }
 
+/* A table or a column that it names may be for a step before it to make; a
+   database that somebody left in the middle is for who writes to it. */
+static bool may_come(const struct step *s, struct step_ctx *ctx, int ret,
+		     const struct store *from, const struct store *to)
+{
+	const struct records_step *m = s->priv;
+
+	if (ret == -EROFS)
+		return true;
+	if (ret != -ENOENT &&
+	    !(from && to && store_class(ret) == STORE_CLASS_FATAL))
+		return false;
+	return step_made_before(ctx, s, m->from.store) ||
+		step_made_before(ctx, s, m->to.store);
+}
+
 int step_records_check(const struct step *s, struct step_ctx *ctx,
 		       struct check_result *r, struct error *err)
 {
@@ -138,12 +154,11 @@ int step_records_check(const struct step *s, struct step_ctx *ctx,
 	ret = open_both(s, ctx, &j, &from, &to, err);
 	if (ret > 0)
 		ret = look_at_keys(&j, from, r, err);
-	/* a column that it names may be for another step to make; a database
-	   that somebody left in the middle is for who writes to it */
-	if (step_is_ahead(ctx) && (ret == -EROFS || (from && to &&
-	    store_class(ret) == STORE_CLASS_FATAL))) {
+	if (ret < 0 && step_is_ahead(ctx) && may_come(s, ctx, ret, from, to)) {
 		error_release(err);
-		ret = 0;
+		ret = ret != -EROFS && from &&
+		      !step_made_before(ctx, s, m->from.store) ?
+			step_records_job_source(&j, from, err) : 0;
 	}
 	step_records_job_release(&j);
 	return MIN(ret, 0);

@@ -73,6 +73,9 @@ void step_records_job_release(struct step_records_job *j);
 /* names alone: job.id and marks, and urls */
 void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 			   struct step_records_job *j);
+/* is what is read there? */
+int step_records_job_source(const struct step_records_job *j, struct store *s,
+			    struct error *err);
 /* columns and keys; -ENOENT: a set is not there */
 int step_records_job_shape(const struct step *s, struct store *from,
 			   struct store *to, struct step_records_job *j,

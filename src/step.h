@@ -271,6 +271,10 @@ void step_log(struct step_ctx *c, const char *stream, const char *text,
 bool step_cancelled(struct step_ctx *c);
 /* in the check phase or a dry run: what steps before this one make is not there */
 bool step_is_ahead(const struct step_ctx *c);
+/* may a step before s make something in the store: by its effects, or because
+   it is a command that says nothing of what it does */
+bool step_made_before(const struct step_ctx *c, const struct step *s,
+		      const struct plan_store *st);
 /* From then on (clock_mono_ns()) the step is cancelled wherever it waits; 0:
    never. Whoever sets it says what it means (step_late()), and ends it. */
 void step_deadline(struct step_ctx *c, uint64_t at_ns);

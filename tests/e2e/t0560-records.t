@@ -195,4 +195,30 @@ run_is 0 'resumed' "$UPSHIFT" resume --root "$root" --batch --yes
 is "$(sql "SELECT count(*), sum(twice) FROM dst")" '20000|400020000' 'every row once'
 back 'killed'
 
+# --- what is not there, and which no step before it makes ---
+# missing FROM TO WORDS
+missing()
+{
+	new 10
+	plan "{ id = \"c\"; kind = \"copy-records\"; from = \"$1\"; to = \"$2\"; key = \"id\"; }"
+	run_is 1 "$1 to $2" "$UPSHIFT" run "$plan" --root "$root" --batch --yes
+	like "$err" "$3" 'is told'
+	unlike "$out" 'backup: started' 'before the backup is made'
+	run_is 1 'and in a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run
+	like "$err" "$3" 'that tells it'
+}
+missing pg:srx pg:other "there is no 'srx'"
+missing 'pg:\"other\"' pg:dst 'without the quotes of SQL'
+missing pg:other pg:otherx "there is no 'otherx'"
+missing pg:src pg:other "has no column 'name'"
+
+plan '{ id = "make"; kind = "sql"; store = "pg"; up = [ "CREATE TABLE late (id bigint PRIMARY KEY, v text)" ];
+	down = [ "DROP TABLE late" ]; },
+	{ id = "c"; kind = "copy-records"; from = "pg:other"; to = "pg:late"; key = "id"; },
+	{ id = "d"; kind = "copy-records"; from = "pg:late"; to = "pg:dst"; key = "id"; columns = { id = "id"; label = "v"; }; }'
+new 10
+run_is 9 'what a step before it makes: dry' "$UPSHIFT" run "$plan" --root "$root" --dry-run
+run_is 0 'and made' "$UPSHIFT" run "$plan" --root "$root" --batch --yes
+is "$(sql 'SELECT count(*) FROM dst')" 900 'the rows go through it'
+back 'both'
 done_testing

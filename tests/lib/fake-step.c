@@ -35,6 +35,13 @@ bool step_comes_back(_unused_ struct step_ctx *c,
 	return false;
 }
 
+bool step_made_before(_unused_ const struct step_ctx *c,
+		      _unused_ const struct step *s,
+		      _unused_ const struct plan_store *st)
+{
+	return false;
+}
+
 bool step_is_ahead(_unused_ const struct step_ctx *c)
 {
 	return false;
