@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The schema before: texts are cut into chunks, tags hang on chunks,
--- embeddings and the nodes of a graph refer to chunks.
+-- embeddings and the nodes of a graph refer to chunks.  The foreign keys are
+-- in old-references.sql, for behind the rows.
 CREATE TABLE texts (
 	id uuid PRIMARY KEY,
 	title text NOT NULL,
@@ -9,11 +10,11 @@ CREATE TABLE texts (
 );
 CREATE TABLE chunks (
 	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	text_id uuid REFERENCES texts ON DELETE CASCADE,
+	text_id uuid,
 	content text NOT NULL,
 	is_template boolean NOT NULL DEFAULT false,
 	is_slot boolean NOT NULL DEFAULT false,
-	parent_chunk_id uuid REFERENCES chunks ON DELETE CASCADE,
+	parent_chunk_id uuid,
 	slot_value text,
 	indent_level integer NOT NULL DEFAULT 0,
 	sequence_number integer,
@@ -27,11 +28,11 @@ CREATE TABLE tags (
 	created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE chunk_tags (
-	chunk_id uuid NOT NULL REFERENCES chunks ON DELETE CASCADE,
-	tag_id bigint NOT NULL REFERENCES tags ON DELETE CASCADE,
+	chunk_id uuid NOT NULL,
+	tag_id bigint NOT NULL,
 	PRIMARY KEY (chunk_id, tag_id)
 );
--- no foreign keys here: so there are orphans in the world
+-- never with foreign keys: so there are orphans in the world
 CREATE TABLE embeddings (
 	chunk_id uuid PRIMARY KEY,
 	model text NOT NULL,
