@@ -31,6 +31,11 @@ struct records_one {
 	struct strbuf where;
 	struct store_batch gone;     /* keys of the destination */
 	struct strvec gone_keys;     /* of the source, one for each */
+	bool all_gone;               /* those of the whole queue are in `gone` */
+	/* the destination refuses a row: makes room for it, where it can;
+	   returns whether there is another reason to try again. May be NULL */
+	int (*make_room)(void *ctx, struct error *err);
+	void *room_ctx;
 	struct records_refused refused;
 	struct records_drained out;
 	uint64_t *done, total;       /* of the whole, for tick() */
@@ -65,6 +70,8 @@ int records_one_put(struct records_one *o, records_wanted_fn *wanted,
 /* the same of the rows whose keys are in the queue; those that are gone are in
    o->gone then */
 int records_one_rows(struct records_one *o, struct error *err);
+/* all keys of the queue without a row are in o->gone then */
+int records_one_gone(struct records_one *o, struct error *err);
 /* o->gone out of the destination; returns how many of them it kept */
 int records_one_delete(struct records_one *o, struct error *err);
 /* the refused ones once more; returns how many are left */

@@ -135,6 +135,27 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void found_init(struct found *f, const struct records_one *o,
+		       const struct store_batch *keys, uint32_t from,
+		       uint32_t n)
+{
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+
+	memset(f, 0, sizeof(*f));
+	for (uint32_t row = from; row < from + n; row++) {
+		store_key(keys, row, o->job->from.nkey, &key);
+		strvec_push(&f->keys, key.buf);
+	}
+	qsort(f->keys.v, f->keys.n, sizeof(*f->keys.v), by_text);
+	f->there = xcalloc(n, sizeof(*f->there));
+}
+
+static void found_release(struct found *f)
+{
+	strvec_release(&f->keys);
+	free(f->there);
+}
+
 static ssize_t find(const struct found *f, const char *key)
 {
 	char **at = bsearch(&key, f->keys.v, f->keys.n, sizeof(*f->keys.v),
@@ -262,26 +283,24 @@ static int gone(struct records_one *o, const struct store_batch *keys,
 static int some_keys(struct records_one *o, const struct store_batch *keys,
 		     uint32_t from, uint32_t n, struct error *err)
 {
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	struct found f = { .there = NULL };
+	struct found f;
 	int ret;
 
-	for (uint32_t row = from; row < from + n; row++) {
-		store_key(keys, row, o->job->from.nkey, &key);
-		strvec_push(&f.keys, key.buf);
-	}
-	qsort(f.keys.v, f.keys.n, sizeof(*f.keys.v), by_text);
-	f.there = xcalloc(n, sizeof(*f.there));
+	found_init(&f, o, keys, from, n);
 	narrow(o, keys, from, n);
 	ret = records_one_put(o, mark_found, &f, err);
-	if (ret == 0)
+	if (ret == 0 && !o->all_gone)
 		ret = gone(o, keys, from, n, &f, err);
-	strvec_release(&f.keys);
-	free(f.there);
+	found_release(&f);
+	*o->done += n;
 	return ret;
 }
 
-int records_one_rows(struct records_one *o, struct error *err)
+/* keys from .. from + n */
+typedef int keys_fn(struct records_one *o, const struct store_batch *keys,
+		    uint32_t from, uint32_t n, struct error *err);
+
+static int each_keys(struct records_one *o, keys_fn *fn, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch keys = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf last = STRBUF_INIT;
@@ -290,15 +309,55 @@ int records_one_rows(struct records_one *o, struct error *err)
 	do {
 		got = read_keys(o, last.len ? last.buf : NULL, &keys, err);
 		for (uint32_t at = 0; got > 0 && ret == 0 && at < keys.nrow;
-		     at += ROWS_AT_ONCE) {
-			uint32_t n = MIN(ROWS_AT_ONCE, keys.nrow - at);
-
-			ret = some_keys(o, &keys, at, n, err);
-			*o->done += n;
-		}
+		     at += ROWS_AT_ONCE)
+			ret = fn(o, &keys, at, MIN(ROWS_AT_ONCE,
+						   keys.nrow - at), err);
 		if (got > 0)
 			store_key(&keys, keys.nrow - 1, o->job->from.nkey,
 				  &last);
 	} while (ret == 0 && got == KEYS_AT_ONCE);
 	return got < 0 ? got : ret;
+}
+
+int records_one_rows(struct records_one *o, struct error *err)
+{
+	return each_keys(o, some_keys, err);
+}
+
+static int some_gone(struct records_one *o, const struct store_batch *keys,
+		     uint32_t from, uint32_t n, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+	struct found f;
+	int ret;
+
+	found_init(&f, o, keys, from, n);
+	narrow(o, keys, from, n);
+	ret = store_scan_keys(o->from, &o->own.from, NULL, NULL, n, &b, err);
+	for (uint32_t row = 0; ret >= 0 && row < b.nrow; row++) {
+		store_key(&b, row, o->job->from.nkey, &key);
+		(void)mark_found(&f, o, row, key.buf);
+	}
+	if (ret >= 0)
+		ret = gone(o, keys, from, n, &f, err);
+	found_release(&f);
+	return ret;
+}
+
+int records_one_gone(struct records_one *o, struct error *err)
+{
+	/* of the rows that are just on their way */
+	struct strbuf where = o->where;
+	int ret;
+
+	strbuf_init(&o->where);
+	store_batch_clear(&o->gone, o->job->to.nkey);
+	strvec_clear(&o->gone_keys);
+	ret = each_keys(o, some_gone, err);
+	o->all_gone = ret == 0;
+	strbuf_release(&o->where);
+	o->where = where;
+	o->own.from.where = where.buf;
+	return ret;
 }

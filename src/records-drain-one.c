@@ -239,6 +239,15 @@ static int change(struct change *c, uint64_t *count, refused_fn *refused,
 		c->n = MIN(step, end - c->at);
 		c->changed = 0;
 		ret = store_transact(c->o->to, do_change, c, TRIES, &why);
+		if (store_class(ret) == STORE_CLASS_BADROW && !c->del &&
+		    c->o->make_room) {
+			int room = c->o->make_room(c->o->room_ctx, err);
+
+			if (room < 0)
+				return room;
+			if (room)
+				continue;
+		}
 		if (ret < 0 && c->n > 1 &&
 		    (store_class(ret) == STORE_CLASS_BADROW ||
 		     store_class(ret) == STORE_CLASS_SHRINK ||

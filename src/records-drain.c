@@ -80,7 +80,37 @@ struct pass {
 	size_t n;
 	bool *emptied;
 	uint64_t *last;              /* of SQLite */
+	bool roomy;                  /* what is gone was deleted first */
 };
+
+/*
+ * A row is refused: as a rule it has what was another's, which is gone or has
+ * moved. To find each such row by halves would take many transactions, so the
+ * deletions come first for once.
+ */
+static int make_room(void *ctx, struct error *err)
+{
+	struct pass *p = ctx;
+
+	if (p->roomy)
+		return 0;
+	p->roomy = true;
+	for (size_t i = p->n; i-- > 0;) {
+		struct records_one *o = &p->one[i];
+		struct store_batch out = o->w.out;
+		int ret;
+
+		if (p->emptied[i] || !o->out.entries)
+			continue;
+		ret = records_one_gone(o, err);
+		if (ret == 0)
+			ret = records_one_delete(o, err);
+		o->w.out = out;
+		if (ret < 0)
+			return ret;
+	}
+	return 1;
+}
 
 /* keys of rejected rows go into the queue again */
 static int queue_rejects(struct records_one *o, struct error *err)
@@ -113,6 +143,8 @@ static int begin(struct pass *p, struct error *err)
 	for (; ret == 0 && p->n < p->d->n; p->n++) {
 		ret = records_one_init(&p->one[p->n], &p->pool, p->d,
 				       p->d->job[p->n], err);
+		p->one[p->n].make_room = make_room;
+		p->one[p->n].room_ctx = p;
 		if (ret == 0)
 			ret = queue_rejects(&p->one[p->n], err);
 	}

@@ -25,8 +25,9 @@
  *
  * Of several jobs one call of records_drain() reads all queues and all rows in
  * one state of the source, and leaves the destination in just that state; so
- * rows that refer to each other fit. Rows come before deletions, and what the
- * destination refuses is tried again as long as others went in between.
+ * rows that refer to each other fit. Rows come before deletions, but where one is
+ * refused, all that is gone makes room first; and what the destination refuses
+ * then is tried again as long as others went in between.
  *
  * A queue entry (PostgreSQL) bears the transaction that wrote it: what a state
  * of the source saw is what is deleted then. There is no sequence, for one

@@ -4,6 +4,10 @@
 # Copies of tables that an application goes on writing, up to the fence: both
 # sides are the same then, no transaction that was acknowledged is missing, and
 # nothing of ours stays in the old database.
+#
+# UPSHIFT_TEST_KILLS: killed so often at random instants, and nothing else;
+# UPSHIFT_TEST_ROWS: with so many rows; UPSHIFT_TEST_PAUSE: ms that a writer
+# rests in a transaction.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/pg.sh"
 pg_need
@@ -12,6 +16,7 @@ pg_start a
 pg_sql a -c 'CREATE DATABASE old' -c 'CREATE DATABASE new'
 root=$tmp/data
 mkdir "$root"
+rows=3000
 
 old()
 {
@@ -29,7 +34,7 @@ plan()
 	cat >"$tmp/plan" <<TXT
 plan = 1; name = "live"; title = "Live"; from = "1"; to = "2";
 stores: { old = "$(pg_url a old)"; new = "$(pg_url a new)"; };
-defaults: { workers = 2; batch = 100; };
+defaults: { workers = 2; ${batch-batch = 100;} };
 steps = (
 	{ id = "schema"; kind = "sql"; store = "new";
 	  up = [ "CREATE TABLE things (key uuid PRIMARY KEY, number bigint, name text UNIQUE, more jsonb)",
@@ -65,14 +70,14 @@ fresh()
 SET client_min_messages = error;
 DROP SCHEMA public CASCADE; CREATE SCHEMA public;
 TXT
-	old <<'TXT'
+	old <<TXT
 SET client_min_messages = error;
 DROP SCHEMA IF EXISTS app CASCADE; DROP SCHEMA public CASCADE;
 CREATE SCHEMA public; CREATE SCHEMA app;
 CREATE TABLE app.items (id bigint PRIMARY KEY, name text UNIQUE, v int, hidden boolean NOT NULL DEFAULT false);
 CREATE TABLE links (item bigint REFERENCES app.items ON DELETE CASCADE ON UPDATE CASCADE, tag text, note text, PRIMARY KEY (item, tag));
 CREATE TABLE said (w int PRIMARY KEY, n bigint);
-INSERT INTO app.items SELECT i, 'name ' || i, i % 7, i % 13 = 0 FROM generate_series(1, 3000) i;
+INSERT INTO app.items SELECT i, 'name ' || i, i % 7, i % 13 = 0 FROM generate_series(1, $rows) i;
 INSERT INTO links SELECT id, 'tag ' || t, 'x' FROM app.items, generate_series(1, 2) t WHERE NOT hidden;
 INSERT INTO said SELECT w, 0 FROM generate_series(1, 3) w;
 TXT
@@ -88,18 +93,18 @@ traces()
 # the application: each of three has rows of its own, and says how far it is
 writer()
 {
-	awk -v w="$1" 'BEGIN {
+	awk -v w="$1" -v rows=$rows -v ms="${UPSHIFT_TEST_PAUSE-0}" 'BEGIN {
 		srand(w)
 		for (i = 1;; i++) {
-			id = int(rand() * 1000) * 3 + w
+			id = int(rand() * int(rows / 3)) * 3 + w
 			print "BEGIN;"
 			r = int(rand() * 7)
 			if (r == 0)
-				printf "INSERT INTO app.items VALUES (%d, %cw%d-%d%c, 1) ON CONFLICT (id) DO UPDATE SET v = excluded.v + 1, hidden = false;\n", id + 3000, 39, w, i, 39
+				printf "INSERT INTO app.items VALUES (%d, %cw%d-%d%c, 1) ON CONFLICT (id) DO UPDATE SET v = excluded.v + 1, hidden = false;\n", id + rows, 39, w, i, 39
 			else if (r == 1)
 				printf "DELETE FROM app.items WHERE id = %d;\n", id
 			else if (r == 2)
-				printf "UPDATE app.items SET id = id + 100000 WHERE id = %d AND NOT EXISTS (SELECT FROM app.items x WHERE x.id = %d + 100000);\n", id, id
+				printf "UPDATE app.items SET id = id + %d WHERE id = %d AND NOT EXISTS (SELECT FROM app.items x WHERE x.id = %d);\n", 33 * rows, id, id + 33 * rows
 			else if (r == 3)
 				printf "DELETE FROM links WHERE item = %d; UPDATE app.items SET hidden = NOT hidden WHERE id = %d;\n", id, id
 			else if (r == 4)
@@ -108,6 +113,8 @@ writer()
 				printf "UPDATE app.items a SET name = name || %c~%c WHERE id = %d; UPDATE app.items SET name = %cw%d=%d%c WHERE id = %d;\n", 39, 39, id, 39, w, i, 39, id + 3
 			else
 				printf "UPDATE app.items SET v = v + 1 WHERE id BETWEEN %d AND %d AND id %% 3 = %d %% 3;\n", id, id + 60, w
+			if (ms > 0)
+				printf "SELECT FROM pg_sleep(%d / 1000.0);\n", ms
 			printf "UPDATE said SET n = %d WHERE w = %d;\n", i, w
 			print(rand() < 0.1 ? "ROLLBACK;\n" : "COMMIT;\n\\echo " i)
 		}
@@ -181,6 +188,33 @@ no_traces()
 		diff "$tmp/before" "$tmp/now" | head -20 | sed 's/^/# /'
 }
 
+# --- killed at random instants, when somebody asks for it ---
+if [ -n "${UPSHIFT_TEST_KILLS-}" ]; then
+	command -v python3 >/dev/null || skip_all 'no python3'
+	rows=${UPSHIFT_TEST_ROWS:-3000}
+	batch=
+	plan
+	fresh
+	start_writers
+	run python3 "$top_srcdir/tests/lib/killer.py" "$UPSHIFT_TEST_KILLS" \
+		"$tmp/killer" "$root" "$tmp/plan"
+	# shellcheck disable=SC2086 # words
+	set -- $out
+	is "$1" 0 "killed $2 times, and through" || diag "$out"
+	wait_writers "$1"
+	[ "$2" -ge $((UPSHIFT_TEST_KILLS * 3 / 4)) ]
+	ok $? 'often enough'
+	[ "$3" -lt 131072 ]
+	ok $? "memory"
+	diag "$3 KiB at most; $(new -c 'SELECT count(*) FROM things') things, $(cat "$tmp"/said.? | wc -l) transactions; $(grep -o 'held up for .*' "$tmp/killer.said")"
+	same 'then'
+	run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch \
+		--confirm 'roll back to start'
+	no_traces 'then'
+	done_testing
+	exit
+fi
+
 # --- what a plan cannot say ---
 plan 'on_conflict = "skip";'
 run_is 65 'live and skip' "$UPSHIFT" lint "$tmp/plan"
@@ -251,6 +285,23 @@ is "$(new -c "SELECT string_agg(name, '|' ORDER BY number) FROM things WHERE num
 tar --zstd -xOf "$root"/.upshift/runs/*/backup/R1.stores.tar.zst >"$tmp/point" 2>/dev/null
 is "$(grep -c -e 'theirs' -e 'of others' "$tmp/point")" 2 \
 	'the point of the rollback has what they wrote'
+run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+
+# --- rows that have what was another's are not looked for one by one ---
+plan
+fresh
+up --stop-after items >/dev/null 2>&1
+is $? 6 'stopped behind a copy'
+new -c "CREATE SEQUENCE tries;
+	CREATE FUNCTION try() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN PERFORM nextval(''tries''); RETURN new; END';
+	CREATE TRIGGER try BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION try()"
+old -c "UPDATE app.items SET id = id + 100000 WHERE id > 1000"
+run_is 0 'rows under new keys' again
+is "$(new -c "SELECT count(*) FROM things WHERE number > 100000")" 1846 'are there'
+tries=$(new -c "SELECT last_value FROM tries")
+[ "$tries" -lt 2500 ]
+ok $? "after $tries tries"
 run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
 
 # --- copies without triggers: both sides are made the same behind the fence ---
