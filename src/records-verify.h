@@ -28,10 +28,12 @@
  * By hash: where digests are made here (files, SQLite, a server that has none)
  * rows are read in the order that costs the least, for a sum in each of many
  * buckets by a hash of the key, and once more for the rows of buckets that
- * differ. These wait in a temporary file without a name in the scratch
- * directory if they are more than a few MiB; memory does not grow with the
- * table. If they are most of it, both sides are read in the order of their keys
- * and merged, which needs no room at all.
+ * differ. Between two SQLite databases the sums are of values as they lie, and
+ * the same where their texts would be. Rows that are read once more wait in a
+ * temporary file without a name in the scratch directory if they are more than
+ * a few MiB; memory does not grow with the table. If they are most of it, both
+ * sides are read in the order of their keys and merged, which needs no room at
+ * all.
  *
  * By ranges of keys: where a server makes digests, and for forensic. One digest
  * of it all; if it differs one of each segment of about 20,000 rows; one that

@@ -69,6 +69,21 @@ int store_each(struct store *s, const struct store_shape *shape,
 		each_by_scan(s, shape, fn, ctx, err);
 }
 
+bool store_can_hash(struct store *a, const struct store_shape *of_a,
+		    struct store *b, const struct store_shape *of_b)
+{
+	return a->ops->each_hash && a->ops->each_hash == b->ops->each_hash &&
+	       is_unique(a, of_a) && is_unique(b, of_b);
+}
+
+int store_each_hash(struct store *s, const struct store_shape *shape,
+		    store_hashes_fn *fn, void *ctx, struct error *err)
+{
+	store_check_shape(shape);
+	s->sqlstate[0] = '\0';
+	return s->ops->each_hash(s, shape, fn, ctx, err);
+}
+
 void store_row_text(const struct store_batch *b, uint32_t row,
 		    struct strbuf *text)
 {

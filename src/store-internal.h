@@ -11,6 +11,7 @@
  */
 #include <stdatomic.h>
 
+#include "base/strbuf.h"
 #include "store-dump.h"
 #include "store-sql.h"
 #include "store.h"
@@ -71,6 +72,9 @@ struct store_ops {
 	   twice; NULL keys are refused */
 	int (*each)(struct store *s, const struct store_shape *shape,
 		    store_rows_fn *fn, void *ctx, struct error *err);
+	/* the same, may be NULL */
+	int (*each_hash)(struct store *s, const struct store_shape *shape,
+			 store_hashes_fn *fn, void *ctx, struct error *err);
 	/* COPY ... TO STDOUT, a row at a time, and COPY ... FROM STDIN, for as
 	   long as it takes; NULL: the sets are in a file (store-dump.h) */
 	int (*copy_out)(struct store *s, const char *sql, store_sink_fn *sink,
@@ -202,6 +206,22 @@ bool store_real_read(const char *p, size_t n, double *ret);
 
 /* the bytes of \x...; -EINVAL */
 int store_bytes_parse(const char *text, size_t n, struct strbuf *out);
+
+/* --- store-hash.c --- */
+/* Cells of a row one by one, then what they come to. */
+struct store_hasher {
+	struct strbuf values;
+	uint64_t bytes;
+};
+#define STORE_HASHER_INIT { .values = STRBUF_INIT }
+void store_hash_null(struct store_hasher *h);
+void store_hash_int(struct store_hasher *h, int64_t v);
+void store_hash_real(struct store_hasher *h, double v);
+void store_hash_text(struct store_hasher *h, const char *p, size_t n);
+void store_hash_blob(struct store_hasher *h, const void *p, size_t n);
+/* and empty for the next */
+struct store_hashed store_hash_row(struct store_hasher *h);
+void store_hasher_release(struct store_hasher *h);
 
 /* RFC 1321, its first eight bytes, big endian; for accident, not for foes */
 uint64_t store_md5_half(const void *p, size_t n);

@@ -5,9 +5,15 @@
 #include <stdlib.h>
 
 #include "base/strbuf.h"
+#include "base/xalloc.h"
 #include "store-sqlite-internal.h"
 
 #define HANDED_OVER (1 << 20)
+
+void sqlite_stmt_freep(sqlite3_stmt **stmt)
+{
+	(void)sqlite3_finalize(*stmt); /* the error of the step, told before */
+}
 
 static int bind_bytes(sqlite3_stmt *stmt, int i, const char *p, size_t n)
 {
@@ -62,31 +68,53 @@ int sqlite_bind_cell(sqlite3_stmt *stmt, int i, const struct store_batch *b,
 	return sqlite3_bind_text(stmt, i, p, (int)n, SQLITE_STATIC);
 }
 
+const char *sqlite_text(sqlite3_value *v, size_t *n)
+{
+	const unsigned char *p = sqlite3_value_text(v);
+
+	if (!p)
+		die("out of memory");
+	*n = (size_t)sqlite3_value_bytes(v);
+	return (const char *)p;
+}
+
+const void *sqlite_blob(sqlite3_value *v, size_t *n)
+{
+	const void *p = sqlite3_value_blob(v);
+
+	*n = (size_t)sqlite3_value_bytes(v);
+	if (!p && *n)
+		die("out of memory");
+	return p;
+}
+
+/* One call for the column and cheap ones for its value, which only this thread
+   has; the others look for the column each time. */
 void sqlite_add_column(struct store_batch *b, sqlite3_stmt *stmt, int i)
 {
+	sqlite3_value *v = sqlite3_column_value(stmt, i);
 	char text[STORE_NUMBER_ROOM];
 	const void *p;
+	size_t n;
 
-	switch (sqlite3_column_type(stmt, i)) {
+	switch (sqlite3_value_type(v)) {
 	case SQLITE_NULL:
 		store_batch_add(b, STORE_TEXT, NULL, 0);
 		return;
 	case SQLITE_INTEGER:
 		store_batch_add(b, STORE_INT, text, store_int_write(
-			sqlite3_column_int64(stmt, i), text));
+			sqlite3_value_int64(v), text));
 		return;
 	case SQLITE_FLOAT:
 		store_batch_add(b, STORE_NUM, text, store_real_write(
-			sqlite3_column_double(stmt, i), text));
+			sqlite3_value_double(v), text));
 		return;
 	case SQLITE_BLOB:
-		p = sqlite3_column_blob(stmt, i);
-		store_batch_add_bytes(b, p, (size_t)sqlite3_column_bytes(stmt,
-									 i));
+		p = sqlite_blob(v, &n);
+		store_batch_add_bytes(b, p, n);
 		return;
 	default:
-		p = sqlite3_column_text(stmt, i);
-		store_batch_add(b, STORE_TEXT, p ? p : "",
-				(size_t)sqlite3_column_bytes(stmt, i));
+		p = sqlite_text(v, &n);
+		store_batch_add(b, STORE_TEXT, p, n);
 	}
 }

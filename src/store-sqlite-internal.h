@@ -4,13 +4,42 @@
 /* store-sqlite-internal - what store-sqlite*.c share */
 #include "store-internal.h"
 
+struct sqlite3;
 struct sqlite3_stmt;
+struct sqlite3_value;
 
+struct sqlite_store {
+	struct store s;
+	struct sqlite3 *db;
+	struct store_clock clock;
+	uint64_t lock_until;
+	unsigned int lock_ms, statement_ms;
+};
+
+/* --- store-sqlite.c --- */
+/* what the last call on the database said */
+int sqlite_failed(struct sqlite_store *q, struct error *err);
+/* and the clock begins */
+int sqlite_prepare(struct sqlite_store *q, const char *sql,
+		   struct sqlite3_stmt **ret, struct error *err);
+
+/* --- store-sqlite-cell.c --- */
+void sqlite_stmt_freep(struct sqlite3_stmt **stmt);
+#define _cleanup_stmt_ _cleanup_(sqlite_stmt_freep)
 /* parameter i is the cell, whose text stays where it is until the statement is
    stepped; SQLITE_OK, or why not */
 int sqlite_bind_cell(struct sqlite3_stmt *stmt, int i, const struct store_batch *b,
 		     const struct store_cell *c);
+/* text and bytes of a value of that type; valid until the next step */
+const char *sqlite_text(struct sqlite3_value *v, size_t *n);
+const void *sqlite_blob(struct sqlite3_value *v, size_t *n);
 /* column i of the row that stmt stands at, as the next cell */
 void sqlite_add_column(struct store_batch *b, struct sqlite3_stmt *stmt, int i);
+
+/* --- store-sqlite-each.c --- */
+int sqlite_each(struct store *s, const struct store_shape *shape,
+		store_rows_fn *fn, void *ctx, struct error *err);
+int sqlite_each_hash(struct store *s, const struct store_shape *shape,
+		     store_hashes_fn *fn, void *ctx, struct error *err);
 
 #endif

@@ -25,28 +25,11 @@
 
 #define OPS_BETWEEN_TICKS 4000
 #define LONGEST_NAP_MS 50
-/* of all rows at a time: what stays in the cache of a processor */
-#define EACH_ROWS 1000
-#define EACH_BYTES (256u << 10)
 /* 16 MiB: rows that are read by a key lie anywhere, but the inner pages of their
    tree, a hundredth of it, should stay */
 #define CACHE_SQL "PRAGMA cache_size = -16384"
 /* pages of a write-ahead log, before they go to their places */
 #define WAL_PAGES 8192
-
-struct sqlite_store {
-	struct store s;
-	sqlite3 *db;
-	struct store_clock clock;
-	uint64_t lock_until;
-	unsigned int lock_ms, statement_ms;
-};
-
-static void stmt_freep(sqlite3_stmt **stmt)
-{
-	(void)sqlite3_finalize(*stmt); /* the error of the step, told before */
-}
-#define _cleanup_stmt_ _cleanup_(stmt_freep)
 
 static int on_progress(void *ctx)
 {
@@ -79,7 +62,7 @@ static int on_authorize(_unused_ void *ctx, int action, const char *file,
 }
 
 /* what the last call on the database said */
-static int failed(struct sqlite_store *q, struct error *err)
+int sqlite_failed(struct sqlite_store *q, struct error *err)
 {
 	int rc = sqlite3_extended_errcode(q->db);
 
@@ -108,14 +91,14 @@ static int failed(struct sqlite_store *q, struct error *err)
 			 q->s.name, sqlite3_errmsg(q->db));
 }
 
-static int prepare(struct sqlite_store *q, const char *sql,
+int sqlite_prepare(struct sqlite_store *q, const char *sql,
 		   sqlite3_stmt **ret, struct error *err)
 {
 	const char *tail;
 
 	store_clock_start(&q->clock, q->statement_ms);
 	if (sqlite3_prepare_v2(q->db, sql, -1, ret, &tail) != SQLITE_OK)
-		return failed(q, err);
+		return sqlite_failed(q, err);
 	tail += strspn(tail, " \t\r\n;");
 	if (!*ret || *tail)
 		return error_set(err, ERR_STORE, -EINVAL,
@@ -138,7 +121,7 @@ static int bind_args(struct sqlite_store *q, sqlite3_stmt *stmt,
 				q->s.name, name ? name : "?");
 		if (sqlite_bind_cell(stmt, i, args, &args->cell[arg - 1]) !=
 		    SQLITE_OK)
-			return failed(q, err);
+			return sqlite_failed(q, err);
 	}
 	return 0;
 }
@@ -164,7 +147,7 @@ static int fetch(struct sqlite_store *q, sqlite3_stmt *stmt,
 		if (shape && store_scan_full(&q->s, b))
 			return (int)got - 1;
 	}
-	return rc == SQLITE_DONE ? (int)got : failed(q, err);
+	return rc == SQLITE_DONE ? (int)got : sqlite_failed(q, err);
 }
 
 static int sqlite_exec(struct store *s, const char *sql,
@@ -174,7 +157,7 @@ static int sqlite_exec(struct store *s, const char *sql,
 	struct sqlite_store *q = (struct sqlite_store *)s;
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
 	int before = sqlite3_total_changes(q->db);
-	int ret = prepare(q, sql, &stmt, err);
+	int ret = sqlite_prepare(q, sql, &stmt, err);
 
 	if (ret == 0)
 		ret = bind_args(q, stmt, args, err);
@@ -234,41 +217,10 @@ static int sqlite_scan(struct store *s, const struct store_shape *shape,
 	if (ret < 0)
 		return ret;
 	store_sql_scan(&sql, shape, after, until, limit);
-	ret = prepare(q, sql.buf, &stmt, err);
+	ret = sqlite_prepare(q, sql.buf, &stmt, err);
 	if (ret == 0)
 		ret = bind_args(q, stmt, &args, err);
 	return ret < 0 ? ret : fetch(q, stmt, shape, limit, b, err);
-}
-
-static int sqlite_each(struct store *s, const struct store_shape *shape,
-		       store_rows_fn *fn, void *ctx, struct error *err)
-{
-	struct sqlite_store *q = (struct sqlite_store *)s;
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
-	int rc = SQLITE_ROW, ret;
-
-	strbuf_addstr(&sql, "SELECT ");
-	store_sql_reads(&sql, shape, 0, shape->ncol);
-	strbuf_addstr(&sql, " FROM ");
-	store_sql_set(&sql, shape->set);
-	store_sql_where(&sql, shape, NULL, NULL);
-	ret = prepare(q, sql.buf, &stmt, err);
-	while (ret >= 0 && rc == SQLITE_ROW) {
-		store_batch_clear(&b, shape->ncol);
-		while (ret >= 0 && b.nrow < EACH_ROWS && b.n < EACH_BYTES &&
-		       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-			for (uint32_t i = 0; i < shape->ncol; i++)
-				sqlite_add_column(&b, stmt, (int)i);
-			ret = store_check_key(s, shape, &b, err);
-		}
-		if (ret >= 0 && b.nrow)
-			ret = fn(ctx, &b, err);
-		/* it may take as long as it likes, if only it goes on */
-		store_clock_start(&q->clock, q->statement_ms);
-	}
-	return ret < 0 ? ret : rc == SQLITE_DONE ? 0 : failed(q, err);
 }
 
 /* the statement once for each row, with its first n cells */
@@ -277,7 +229,7 @@ static int run_rows(struct sqlite_store *q, const char *sql,
 		    uint32_t n, struct error *err)
 {
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
-	int ret = prepare(q, sql, &stmt, err), changed = 0;
+	int ret = sqlite_prepare(q, sql, &stmt, err), changed = 0;
 
 	for (uint32_t row = from; ret == 0 && row < to; row++) {
 		for (uint32_t i = 0; i < n; i++)
@@ -287,7 +239,7 @@ static int run_rows(struct sqlite_store *q, const char *sql,
 					_("%s: the database does not take a "
 					  "value as it is"), q->s.name);
 		if (sqlite3_step(stmt) != SQLITE_DONE)
-			return failed(q, err);
+			return sqlite_failed(q, err);
 		changed += sqlite3_changes(q->db);
 		(void)sqlite3_reset(stmt); /* as the step said */
 	}
@@ -426,7 +378,7 @@ static int open_file(struct sqlite_store *q, const char *path, int flags,
 	int rc = sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOFOLLOW |
 				 SQLITE_OPEN_NOMUTEX, NULL);
 
-	return rc == SQLITE_OK ? 0 : failed(q, err);
+	return rc == SQLITE_OK ? 0 : sqlite_failed(q, err);
 }
 
 /*
@@ -511,4 +463,5 @@ const struct store_ops store_sqlite_ops = {
 	.exec = sqlite_exec,
 	.split = store_sql_split,
 	.each = sqlite_each,
+	.each_hash = sqlite_each_hash,
 };

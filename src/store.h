@@ -345,6 +345,24 @@ typedef int store_rows_fn(void *ctx, const struct store_batch *b,
 			  struct error *err);
 int store_each(struct store *s, const struct store_shape *shape,
 	       store_rows_fn *fn, void *ctx, struct error *err);
+/*
+ * The same of two stores of a kind whose values have types: rows as hashes, for
+ * which nothing is made text of but keys. All cells of two rows have the same
+ * text if, but for accidents of 1 in 2^64, the hashes are the same; that is
+ * for as long as the program runs, they are not to be kept. Keys: rows of
+ * nkey cells.
+ */
+struct store_hashed {
+	uint64_t hash;
+	uint64_t bytes;          /* that the texts have, about */
+};
+typedef int store_hashes_fn(void *ctx, const struct store_batch *keys,
+			    const struct store_hashed *row,
+			    struct error *err);
+bool store_can_hash(struct store *a, const struct store_shape *of_a,
+		    struct store *b, const struct store_shape *of_b);
+int store_each_hash(struct store *s, const struct store_shape *shape,
+		    store_hashes_fn *fn, void *ctx, struct error *err);
 /* The row with this key, if the shape has it: 1 or 0. */
 int store_get(struct store *s, const struct store_shape *shape,
 	      const char *key, struct store_batch *b, struct error *err);
