@@ -42,4 +42,13 @@ int sqlite_each(struct store *s, const struct store_shape *shape,
 int sqlite_each_hash(struct store *s, const struct store_shape *shape,
 		     store_hashes_fn *fn, void *ctx, struct error *err);
 
+/* --- store-sqlite-kept.c --- */
+/* of each column of the shape what sqlite_bind_kept() wants; caller frees */
+unsigned char *sqlite_affinities(struct sqlite3 *db,
+				 const struct store_shape *shape);
+/* the same for a value that is to be kept in a column; SQLITE_MISMATCH: it would
+   become another one there */
+int sqlite_bind_kept(struct sqlite3_stmt *stmt, int i, unsigned char affinity,
+		     const struct store_batch *b, const struct store_cell *c);
+
 #endif

@@ -223,21 +223,46 @@ static int sqlite_scan(struct store *s, const struct store_shape *shape,
 	return ret < 0 ? ret : fetch(q, stmt, shape, limit, b, err);
 }
 
-/* the statement once for each row, with its first n cells */
-static int run_rows(struct sqlite_store *q, const char *sql,
-		    const struct store_batch *b, uint32_t from, uint32_t to,
-		    uint32_t n, struct error *err)
+static int not_kept(struct sqlite_store *q, const char *column,
+		    struct error *err)
 {
+	(void)snprintf(q->s.sqlstate, sizeof(q->s.sqlstate), "22018");
+	(void)error_set(err, ERR_STORE, -EBADMSG,
+			_("%s: column '%s' would not keep a value as it is"),
+			q->s.name, column);
+	error_hint(err, _("convert it in 'columns', if another value is meant, "
+			  "or give the column another type"));
+	return -EBADMSG;
+}
+
+/* 1: the row cannot be there, so that it need not go */
+static int bind_row(struct sqlite_store *q, sqlite3_stmt *stmt,
+		    const struct store_shape *shape,
+		    const unsigned char *affinity, const struct store_batch *b,
+		    uint32_t row, bool put, struct error *err)
+{
+	for (uint32_t i = 0; i < (put ? shape->ncol : shape->nkey); i++)
+		if (sqlite_bind_kept(stmt, (int)i + 1, affinity[i], b,
+				     store_batch_cell(b, row, i)))
+			return put ? not_kept(q, shape->col[i], err) : 1;
+	return 0;
+}
+
+/* the statement once for each row: with all of its cells, or with its key */
+static int run_rows(struct sqlite_store *q, const char *sql,
+		    const struct store_shape *shape,
+		    const struct store_batch *b, uint32_t from, uint32_t to,
+		    bool put, struct error *err)
+{
+	_cleanup_free_ unsigned char *affinity = sqlite_affinities(q->db,
+								   shape);
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
 	int ret = sqlite_prepare(q, sql, &stmt, err), changed = 0;
 
-	for (uint32_t row = from; ret == 0 && row < to; row++) {
-		for (uint32_t i = 0; i < n; i++)
-			if (sqlite_bind_cell(stmt, (int)i + 1, b,
-				      store_batch_cell(b, row, i)))
-				return error_set(err, ERR_STORE, -EBADMSG,
-					_("%s: the database does not take a "
-					  "value as it is"), q->s.name);
+	for (uint32_t row = from; ret >= 0 && row < to; row++) {
+		ret = bind_row(q, stmt, shape, affinity, b, row, put, err);
+		if (ret)
+			continue;
 		if (sqlite3_step(stmt) != SQLITE_DONE)
 			return sqlite_failed(q, err);
 		changed += sqlite3_changes(q->db);
@@ -260,8 +285,8 @@ static int sqlite_put(struct store *s, const struct store_shape *shape,
 		strbuf_addf(&sql, "%s?%u", i > 1 ? ", " : ") VALUES (", i);
 	strbuf_addch(&sql, ')');
 	store_sql_conflict(&sql, shape, how);
-	return run_rows((struct sqlite_store *)s, sql.buf, b, from, from + n,
-			shape->ncol, err);
+	return run_rows((struct sqlite_store *)s, sql.buf, shape, b, from,
+			from + n, true, err);
 }
 
 static int sqlite_del(struct store *s, const struct store_shape *shape,
@@ -276,8 +301,8 @@ static int sqlite_del(struct store *s, const struct store_shape *shape,
 		store_sql_name(&sql, shape->col[i]);
 		strbuf_addf(&sql, " = ?%u", i + 1);
 	}
-	return run_rows((struct sqlite_store *)s, sql.buf, b, 0, b->nrow,
-			shape->nkey, err);
+	return run_rows((struct sqlite_store *)s, sql.buf, shape, b, 0, b->nrow,
+			false, err);
 }
 
 static int sqlite_columns(struct store *s, const char *set,
