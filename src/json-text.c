@@ -108,7 +108,8 @@ void json_text_encode(const char *text, size_t n, struct strbuf *out)
 {
 	static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
 
-	strbuf_grow(out, n + 2);
+	/* and what ends a row, so that a long one does not move for it */
+	strbuf_grow(out, n + 16);
 	strbuf_addch(out, '"');
 	for (const char *p = text, *end = text + n; p < end; p++) {
 		const char *plain = plain_end(p, end), *named;

@@ -26,21 +26,31 @@ struct output {
 	struct store_batch row;
 };
 
-static int flush(struct json_store *q, struct output *o, struct error *err)
+static int write_out(const struct json_store *q, const struct output *o,
+		     const char *p, size_t n, struct error *err)
 {
-	int ret = fs_write_all(o->fd, o->buf.buf, o->buf.len);
+	int ret = fs_write_all(o->fd, p, n);
 
-	strbuf_clear(&o->buf);
 	return ret < 0 ? error_errno(err, ret == -ENOSPC || ret == -EDQUOT ?
 				     ERR_NO_SPACE : ERR_STORE, ret,
 				     _("%s: cannot write '%s'"), q->s.name,
 				     q->base) : 0;
 }
 
+static int flush(struct json_store *q, struct output *o, struct error *err)
+{
+	int ret = write_out(q, o, o->buf.buf, o->buf.len, err);
+
+	strbuf_clear(&o->buf);
+	return ret;
+}
+
 /* element and key: as they shall stand there */
 static int put(struct json_store *q, struct output *o, const char *key,
 	       size_t kn, const char *p, size_t n, struct error *err)
 {
+	int ret;
+
 	if (!q->lines) {
 		if (o->any)
 			strbuf_addch(&o->buf, ',');
@@ -50,7 +60,15 @@ static int put(struct json_store *q, struct output *o, const char *key,
 		strbuf_add(&o->buf, key, kn);
 		strbuf_addstr(&o->buf, ": ");
 	}
-	strbuf_add(&o->buf, p, n);
+	if (n < BUFFER) {
+		strbuf_add(&o->buf, p, n);
+	} else {
+		ret = flush(q, o, err);
+		if (ret == 0)
+			ret = write_out(q, o, p, n, err);
+		if (ret < 0)
+			return ret;
+	}
 	if (q->lines)
 		strbuf_addch(&o->buf, '\n');
 	o->any = true;

@@ -304,16 +304,19 @@ static int current(struct json_store *q, size_t key, struct json_entry *ret,
 	return !e->gone;
 }
 
-/* a line of the transaction; of a document with what it is */
-static void add_line(struct json_store *q, const struct store_cell *name,
-		     const struct store_batch *b, const struct strbuf *text,
-		     struct json_entry *e)
+/*
+ * A line of the transaction; of a document with what it is. It is made where it
+ * stays, for a row may be long; text: made before, from what stands there.
+ */
+static void add_line(struct json_store *q, const struct store_shape *shape,
+		     const struct store_batch *b, uint32_t row,
+		     const struct strbuf *text, struct json_entry *e)
 {
+	const struct store_cell *name = json_row_name(shape, b, row);
+
 	e->off = q->tx.len;
 	e->src = SRC_TX;
-	if (q->lines) {
-		strbuf_add(&q->tx, text->buf, text->len);
-	} else {
+	if (!q->lines) {
 		strbuf_addch(&q->tx, '{');
 		if (name && name->len >= 0) {
 			strbuf_addstr(&q->tx, "\"@key\": ");
@@ -322,8 +325,14 @@ static void add_line(struct json_store *q, const struct store_cell *name,
 			strbuf_addstr(&q->tx, ", ");
 			q->named = true;
 		}
-		strbuf_addf(&q->tx, "\"@value\": %s}", text->buf);
+		strbuf_addstr(&q->tx, "\"@value\": ");
 	}
+	if (text)
+		strbuf_add(&q->tx, text->buf, text->len);
+	else
+		json_row_text(shape, b, row, NULL, 0, &q->tx);
+	if (!q->lines)
+		strbuf_addch(&q->tx, '}');
 	e->len = (uint32_t)(q->tx.len - e->off);
 	strbuf_addch(&q->tx, '\n');
 }
@@ -361,9 +370,9 @@ static int put_row(struct json_store *q, const struct store_shape *shape,
 		if (ret < 0)
 			return ret;
 		q->rewrite = true;
+		json_row_text(shape, b, row, t, node, &text);
 	}
-	json_row_text(shape, b, row, old ? t : NULL, node, &text);
-	add_line(q, json_row_name(shape, b, row), b, &text, &e);
+	add_line(q, shape, b, row, old ? &text : NULL, &e);
 	json_index_pend(q, &e);
 	return 1;
 }

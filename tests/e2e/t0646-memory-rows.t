@@ -50,4 +50,11 @@ is "$(sqlite3 -init /dev/null -batch "$root/b.db" "SELECT length(v), v = (replac
 	'60000000|1' 'is there'
 [ "$peak" -lt $((131072 + 2 * 60000)) ]
 ok $? 'in twice as much more' || diag "$peak KiB"
+took one outl
+is "$status" 0 'one value of 60 MB, into a file of records'
+is "$(python3 -c 'import json, sys
+print(json.load(open(sys.argv[1])) == {"id": 1, "v": "y" * 60000000})' "$root/out.jsonl")" \
+	True 'is there'
+[ "$peak" -lt $((131072 + 2 * 60000)) ]
+ok $? 'in as much' || diag "$peak KiB"
 done_testing
