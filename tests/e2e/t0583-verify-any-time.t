@@ -5,6 +5,7 @@
 # shellcheck source=tests/lib/tap.sh
 . "${top_srcdir:-.}/tests/lib/tap.sh"
 command -v python3 >/dev/null || skip_all 'no python3'
+stores_need sqlite
 
 root=$tmp/root
 # sql: statements from standard input
