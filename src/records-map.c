@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "records-cast.h"
 
 void records_map_release(struct records_map *m)
 {
@@ -121,7 +122,8 @@ static int add_column(struct resolving *r, const char *col)
 {
 	const char *expr = expr_of(r, col);
 	int from = find(&r->from, expr), to = find(&r->to, col);
-	_cleanup_free_ char *has = NULL, *wants = NULL, *with = NULL;
+	_cleanup_free_ char *has = NULL, *wants = NULL;
+	_cleanup_strbuf_ struct strbuf with = STRBUF_INIT;
 
 	if (r->to.nrow && to < 0)
 		return error_set(r->err, ERR_STORE, -ENOENT,
@@ -134,14 +136,13 @@ static int add_column(struct resolving *r, const char *col)
 		wants = cell(&r->to, (uint32_t)to, COL_TYPE);
 		has = from < 0 ? xstrdup("") :
 			cell(&r->from, (uint32_t)from, COL_TYPE);
-		if (strcmp(has, wants) != 0) {
-			const char *q = from < 0 ? "" : "\"";
-
-			with = xasprintf("(%s%s%s)::%s", q, expr, q, wants);
-		}
+		if (from < 0)
+			strbuf_addf(&with, "(%s)::%s", expr, wants);
+		else if (strcmp(has, wants) != 0)
+			records_cast_add(&with, expr, has, wants);
 	}
-	if (with)
-		add(r, col, with);
+	if (with.len)
+		add(r, col, with.buf);
 	else if (from >= 0)
 		add(r, expr, NULL);
 	else
@@ -210,15 +211,40 @@ static bool both_pg(const struct store *a, const struct store *b)
 	return store_is_pg(a) && store_is_pg(b);
 }
 
+/* how a column is read as what it is in dst */
+static const char *cast_to(struct records_shapes *ret,
+			   const struct store_batch *src,
+			   const struct store_batch *dst, const char *col,
+			   const char *expr)
+{
+	int at = find(src, expr ? expr : col), row = find(dst, col);
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_free_ char *wants = NULL, *has = NULL;
+
+	if (row < 0 || (at < 0 && !expr))
+		return expr;
+	wants = cell(dst, (uint32_t)row, COL_TYPE);
+	has = at < 0 ? NULL : cell(src, (uint32_t)at, COL_TYPE);
+	if (has)
+		records_cast_add(&sql, expr ? expr : col, has, wants);
+	else
+		strbuf_addf(&sql, "(%s\n)::%s", expr, wants);
+	strvec_push(&ret->from_expr, sql.buf);
+	return ret->from_expr.v[ret->from_expr.n - 1];
+}
+
 int records_map_cast(const struct store_shape *from, uint32_t hidden,
 		     const struct store_shape *to, struct store *from_store,
 		     struct store *to_store, struct records_shapes *ret,
 		     struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch cols = STORE_BATCH_INIT;
+	_cleanup_store_batch_ struct store_batch src = STORE_BATCH_INIT;
+	_cleanup_store_batch_ struct store_batch dst = STORE_BATCH_INIT;
 	bool cast = both_pg(from_store, to_store);
-	int n = cast ? columns(to_store, to->set, &cols, err) : 0;
+	int n = cast ? columns(to_store, to->set, &dst, err) : 0;
 
+	if (cast && n == 0)
+		n = columns(from_store, from->set, &src, err);
 	memset(ret, 0, sizeof(*ret));
 	if (n < 0)
 		return n;
@@ -228,19 +254,10 @@ int records_map_cast(const struct store_shape *from, uint32_t hidden,
 	ret->expr = xcalloc(from->ncol + 1, sizeof(*ret->expr));
 	for (uint32_t i = 0; i < from->ncol; i++) {
 		const char *expr = from->expr ? from->expr[i] : NULL;
-		int row = i < hidden + to->nkey ? -1 :
-			find(&cols, from->col[i]);
-		_cleanup_free_ char *type = row < 0 ? NULL :
-			cell(&cols, (uint32_t)row, COL_TYPE);
 
 		/* kept in from_expr, which grows no more than this */
-		if (type && expr)
-			strvec_pushf(&ret->from_expr, "(%s\n)::%s", expr, type);
-		else if (type)
-			strvec_pushf(&ret->from_expr, "\"%s\"::%s",
-				     from->col[i], type);
-		ret->expr[i] = type ? ret->from_expr.v[ret->from_expr.n - 1] :
-			expr;
+		ret->expr[i] = i < hidden + to->nkey ? expr :
+			cast_to(ret, &src, &dst, from->col[i], expr);
 	}
 	ret->from.expr = ret->expr;
 	return 0;

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "effects.h"
+#include "records-cast.h"
 #include "records-copy-internal.h"
 #include "records-live.h"
 #include "step-live.h"
@@ -122,6 +123,23 @@ static int look_at_keys(const struct step_records_job *j, struct store *from,
 	return n;
 }
 
+/* a value that the column of the destination would make another one of */
+static int look_at_types(const struct step_records_job *j, struct store *from,
+			 struct store *to, struct check_result *r,
+			 struct error *err)
+{
+	_cleanup_free_ char *column = NULL, *type = NULL;
+	int n = records_cast_find(from, &j->job.from, j->job.hidden, to,
+				  &j->job.to, &column, &type, err);
+
+	if (n > 0)
+		check_result_set(r, CHECK_FAIL, _("'%s' has values that column "
+			"'%s' of '%s' (%s) would not keep; if that is meant, "
+			"convert them in 'columns'"), j->job.from.set, column,
+			j->job.to.set, type);
+	return n;
+}
+
 /* A table or a column that it names may be for a step before it to make; a
    database that somebody left in the middle is for who writes to it. */
 static bool may_come(const struct step *s, struct step_ctx *ctx, int ret,
@@ -154,6 +172,8 @@ int step_records_check(const struct step *s, struct step_ctx *ctx,
 	ret = open_both(s, ctx, &j, &from, &to, err);
 	if (ret > 0)
 		ret = look_at_keys(&j, from, r, err);
+	if (ret == 0 && !m->backfill && from && to)
+		ret = look_at_types(&j, from, to, r, err);
 	if (ret < 0 && step_is_ahead(ctx) && may_come(s, ctx, ret, from, to)) {
 		error_release(err);
 		ret = ret != -EROFS && from &&

@@ -26,7 +26,7 @@ plan = 1; name = "acme"; from = "1"; to = "2";
 stores: { db = "$(pg_url one)"; };
 steps = (
   { id = "people"; kind = "copy-records"; from = "db:old.people"; to = "db:new.all"; key = "key"; owns = "NOT robot";
-    columns = { key = "md5('p' || id)::uuid"; name = "name"; born = "born"; score = "score"; more = "more"; }; },
+    columns = { key = "md5('p' || id)::uuid"; name = "name"; born = "born"; score = "round(score::numeric, 3)"; more = "more"; }; },
   { id = "robots"; kind = "copy-records"; from = "db:old.robots"; to = "db:new.all"; key = "key"; owns = "robot";
     bad_records = "quarantine"; columns = { key = "md5('r' || id)::uuid"; name = "name"; robot = "true"; }; } );
 verify = ( { id = "V01"; kind = "records"; copies = ["people", "robots"]; pause = 0.01; } );

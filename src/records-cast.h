@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RECORDS_CAST_H
+#define RECORDS_CAST_H
+/*
+ * records-cast - a column of PostgreSQL read as another type
+ *
+ * Copies send text, and a server reads what the type of the destination makes of
+ * it: numeric(10,2) rounds, a date forgets the hour, an integer the zeros in
+ * front, real the digits behind the seventh. Nothing tells. So where both sides
+ * are compared a column is read as the type that the other side has, but as it
+ * is where it would be another value; and the check of a copy looks for these.
+ *
+ * Types are texts of format_type(). Source of what their input makes of text:
+ * https://www.postgresql.org/docs/15/datatype.html
+ */
+#include <stdbool.h>
+
+#include "base/strbuf.h"
+
+struct error;
+struct store;
+struct store_shape;
+
+/* may a value of the type has be another one as the type wants? "": unknown */
+bool records_cast_loses(const char *has, const char *wants);
+/* appends SQL that reads the column (a name; not quoted yet) or, quoted, the
+   expression of such a type as the other one */
+void records_cast_add(struct strbuf *sql, const char *column, const char *has,
+		      const char *wants);
+/*
+ * Looks, in the rows of the shape from, for a value that the column of that place
+ * in to would not keep; expressions are taken to mean what they say. Only from
+ * one PostgreSQL to another. *column, *type: of the destination, for the caller to
+ * free. 1: there is one; 0: none, or it cannot be told; or an error.
+ */
+int records_cast_find(struct store *from_store, const struct store_shape *from,
+		      uint32_t hidden, struct store *to_store,
+		      const struct store_shape *to, char **column, char **type,
+		      struct error *err);
+
+#endif
