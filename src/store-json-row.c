@@ -79,6 +79,11 @@ static void add_value(const struct json_tree *t, uint32_t i,
 				n);
 		break;
 	case JSON_T_STRING:
+		/* as it lies, where nothing in it stands for another */
+		if (!memchr(p, '\\', n)) {
+			store_batch_add(b, STORE_TEXT, p + 1, n - 2);
+			break;
+		}
 		json_text_decode(p, n, &text);
 		store_batch_add(b, STORE_TEXT, text.buf, text.len);
 		break;
