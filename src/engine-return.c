@@ -19,6 +19,7 @@
 #include "engine-rollback.h"
 #include "engine-stores.h"
 #include "manifest.h"
+#include "step-records.h"
 #include "store.h"
 
 bool rollback_is_r_point(const char *point)
@@ -80,14 +81,83 @@ static int point_effects(struct engine *e, const struct run_point *p,
 	return r;
 }
 
+static bool is_same(const char *set, const char *from)
+{
+	const char *dot = strchr(set, '.'), *its = strchr(from, '.');
+
+	return !strcmp(set, from) || (dot && !strcmp(dot + 1, its ? its + 1 :
+		from) && (rollback_is_aside(set) || str_starts(set,
+							"public.")));
+}
+
+/* an old table into which this rollback carried rows, and nothing else was
+   done to it: the redo of the step takes these back, and nobody else's */
+static bool is_carried(struct engine *e, const struct run_point *p,
+		       const char *store, const char *set)
+{
+	enum effect_type type;
+
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		const struct strvec *copies = s->ops->carry ?
+					      s->ops->ends(s) : NULL;
+		const char *r = json_get_str(e->run->steps[i].facts,
+					     STEP_CARRIED, "");
+
+		for (size_t k = 0; copies && !strcmp(r, p->name) &&
+		     k < copies->n; k++) {
+			int at = plan_step_index(e->plan, copies->v[k]);
+			const struct plan_set *from = at < 0 ? NULL :
+				step_records_from(e->plan->steps[at]);
+
+			if (from && !strcmp(from->store->url,
+			    plan_find_store(e->plan, store)->url) &&
+			    is_same(set, from->set) &&
+			    !rollback_writes(e, at, store, from->set, &type))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* its name is that of a view, as the table stands aside */
+static bool is_view(const struct strvec *sets, const char *set)
+{
+	for (size_t i = 0; i < sets->n; i++)
+		if (rollback_is_aside(sets->v[i]) && strcmp(sets->v[i], set) &&
+		    is_same(sets->v[i], set))
+			return true;
+	return false;
+}
+
+static void drop_carried(struct engine *e, const struct run_point *p,
+			 struct store_sets *sets)
+{
+	struct store_sets left = STORE_SETS_INIT;
+
+	for (size_t i = 0; i < sets->n; i++)
+		for (size_t k = 0; k < sets->v[i].sets.n; k++)
+			if (is_view(&sets->v[i].sets, sets->v[i].sets.v[k]) ||
+			    !is_carried(e, p, sets->v[i].store,
+					sets->v[i].sets.v[k]))
+				store_sets_add_one(&left, sets->v[i].store,
+						   sets->v[i].sets.v[k]);
+	store_sets_release(sets);
+	*sets = left;
+}
+
 /* sets of servers, as they were saved with the point */
 static int point_sets(struct engine *e, const struct run_point *p,
 		      struct store_sets *ret, struct error *err)
 {
 	_cleanup_free_ char *file = xasprintf("%s.stores", p->name);
 
-	return p->stores_digest ? engine_stores_in(e, file, p->stores_digest,
-						   ret, err) : 0;
+	int r = p->stores_digest ? engine_stores_in(e, file, p->stores_digest,
+						    ret, err) : 0;
+
+	if (r >= 0)
+		drop_carried(e, p, ret);
+	return r;
 }
 
 static int load_sets(struct engine *e, const char *name, const char *digest,
@@ -296,7 +366,9 @@ static int count_store(struct engine *e, const struct run_point *p,
 	if (r >= 0)
 		r = store_dump_begin(s, &o->sets, &now, err);
 	for (size_t i = 0; r >= 0 && i < now.n; i++)
-		if (!now.sets[i].beside)
+		if (!now.sets[i].beside &&
+		    !(store_dump_has_rows(&now.sets[i]) &&
+		      is_carried(e, p, o->store, now.sets[i].set)))
 			r = count_set(s, o->store, &d, &now.sets[i], ret, err);
 	store_close(TAKE_PTR(s));
 	step_ctx_release(&c);
@@ -330,6 +402,8 @@ int rollback_preview_rows(struct engine *e, const char *name,
 	if (!may_return(e, p, name, err))
 		return -ENOENT;
 	r = rollback_point_sets(e, &sets, err);
+	if (r >= 0)
+		drop_carried(e, p, &sets);
 	for (size_t i = 0; r >= 0 && i < sets.n; i++)
 		r = count_store(e, p, &sets.v[i], ret, err);
 	return r;

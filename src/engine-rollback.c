@@ -176,6 +176,8 @@ int rollback_begin(struct engine *e, const char *point, int goal,
 	if (*stores || rollback_wants(e) == PLAN_BY_SNAPSHOT)
 		json_set_str(x, "strategy",
 			     plan_strategy_name(rollback_wants(e)));
+	if (e->opts.no_carry)
+		json_set_bool(x, "no_carry", true);
 	rollback_record_steps(e, x);
 	json_object_object_add(x, "steps", states_json(e));
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, err);
@@ -274,6 +276,7 @@ static int undo_steps(struct engine *e, const char *point, int goal, int exit)
 				rollback_failed(e, &e->err);
 	}
 	if (rollback_load(e, goal, &e->err) < 0 ||
+	    rollback_carry(e, goal, &e->err) < 0 ||
 	    rollback_tell(e, goal, &e->err) < 0)
 		return rollback_failed(e, &e->err);
 	return finish_rollback(e, point, exit);
@@ -293,6 +296,8 @@ static int leave_snapshot(struct engine *e)
 	json_set_str(x, "point", e->run->rollback_point);
 	json_set_str(x, "r", e->run->rollback_r);
 	json_set_str(x, "strategy", plan_strategy_name(PLAN_BY_BACKUP));
+	if (e->run->rollback_no_carry)
+		json_set_bool(x, "no_carry", true);
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, &e->err);
 }
 

@@ -42,6 +42,9 @@ int rollback_record_paths(struct engine *e, const char *step, const char *r,
 int rollback_run_undo(struct engine *e, const char *step,
 		      struct undo_spec *spec, struct error *err);
 
+/* what kinds put into files that came back; done again when it goes on */
+int rollback_carry(struct engine *e, int goal, struct error *err);
+
 /* --- engine-rollback.c --- */
 /* of the rollback that is under way: the step that stays applied, 0: start */
 int rollback_under_way(const struct engine *e);
@@ -68,6 +71,8 @@ enum plan_strategy rollback_strategy(const struct engine *e);
 bool rollback_loads(enum plan_strategy s);
 /* of a rollback that is not begun yet */
 enum plan_strategy rollback_wants(const struct engine *e);
+/* do rows written since a cutover come back into the old tables? */
+bool rollback_carries(const struct engine *e);
 /* one of our own tables? */
 bool rollback_is_ours(const char *set);
 /* what the steps from goal on wrote, of those that still do */

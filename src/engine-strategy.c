@@ -34,6 +34,11 @@ void engine_set_strategy(struct engine *e, enum plan_strategy s)
 	e->opts.strategy = s;
 }
 
+void engine_set_no_carry(struct engine *e)
+{
+	e->opts.no_carry = true;
+}
+
 enum plan_strategy rollback_strategy(const struct engine *e)
 {
 	enum plan_strategy s = PLAN_BY_INCREMENTAL;
@@ -52,6 +57,14 @@ static bool is_under_way(const struct engine *e)
 {
 	return e->run->state == RUN_ROLLING_BACK ||
 	       e->run->state == RUN_ROLLBACK_FAILED;
+}
+
+bool rollback_carries(const struct engine *e)
+{
+	if (is_under_way(e))
+		return !e->run->rollback_no_carry &&
+		       !rollback_loads(rollback_strategy(e));
+	return !e->opts.no_carry && !rollback_loads(rollback_wants(e));
 }
 
 int rollback_sets(struct engine *e, int goal, struct store_sets *ret)

@@ -253,6 +253,25 @@ static int record_undo_failed(struct engine *e, const char *id,
 	return run_record_step(e->run, id, STEP_UNDO_FAILED, x, NULL);
 }
 
+int rollback_carry(struct engine *e, int goal, struct error *err)
+{
+	int ret = 0;
+
+	for (int i = (int)e->plan->step_n - 1; ret >= 0 && i >= goal; i--) {
+		const struct step *s = e->plan->steps[i];
+		struct step_ctx c;
+
+		if (!s->ops->carry || e->run->steps[i].state != STEP_UNDONE)
+			continue;
+		step_ctx_init(&c, e, s, PHASE_ROLLBACK);
+		ret = s->ops->carry(s, &c, err);
+		step_ctx_release(&c);
+		if (ret < 0)
+			error_prefix(err, "%s", s->id);
+	}
+	return ret;
+}
+
 int engine_undo_step(struct engine *e, int index, const char *aside,
 		     struct error *err)
 {

@@ -43,6 +43,8 @@ struct engine_options {
 	/* rollback: of the plan, unless it was given */
 	bool strategy_given;
 	enum plan_strategy strategy;
+	bool no_carry;               /* rollback: what was written since a
+					cutover stays out of the old tables */
 	/* rollback: of these steps alone; NULL: to a point */
 	const struct plan_scenario *scenario;
 	bool on_failure_given;
@@ -81,6 +83,7 @@ int engine_resume(struct engine *e, struct run *run);
 void engine_leave(struct engine *e, struct run *run);
 /* how a rollback goes about it, whatever the plan says */
 void engine_set_strategy(struct engine *e, enum plan_strategy s);
+void engine_set_no_carry(struct engine *e);
 /* as a scenario of the plan says; returns the point to go to, which is the
    scenario's name where it is for some steps alone */
 const char *engine_set_scenario(struct engine *e,

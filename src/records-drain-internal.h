@@ -79,5 +79,15 @@ int records_one_retry(struct records_one *o, struct error *err);
 /* no more tries: aside with them, or the end */
 int records_one_refuse(struct records_one *o, struct error *err);
 void records_one_note(struct records_one *o, const char *text);
+/* a cell as SQL */
+void records_add_literal(struct strbuf *sql, const struct store *s,
+			 const struct store_batch *b, uint32_t row,
+			 uint32_t col);
+/* "(a, b) IN (...)" of the columns, as the shape reads them, and the cells from
+   `first` of n rows */
+void records_add_in(struct strbuf *sql, const struct store *s,
+		    const struct store_shape *shape, uint32_t nkey,
+		    const struct store_batch *b, uint32_t first,
+		    uint32_t from, uint32_t n);
 
 #endif

@@ -64,7 +64,7 @@ static int read_keys(struct records_one *o, const char *after,
 	return ret;
 }
 
-static void add_literal(struct strbuf *sql, const struct store *s,
+void records_add_literal(struct strbuf *sql, const struct store *s,
 			const struct store_batch *b, uint32_t row,
 			uint32_t col)
 {
@@ -92,6 +92,33 @@ static void add_literal(struct strbuf *sql, const struct store *s,
 	strbuf_addch(sql, '\'');
 }
 
+void records_add_in(struct strbuf *sql, const struct store *s,
+		    const struct store_shape *shape, uint32_t nkey,
+		    const struct store_batch *b, uint32_t first,
+		    uint32_t from, uint32_t n)
+{
+	strbuf_addch(sql, '(');
+	for (uint32_t i = 0; i < nkey; i++) {
+		strbuf_addstr(sql, i ? ", " : "");
+		if (shape->expr && shape->expr[first + i])
+			strbuf_addf(sql, "(%s\n)", shape->expr[first + i]);
+		else
+			store_sql_name(sql, shape->col[first + i]);
+	}
+	strbuf_addstr(sql, nkey > 1 && !store_is_pg(s) ? ") IN (VALUES " :
+		      ") IN (");
+	for (uint32_t row = from; row < from + n; row++) {
+		strbuf_addstr(sql, row > from ? ", " : "");
+		strbuf_addstr(sql, nkey > 1 ? "(" : "");
+		for (uint32_t i = 0; i < nkey; i++) {
+			strbuf_addstr(sql, i ? ", " : "");
+			records_add_literal(sql, s, b, row, i);
+		}
+		strbuf_addstr(sql, nkey > 1 ? ")" : "");
+	}
+	strbuf_addch(sql, ')');
+}
+
 /* the rows of keys from .. from + n, as the plan selects them; literal keys,
    so that planners know how many they are */
 static void narrow(struct records_one *o, const struct store_batch *keys,
@@ -114,7 +141,7 @@ static void narrow(struct records_one *o, const struct store_batch *keys,
 		strbuf_addstr(&o->where, nkey > 1 ? "(" : "");
 		for (uint32_t i = 0; i < nkey; i++) {
 			strbuf_addstr(&o->where, i ? ", " : "");
-			add_literal(&o->where, o->from, keys, row, i);
+			records_add_literal(&o->where, o->from, keys, row, i);
 		}
 		strbuf_addstr(&o->where, nkey > 1 ? ")" : "");
 	}
@@ -234,7 +261,7 @@ static int compute(struct records_one *o, const struct store_batch *keys,
 		strbuf_addstr(&sql, f->nkey > 1 ? "(" : "");
 		for (uint32_t i = 0; i < f->nkey; i++) {
 			strbuf_addstr(&sql, i ? ", " : "");
-			add_literal(&sql, o->from, keys, row, i);
+			records_add_literal(&sql, o->from, keys, row, i);
 		}
 		strbuf_addstr(&sql, f->nkey > 1 ? ")" : "");
 	}

@@ -37,7 +37,7 @@ int records_pool_get(struct records_pool *p, const struct records_job *job,
 			*ret = p->v[i].s;
 			return 0;
 		}
-	o.read_only = false;
+	o.read_only = source && p->d->reads && o.read_only;
 	o.create = false;
 	o.tick = pool_tick;
 	o.ctx = p;

@@ -93,6 +93,8 @@ struct records_drain {
 	/* a failure that may pass is the caller's: all of it is inside of a
 	   transaction (store_is_within()) that others wait for */
 	bool once;
+	/* sources are opened as their options say, which may be to read */
+	bool reads;
 	/* rows that were put aside before are tried once more */
 	bool rejects;
 	/* about ten times a second while stores wait, and between batches;

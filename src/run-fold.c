@@ -248,6 +248,7 @@ static void fold_rolling_back(struct run *r, struct json_object *rec)
 	set_str(&r->rollback_point, json_get_str(rec, "point", "start"));
 	set_str(&r->rollback_r, name);
 	set_str(&r->rollback_strategy, json_get_str(rec, "strategy", NULL));
+	r->rollback_no_carry = json_get_bool(rec, "no_carry", false);
 	list = json_get(rec, "only");
 	strvec_clear(&r->rollback_only);
 	for (size_t i = 0; list && i < json_object_array_length(list); i++)

@@ -218,6 +218,7 @@ struct run {
 	char *rollback_point;        /* of the rollback that is under way or was */
 	char *rollback_r;            /* its R point */
 	char *rollback_strategy;     /* NULL: incremental */
+	bool rollback_no_carry;
 	struct strvec rollback_only; /* steps; none: all behind the point, whose
 					name is then that of a scenario */
 	bool rollback_reset;         /* and what they wrote is emptied */

@@ -24,10 +24,34 @@ int cutover_in_time(const struct cutover *c, struct step_ctx *ctx,
 		    const struct strvec *argv, uint64_t until,
 		    struct error *err);
 
+/* --- step-cutover.c --- */
+
+/* how long writers were held up, for the log */
+void cutover_say_stall(struct step_ctx *ctx, uint64_t since);
+
+/* --- step-cutover-carry.c: rows that came since --- */
+
+/* of a switch that is to be undone: into the old tables with them, which are in
+   their place then; 1: some cannot come */
+int cutover_carry(const struct step *s, struct step_ctx *ctx,
+		  struct sql_work *fence, struct error *err);
+/* behind all of the undo: writers of the new tables come back */
+int cutover_carry_end(const struct step *s, struct step_ctx *ctx,
+		      struct error *err);
+/* ahead of a switch; again: what came into the old tables goes */
+int cutover_carry_forget(const struct step *s, struct step_ctx *ctx,
+			 bool again, struct error *err);
+
 /* --- step-cutover-swap.c: the transaction of the views --- */
 
 void cutover_views_work(struct sql_work *w, const struct step *s,
 			struct step_ctx *ctx);
+/* of one of our two rows, inside of the transaction */
+int cutover_within(void (*init)(struct sql_work *w, const struct step *s,
+				struct step_ctx *ctx),
+		   int (*go)(struct sql_work *w, struct error *err),
+		   const struct step *s, struct step_ctx *ctx,
+		   struct error *err);
 /* 1: the views are there, 0: they are not */
 int cutover_views_there(const struct step *s, struct step_ctx *ctx,
 			struct error *err);

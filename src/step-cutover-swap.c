@@ -39,12 +39,11 @@ int cutover_views_there(const struct step *s, struct step_ctx *ctx,
 	return ret > 0 ? step_sql_state(&w) != PROBE_NOT : ret;
 }
 
-/* of one of our two rows, inside of the transaction */
-static int within(void (*init)(struct sql_work *w, const struct step *s,
-			       struct step_ctx *ctx),
-		  int (*go)(struct sql_work *w, struct error *err),
-		  const struct step *s, struct step_ctx *ctx,
-		  struct error *err)
+int cutover_within(void (*init)(struct sql_work *w, const struct step *s,
+				struct step_ctx *ctx),
+		   int (*go)(struct sql_work *w, struct error *err),
+		   const struct step *s, struct step_ctx *ctx,
+		   struct error *err)
 {
 	_cleanup_work_ struct sql_work w;
 	int ret;
@@ -88,12 +87,12 @@ static int swap_inside(const struct swap *p, uint64_t until,
 	if (!p->fenced && !p->again)
 		ret = cutover_check_all(p->s, p->ctx, until, err);
 	else if (p->fenced)
-		ret = within(step_cutover_work, step_sql_undo, p->s, p->ctx,
+		ret = cutover_within(step_cutover_work, step_sql_undo, p->s, p->ctx,
 			     err);
 	/* by their names, which are those of views soon */
 	if (ret == 0)
 		ret = step_live_end_all(p->ctx, &c->copies, err);
-	return ret < 0 ? ret : within(cutover_views_work, step_sql_apply, p->s,
+	return ret < 0 ? ret : cutover_within(cutover_views_work, step_sql_apply, p->s,
 				      p->ctx, err);
 }
 
@@ -156,7 +155,7 @@ static int back_once(struct sql_work *w, void *arg, struct error *err)
 	if (!w->m.there)
 		return 1;
 	step_store_join(p->ctx, c->target.store->name, w->store);
-	ret = within(cutover_views_work, step_sql_undo, p->s, p->ctx, err);
+	ret = cutover_within(cutover_views_work, step_sql_undo, p->s, p->ctx, err);
 	step_store_join(p->ctx, NULL, NULL);
 	return ret;
 }

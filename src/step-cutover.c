@@ -219,13 +219,19 @@ static int restore(const struct step *s, struct step_ctx *ctx,
 	return ret < 0 ? ret : set_phase(ctx, "back", err);
 }
 
+void cutover_say_stall(struct step_ctx *ctx, uint64_t since)
+{
+	_cleanup_free_ char *text = xasprintf(
+		_("writers were held up for %.2f s"), clock_since(since));
+
+	step_log(ctx, "note", text, strlen(text));
+}
+
 static int say_stall(struct step_ctx *ctx, uint64_t since, struct error *err)
 {
 	double stall = clock_since(since);
-	_cleanup_free_ char *text = xasprintf(
-		_("writers were held up for %.2f s"), stall);
 
-	step_log(ctx, "note", text, strlen(text));
+	cutover_say_stall(ctx, since);
 	return step_set_fact(ctx, "stall_s", json_object_new_double(stall),
 			     err);
 }
@@ -320,7 +326,9 @@ static int go(const struct step *s, struct step_ctx *ctx, bool again,
 	int ret, there = 0, waits;
 
 	step_cutover_work(&w, s, ctx);
-	ret = step_sql_open(&w, false, err);
+	ret = cutover_carry_forget(s, ctx, again, err);
+	if (ret >= 0)
+		ret = step_sql_open(&w, false, err);
 	if (ret >= 0 && c->views.n)
 		ret = there = cutover_views_there(s, ctx, err);
 	if (ret < 0)
@@ -359,8 +367,8 @@ int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 {
 	const struct cutover *c = s->priv;
 	_cleanup_work_ struct sql_work w;
-	bool switched;
-	int ret, there = 0;
+	bool switched, carries = c->copies.n && step_carries(ctx);
+	int ret, there = 0, left = 0;
 
 	step_cutover_work(&w, s, ctx);
 	ret = step_sql_open(&w, false, err);
@@ -371,11 +379,17 @@ int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 	if (there < 0)
 		return there;
 	switched = there || has_switched(ctx);
+	if (switched && carries)
+		left = cutover_carry(s, ctx, &w, err);
+	if (left < 0)
+		return left;
 	ret = restore(s, ctx, &w, err);
+	if (ret == 0)
+		ret = cutover_carry_end(s, ctx, err);
 	if (ret == 0)
 		ret = undo_drained(c, ctx, err);
 	/* it may take its time: nobody waits for it any more */
-	if (ret == 0 && switched)
+	if (ret == 0 && switched && (left || !carries))
 		cutover_tell_since(s, ctx);
 	return ret;
 }

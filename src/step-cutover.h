@@ -81,6 +81,9 @@ int step_cutover_redo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);
 int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);
+/* for step_ops.carry */
+int step_cutover_carry(const struct step *s, struct step_ctx *ctx,
+		       struct error *err);
 void step_cutover_work(struct sql_work *w, const struct step *s,
 		       struct step_ctx *ctx);
 

@@ -136,8 +136,8 @@ bool step_live_into_file(const struct plan *p, const struct strvec *copies)
 	return false;
 }
 
-/* may all rows of the destination that the source does not have go? */
-static bool is_owner(const struct step *s, struct step_ctx *ctx)
+
+bool step_live_owns(const struct step *s, struct step_ctx *ctx)
 {
 	const struct records_step *m = s->priv;
 	const struct plan *p = step_plan(ctx);
@@ -256,7 +256,7 @@ static int add_step(struct live_set *l, const struct step *s, bool captured,
 		return there;
 	}
 	l->ptr[l->n - 1] = &j->job;
-	l->owner[l->n - 1] = is_owner(s, l->ctx);
+	l->owner[l->n - 1] = step_live_owns(s, l->ctx);
 	l->live[l->n - 1] = m->live;
 	return there;
 }

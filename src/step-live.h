@@ -51,6 +51,9 @@ int step_live_end(const struct step *s, struct step_ctx *ctx,
 		  struct error *err);
 int step_live_end_all(struct step_ctx *ctx, const struct strvec *copies,
 		      struct error *err);
+/* all rows of the destination (in `owns`) are those of this copy: they may go
+   where the source does not have them */
+bool step_live_owns(const struct step *s, struct step_ctx *ctx);
 /* one of the copies is live, and its destination a file */
 bool step_live_into_file(const struct plan *p, const struct strvec *copies);
 

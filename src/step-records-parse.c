@@ -57,6 +57,7 @@ static void parse_copy(struct plan_node *n, struct records_step *m)
 	(void)plan_node_set(n, "from", true, PLAN_SET_QUERY, &m->from);
 	(void)plan_node_set(n, "to", true, 0, &m->to);
 	(void)plan_node_pairs(n, "columns", &m->columns);
+	(void)plan_node_pairs(n, "back", &m->back);
 	(void)plan_node_string(n, "owns", false, &m->owns);
 	(void)plan_node_bool(n, "live", &m->live);
 	m->max_delta = MAX_DELTA;
@@ -114,6 +115,14 @@ int step_records_parse(struct step *s, struct plan_node *n, bool backfill)
 	return 0;
 }
 
+const struct plan_set *step_records_from(const struct step *s)
+{
+	const struct records_step *m = s->ops->flags & STEP_COPIES ? s->priv :
+				       NULL;
+
+	return m && m->from.store ? &m->from : NULL;
+}
+
 void step_records_release(struct step *s)
 {
 	struct records_step *m = s->priv;
@@ -124,6 +133,7 @@ void step_records_release(struct step *s)
 	plan_set_release(&m->to);
 	strvec_release(&m->key);
 	strvec_release(&m->columns);
+	strvec_release(&m->back);
 	strvec_release(&m->up);
 	strvec_release(&m->down);
 	free(m->where);

@@ -56,19 +56,41 @@ static int by_source(const struct records_job *job, struct step_ctx *ctx,
 	return 0;
 }
 
+static int find_in_file(struct step_records_job *j, struct store *from,
+			struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	_cleanup_free_ char *aside = NULL;
+	int r;
+
+	store_batch_clear(&args, 1);
+	store_batch_add(&args, STORE_TEXT, j->set, strlen(j->set));
+	r = step_sql_cell(from, "SELECT t.name FROM sqlite_schema v, "
+		"sqlite_schema t WHERE v.name = $1 AND v.type = 'view' AND "
+		"t.name = 'upshift_old_' || v.name AND t.type = 'table'", &args,
+		&aside, err);
+	if (r < 0 || !aside)
+		return r;
+	free(j->set);
+	j->set = TAKE_PTR(aside);
+	return 0;
+}
+
 /*
  * The name of the source is that of a view by now, which a later step has put
  * over what was copied: the table itself stands aside (step-views.c).
  */
-static int find_source(struct step_records_job *j, struct store *from,
-		       struct error *err)
+int step_records_find_source(struct step_records_job *j, struct store *from,
+			     struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf quoted = STRBUF_INIT;
 	_cleanup_free_ char *aside = NULL;
 	int r;
 
-	if (strcmp(store_scheme(from), "pg") != 0)
+	if (store_is_sqlite(from))
+		return find_in_file(j, from, err);
+	if (!store_is_pg(from))
 		return 0;
 	store_sql_set(&quoted, j->set);
 	store_batch_clear(&args, 1);
@@ -104,7 +126,7 @@ static int count(const struct step *s, struct step_ctx *ctx,
 	if (r == 0 && m->quarantine)
 		store_set_lines(from, STORE_LINES_SKIP);
 	if (r == 0)
-		r = find_source(j, from, err);
+		r = step_records_find_source(j, from, err);
 	if (r == 0)
 		r = step_records_job_shape(s, from, to, j, err);
 	if (r == 0)

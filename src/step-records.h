@@ -48,6 +48,8 @@ struct records_step {
 	struct strvec key;
 	struct strvec columns;       /* pairs: destination, expression; or
 					none: those of the source */
+	struct strvec back;          /* pairs: column of the source, expression
+					of the destination; see step-carry.h */
 	char *where, *owns;          /* owns: for who compares */
 	enum store_conflict conflict;
 	int64_t batch;               /* 0: by time */
@@ -80,6 +82,9 @@ int step_records_job_source(const struct step_records_job *j, struct store *s,
 int step_records_job_shape(const struct step *s, struct store *from,
 			   struct store *to, struct step_records_job *j,
 			   struct error *err);
+/* behind a switch: j->set becomes the table that stands aside for a view */
+int step_records_find_source(struct step_records_job *j, struct store *from,
+			     struct error *err);
 /* is there an undo table, or has there to be one? */
 int step_records_decide_undo(const struct step *s, struct step_records_job *j,
 			     struct store *to, struct error *err);
@@ -124,6 +129,9 @@ struct records_watch {
 };
 int step_records_tick(void *watch, const struct records_status *st);
 void step_records_note(void *watch, const char *text);
+
+/* where a copy comes from; NULL: the step is no copy */
+const struct plan_set *step_records_from(const struct step *s);
 
 /* --- the slots of struct step_ops --- */
 int step_records_parse(struct step *s, struct plan_node *n, bool backfill);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A store of the plan, opened for a step. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-rollback.h"
 #include "store.h"
-
 
 static int tick(void *ctx)
 {
@@ -123,4 +125,36 @@ struct json_object *step_fact_of(struct step_ctx *c, const char *step,
 
 	return i < 0 || !c->e->run ? NULL :
 	       json_get(c->e->run->steps[i].facts, key);
+}
+
+int step_aside(struct step_ctx *c, const struct plan_store *s)
+{
+	struct engine *e = c->e;
+	struct stat st;
+	int fd;
+
+	if (!s->path || !e->run || !e->run->rollback_r)
+		return -ENOENT;
+	fd = fs_open(e->run->backup_fd, e->run->rollback_r,
+		     O_RDONLY | O_DIRECTORY, 0);
+	if (fd >= 0 && fs_stat_beneath(fd, s->path, &st) < 0) {
+		(void)fs_close(fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+const char *step_rollback_point(struct step_ctx *c)
+{
+	return c->e->run && c->e->run->rollback_r ? c->e->run->rollback_r : "";
+}
+
+bool step_carries(struct step_ctx *c)
+{
+	struct engine *e = c->e;
+
+	return e->run && c->phase == PHASE_ROLLBACK &&
+	       e->run->state == RUN_ROLLING_BACK &&
+	       !rollback_is_r_point(e->run->rollback_point) &&
+	       rollback_carries(e);
 }

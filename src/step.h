@@ -30,8 +30,10 @@ struct item;
 struct json_object;
 struct plan_node;
 struct plan_problems;
+struct plan_store;
 struct sql_grants;
 struct step_ctx;
+struct views_spec;
 
 enum step_state {
 	STEP_PENDING,
@@ -154,6 +156,10 @@ struct step_ops {
 	   before the pre-image goes back; must be idempotent. NULL mostly */
 	int (*undo)(const struct step *s, struct step_ctx *ctx,
 		    struct error *err);
+	/* in a rollback, when all files are in their places: what undo could not
+	   put into one that comes back as a whole; idempotent. NULL mostly */
+	int (*carry)(const struct step *s, struct step_ctx *ctx,
+		     struct error *err);
 	/* takes back what undo did itself, before the run returns to the point
 	   ahead of that rollback; idempotent. NULL mostly */
 	int (*redo)(const struct step *s, struct step_ctx *ctx,
@@ -179,6 +185,9 @@ struct step_ops {
 		     struct plan_problems *problems);
 	/* ids of copies whose captures it ends (step-live.h). NULL mostly */
 	const struct strvec *(*ends)(const struct step *s);
+	/* the legacy interface that it makes, and in which store. NULL mostly */
+	const struct views_spec *(*views)(const struct step *s,
+					  const struct plan_store **store);
 	/* in how many seconds it may begin, 0: now, and why not before; reads
 	   only, or remembers what it read. NULL: whenever its turn comes */
 	int (*due)(const struct step *s, struct step_ctx *ctx, double *in_s,
@@ -381,7 +390,17 @@ struct plan_store;
  * and is what comes back from there.
  */
 bool step_comes_back(struct step_ctx *c, const struct plan_store *s);
-/* the same for those who open it themselves */
+/* In a rollback: the directory (the caller's descriptor) in which that file is
+   as it was when it was put back; -ENOENT: it was not, or is no file */
+int step_aside(struct step_ctx *c, const struct plan_store *s);
+/* true: a rollback in which rows written since a cutover are to come back */
+bool step_carries(struct step_ctx *c);
+/* the R point of that rollback */
+const char *step_rollback_point(struct step_ctx *c);
+/* the fact of a cutover: the point of the rollback that carried rows; what is
+   in the old tables since is taken back by redo, and not by the point */
+#define STEP_CARRIED "carried"
+/* step_store() for those who open it themselves */
 void step_store_options(struct step_ctx *c, const struct plan_store *s,
 			struct store_options *o);
 /*

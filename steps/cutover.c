@@ -122,6 +122,15 @@ static const struct strvec *cutover_ends(const struct step *s)
 	return &c->copies;
 }
 
+static const struct views_spec *cutover_views(const struct step *s,
+					      const struct plan_store **store)
+{
+	const struct cutover *c = s->priv;
+
+	*store = c->target.store;
+	return &c->views;
+}
+
 static int cutover_effects(const struct step *s, struct step_ctx *ctx,
 			   struct effects *out, struct error *err)
 {
@@ -287,11 +296,13 @@ const struct step_ops cutover_ops = {
 	.effects = cutover_effects,
 	.lint = cutover_lint,
 	.ends = cutover_ends,
+	.views = cutover_views,
 	.check = cutover_check,
 	.preview = cutover_preview,
 	.probe = step_cutover_probe,
 	.apply = step_cutover_apply,
 	.undo = step_cutover_undo,
+	.carry = step_cutover_carry,
 	.redo = step_cutover_redo,
 	.redo_last = cutover_redo_last,
 	.undoable = cutover_undoable,

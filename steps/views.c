@@ -63,6 +63,15 @@ static void init(struct sql_work *w, const struct step *s,
 	w->names_only = true;
 }
 
+static const struct views_spec *views_of(const struct step *s,
+					 const struct plan_store **store)
+{
+	const struct views_step *v = s->priv;
+
+	*store = v->target.store;
+	return &v->spec;
+}
+
 static int views_check(const struct step *s, struct step_ctx *ctx,
 		       struct check_result *r, struct error *err)
 {
@@ -167,6 +176,7 @@ const struct step_ops views_ops = {
 	.apply = views_apply,
 	.undo = views_undo,
 	.redo = views_redo,
+	.views = views_of,
 	.grants = views_grants,
 	.release = views_release,
 };

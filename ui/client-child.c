@@ -288,6 +288,9 @@ _noreturn_ void client_child(const struct client_spec *spec,
 	if (o.strategy && plan_strategy_parse(o.strategy, &way) >= 0 &&
 	    (spec->verb == CLIENT_ROLLBACK || spec->verb == CLIENT_PREVIEW))
 		engine_set_strategy(e, way);
+	if (o.no_carry &&
+	    (spec->verb == CLIENT_ROLLBACK || spec->verb == CLIENT_PREVIEW))
+		engine_set_no_carry(e);
 	signals_engine(e);
 	ret = do_verb(e, &s, spec, p.stream);
 	signals_engine(NULL);

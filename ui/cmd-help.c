@@ -85,7 +85,7 @@ static int general(void)
 "Options: --root DIR --state-dir DIR --backup-dir DIR --run ID --json --batch\n"
 "  -y|--yes --confirm WORDS --answers FILE --write-answers FILE --set NAME=VALUE\n"
 "  --vars FILE --skip STEP --stop-after STEP --run-step STEP\n"
-"  --strategy backup|incremental|schema|snapshot --scenario NAME\n"
+"  --strategy backup|incremental|schema|snapshot --no-carry --scenario NAME\n"
 "  --on-failure stop|rollback -n|--dry-run --if-needed --progress-interval S\n"
 "  --log-file FILE --lang LANG -q|--quiet -v|--verbose -h|--help -V|--version"));
 	(void)out_line(_("Topics: accessibility backup environment exit-codes "

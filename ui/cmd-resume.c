@@ -167,6 +167,8 @@ static int choose_way(struct job *j, const struct options *o,
 				   "snapshot");
 	if (o->strategy)
 		engine_set_strategy(j->e, how);
+	if (o->no_carry)
+		engine_set_no_carry(j->e);
 	return 0;
 }
 
@@ -359,7 +361,7 @@ const struct command cmd_resume = {
 const struct command cmd_rollback = {
 	.name = "rollback",
 	.usage = "[POINT] [--strategy backup|incremental|schema|snapshot] "
-		"[--scenario NAME] [--preview] [--take-over RUN] "
+		"[--no-carry] [--scenario NAME] [--preview] [--take-over RUN] "
 		"[--batch --confirm \"roll back to POINT\"]",
 	.summary = N_("go back to a checkpoint (start if none is named)"),
 	.max_args = 1,

@@ -28,6 +28,7 @@ struct options {
 	bool batch, yes, dry_run, if_needed, again, json, shorter, preview, plain;
 	bool compat, grants, list, read_only, expired, quiet, verbose;
 	bool keep_snapshot;
+	bool no_carry;
 	bool on_failure_given;
 	enum plan_on_failure on_failure;
 	double progress_interval;    /* seconds; < 0: the default */

@@ -17,8 +17,8 @@ enum opt {
 	OPT_ROOT = 256, OPT_STATE_DIR, OPT_BACKUP_DIR, OPT_RUN, OPT_SET,
 	OPT_VARS, OPT_CONFIRM, OPT_ANSWERS, OPT_WRITE_ANSWERS, OPT_SKIP,
 	OPT_STOP_AFTER, OPT_RUN_STEP, OPT_APPROVE, OPT_ON_FAILURE, OPT_LEVEL,
-	OPT_STRATEGY, OPT_SCENARIO, OPT_JSON, OPT_SHORT, OPT_BATCH,
-	OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
+	OPT_STRATEGY, OPT_NO_CARRY, OPT_SCENARIO, OPT_JSON, OPT_SHORT,
+	OPT_BATCH, OPT_IF_NEEDED, OPT_PREVIEW, OPT_READ_ONLY,
 	OPT_BUNDLE, OPT_LIST, OPT_KEEP_SNAPSHOT, OPT_EXPIRED, OPT_PLAIN,
 	OPT_LANG, OPT_LOG_FILE, OPT_INTERVAL, OPT_AGAIN, OPT_COMPLETION,
 	OPT_STORE, OPT_COMPAT, OPT_FILE, OPT_FROM, OPT_AUDIT, OPT_GRANTS,
@@ -42,6 +42,7 @@ static const struct option longs[] = {
 	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
 	{ "run-step", required_argument, NULL, OPT_RUN_STEP },
 	{ "strategy", required_argument, NULL, OPT_STRATEGY },
+	{ "no-carry", no_argument, NULL, OPT_NO_CARRY },
 	{ "scenario", required_argument, NULL, OPT_SCENARIO },
 	{ "on-failure", required_argument, NULL, OPT_ON_FAILURE },
 	{ "level", required_argument, NULL, OPT_LEVEL },
@@ -263,6 +264,9 @@ static int take_value(struct options *o, int c, const char *arg)
 		return 0;
 	case OPT_STRATEGY:
 		o->strategy = arg;
+		return 0;
+	case OPT_NO_CARRY:
+		o->no_carry = true;
 		return 0;
 	case OPT_SCENARIO:
 		o->scenario = arg;

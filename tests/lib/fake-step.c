@@ -29,6 +29,21 @@ const char *step_root(struct step_ctx *c)
 	return c->root;
 }
 
+int step_aside(_unused_ struct step_ctx *c, _unused_ const struct plan_store *s)
+{
+	return -ENOENT;
+}
+
+const char *step_rollback_point(_unused_ struct step_ctx *c)
+{
+	return "";
+}
+
+bool step_carries(_unused_ struct step_ctx *c)
+{
+	return false;
+}
+
 bool step_comes_back(_unused_ struct step_ctx *c,
 		     _unused_ const struct plan_store *s)
 {
