@@ -36,12 +36,11 @@ struct carry_one {
 	struct records_shapes shapes;    /* of the way there */
 	bool inits;                      /* one is */
 	FILE *spool;
-	uint64_t spooled;
+	struct strbuf line;
 	uint64_t rejects;                /* of the way there */
 	struct strbuf kinds;             /* one byte for each of keys */
 	struct strvec keys;
 	bool more;
-	uint64_t changes;                /* of this pass */
 };
 
 /* --- what is not the same --- */
@@ -55,8 +54,9 @@ static int on_found(void *ctx, const struct records_found *f,
 
 	if (f->kind == RECORDS_EQUIVALENT)
 		return 0;
-	k->spooled++;
-	if (fprintf(k->spool, "%c%s\n", kind, f->key) < 0)
+	strbuf_clear(&k->line);
+	strbuf_addf(&k->line, "%c%s\n", kind, f->key);
+	if (fwrite(k->line.buf, 1, k->line.len, k->spool) != k->line.len)
 		return error_set(err, ERR_IO, -errno,
 				 _("cannot write a temporary file"));
 	return 0;
@@ -65,13 +65,13 @@ static int on_found(void *ctx, const struct records_found *f,
 static int on_again(void *ctx, struct error *err)
 {
 	struct carry_one *k = ctx;
+	int ret = fflush(k->spool) ? -errno : 0;
 
-	k->spooled = 0;
 	rewind(k->spool);
-	if (ftruncate(fileno(k->spool), 0) < 0)
-		return error_set(err, ERR_IO, -errno,
-				 _("cannot write a temporary file"));
-	return 0;
+	if (ret == 0)
+		ret = fs_truncate(fileno(k->spool), 0);
+	return ret >= 0 ? 0 : error_set(err, ERR_IO, ret,
+				_("cannot write a temporary file"));
 }
 
 static void on_progress(void *ctx, uint64_t done, uint64_t total)
@@ -513,6 +513,7 @@ static int open_one(struct carry_one *k, struct records_pool *pool,
 				 _("cannot make a temporary file"));
 	k->went = k->c->went[i];
 	strbuf_init(&k->kinds);
+	strbuf_init(&k->line);
 	k->inits = true;
 	ret = records_one_init(&k->one, pool, d, k->c->back[i], err);
 	if (ret == 0)
@@ -530,6 +531,7 @@ static void close_one(struct carry_one *k)
 		records_one_release(&k->one);
 		records_shapes_release(&k->shapes);
 		strbuf_release(&k->kinds);
+		strbuf_release(&k->line);
 		strvec_release(&k->keys);
 	}
 	if (k->spool)
