@@ -130,10 +130,14 @@ static int clear_files(int fd, char **ret_name)
 static int remove_directory(int dirfd, const char *name)
 {
 	struct removal r = { .fd = -1 };
+	/* it may be elsewhere than dirfd */
+	const char *slash = strrchr(name, '/');
+	_cleanup_free_ char *parent = slash ?
+		xasprintf("%.*s/.", (int)(slash - name), name) : xstrdup(".");
 	struct stat st;
 	int ret;
 
-	if (fstatat(dirfd, ".", &st, 0) < 0)
+	if (fstatat(dirfd, parent, &st, 0) < 0)
 		return -errno;
 	r.dev = st.st_dev;
 	ret = descend(&r, dirfd, name);
