@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "effects.h"
+#include "step-records.h"
 #include "step.h"
 
 /* --- roots --- */
@@ -185,6 +186,40 @@ void check_effects(const struct plan *p, bool conflicts,
 	for (size_t i = 0; i < n; i++)
 		effects_release(&all[i]);
 	free(all);
+}
+
+static bool is_compared(struct step *const *v, size_t n,
+			const struct step *copy)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->ops->compares && v[i]->priv &&
+		    v[i]->ops->compares(v[i], copy))
+			return true;
+	return false;
+}
+
+/* what may fail, or leaves what others wrote, need not be the same */
+static bool is_exact(const struct step *s)
+{
+	const struct records_step *m = s->priv;
+
+	return s->ops->flags & STEP_COPIES && !s->on_error_continue &&
+		m && m->conflict != STORE_SKIP;
+}
+
+void check_compared(struct plan *p)
+{
+	for (size_t i = 0; i < p->step_n; i++) {
+		const struct step *s = p->steps[i];
+
+		if (is_exact(s) &&
+		    !is_compared(p->steps, p->step_n, s) &&
+		    !is_compared(p->verify, p->verify_n, s))
+			plan_problem_add(&p->warnings, s->line, _("warning: "
+				"step '%s': its records are counted, and "
+				"nothing compares them (verify = ( { kind = \"records\"; "
+				"copies = [ \"%s\" ]; } ))"), s->id, s->id);
+	}
 }
 
 void plan_check_effects(const struct plan *p, struct plan_problems *problems)

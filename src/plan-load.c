@@ -226,6 +226,8 @@ static enum err_code load_all(struct plan_load *l, struct plan_node *top)
 	node_finish(top);
 	before = l->problems->n;
 	check_effects(l->plan, whole, l->problems);
+	if (!before)
+		check_compared(l->plan);
 	return before ? ERR_PLAN : ERR_PLAN_CONFLICT;
 }
 

@@ -532,6 +532,15 @@ static int end_files(struct comparing *c, struct error *err)
 	return ret;
 }
 
+bool step_compare_has(const struct step_compare *m, const struct step *copy)
+{
+	const struct records_step *c = copy->priv;
+
+	return strvec_has(&m->copies, copy->id) ||
+		(m->own && m->map.to.store == c->to.store && m->map.to.set &&
+		 !strcmp(m->map.to.set, c->to.set));
+}
+
 int step_compare_check(const struct step *s, struct step_ctx *ctx,
 		       struct check_result *r, struct error *err)
 {

@@ -44,6 +44,8 @@ struct step_compare {
 	size_t query_n;
 };
 
+/* does it compare what the step, which copies, has copied? by the plan */
+bool step_compare_has(const struct step_compare *m, const struct step *copy);
 int step_compare_check(const struct step *s, struct step_ctx *ctx,
 		       struct check_result *r, struct error *err);
 

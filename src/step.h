@@ -188,6 +188,8 @@ struct step_ops {
 	/* the legacy interface that it makes, and in which store. NULL mostly */
 	const struct views_spec *(*views)(const struct step *s,
 					  const struct plan_store **store);
+	/* does it compare what that step copies? NULL mostly */
+	bool (*compares)(const struct step *s, const struct step *copy);
 	/* in how many seconds it may begin, 0: now, and why not before; reads
 	   only, or remembers what it read. NULL: whenever its turn comes */
 	int (*due)(const struct step *s, struct step_ctx *ctx, double *in_s,

@@ -115,6 +115,13 @@ static void cutover_lint(const struct step *s, const struct plan *p,
 				 "cannot wait: %s"), s->id, why);
 }
 
+static bool cutover_compares(const struct step *s, const struct step *copy)
+{
+	const struct cutover *c = s->priv;
+
+	return strvec_has(&c->copies, copy->id);
+}
+
 static const struct strvec *cutover_ends(const struct step *s)
 {
 	const struct cutover *c = s->priv;
@@ -297,6 +304,7 @@ const struct step_ops cutover_ops = {
 	.lint = cutover_lint,
 	.ends = cutover_ends,
 	.views = cutover_views,
+	.compares = cutover_compares,
 	.check = cutover_check,
 	.preview = cutover_preview,
 	.probe = step_cutover_probe,

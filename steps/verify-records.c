@@ -103,6 +103,11 @@ static int parse(struct step *s, struct plan_node *n)
 	return 0;
 }
 
+static bool compares(const struct step *s, const struct step *copy)
+{
+	return step_compare_has(s->priv, copy);
+}
+
 static void release(struct step *s)
 {
 	struct step_compare *m = s->priv;
@@ -161,6 +166,7 @@ const struct step_ops verify_records_ops = {
 	.flags = STEP_IS_CHECK,
 	.parse = parse,
 	.check = check,
+	.compares = compares,
 	.grants = grants,
 	.release = release,
 };

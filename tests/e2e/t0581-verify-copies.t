@@ -57,4 +57,29 @@ sed 's/copies = \["people"/copies = ["peoples"/' "$tmp/acme.plan" >"$tmp/bad.pla
 run "$UPSHIFT" lint "$tmp/bad.plan" --root "$root"
 is "$status" 65 'a step that there is not'
 like "$err" "did you mean 'people'" 'and the nearest one'
+# --- what nobody compares ---
+compared()
+{
+	cat >"$tmp/b.plan" <<-TXT
+		plan = 1; name = "b"; from = "1"; to = "2";
+		stores = { a = "sqlite:a.db"; b = "sqlite:b.db"; };
+		steps = ( { id = "c"; kind = "copy-records"; from = "a:t"; to = "b:t"; key = "id"; $1 } );
+		$2
+	TXT
+	run_is 0 'the plan is right' "$UPSHIFT" lint "$tmp/b.plan"
+}
+stores_need sqlite
+what='nothing compares them'
+compared '' ''
+like "$err" "b.plan:3: warning: step 'c': .* $what" 'a copy that nothing compares'
+compared '' 'verify = ( { id = "v"; kind = "records"; copies = [ "c" ]; } );'
+unlike "$err" "$what" 'one that is'
+compared '' 'verify = ( { id = "v"; kind = "records"; from = "a:t"; to = "b:t"; key = "id"; } );'
+unlike "$err" "$what" 'one whose tables are'
+compared '' 'verify = ( { id = "v"; kind = "records"; from = "a:t"; to = "b:u"; key = "id"; } );'
+like "$err" "$what" 'another table'
+compared 'on_error = "continue";' ''
+unlike "$err" "$what" 'one that may fail'
+compared 'on_conflict = "skip";' ''
+unlike "$err" "$what" 'one that leaves what is there'
 done_testing
