@@ -462,6 +462,6 @@ unsigned int act_checks(struct wizard *w, const char *id, const char *row,
 		return WIZARD_REDRAW;
 	}
 	if (!strcmp(id, "back"))
-		return wizard_go(w, PAGE_W10);
+		return wizard_to_plan(w);
 	return WIZARD_NOTHING;
 }

@@ -85,6 +85,8 @@ unsigned int wizard_say(struct wizard *w, unsigned int ret, const char *fmt,
 			...) _printf_(3, 4);
 /* the page of a run that nobody works on */
 enum page wizard_rest_page(const struct wizard *w);
+/* back to the page of the plan; what begins from there is another run */
+unsigned int wizard_to_plan(struct wizard *w);
 /* starts an engine, or one that only looks */
 unsigned int wizard_start(struct wizard *w, enum client_verb verb);
 /* to the question that is open, once; the journal is looked at first */

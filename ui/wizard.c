@@ -236,6 +236,18 @@ static unsigned int new_run(struct wizard *w)
 	return wizard_go(w, PAGE_C20) | wizard_start(w, CLIENT_RUN);
 }
 
+/* the checks begin again from there, in a run of their own */
+unsigned int wizard_to_plan(struct wizard *w)
+{
+	model_release(&w->m);
+	if (run_new_id(&w->s.sd, w->id) < 0)
+		return wizard_say(w, WIZARD_REFUSED, "%s",
+				  _("no new run can be made here"));
+	run_free(w->run);
+	w->run = NULL;
+	return wizard_go(w, PAGE_W10);
+}
+
 enum page wizard_rest_page(const struct wizard *w)
 {
 	if (!w->run)
@@ -286,8 +298,7 @@ static unsigned int engine_ended(struct wizard *w)
 	case INTENT_AGAIN:
 		return ret | new_run(w);
 	case INTENT_PLAN:
-		model_release(&w->m);
-		return ret | wizard_go(w, PAGE_W10);
+		return ret | wizard_to_plan(w);
 	case INTENT_NONE:
 		break;
 	}

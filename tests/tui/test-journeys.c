@@ -56,6 +56,30 @@ static void t_stop_before(void **state)
 	world_end(&x);
 }
 
+/* from the checks back to the plan, and to the checks again */
+static void t_back_to_plan(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state, "echo made > new/made\n");
+	start(&x, "run");
+	pty_wait(&x.p, "> [ Start checks ]");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Start the backup ]");
+	pty_keys(&x.p, ESC);
+	pty_wait(&x.p, "[W10]");
+	pty_wait(&x.p, "> [ Start checks ]");
+	pty_sync(&x.p);
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Start the backup ]");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Run step 1 ]");
+	pty_keys(&x.p, TAB ENTER);
+	quit_d90(&x);
+	finish(&x, 0);
+	world_end(&x);
+}
+
 static void t_stop_resume(void **state)
 {
 	struct world x;
@@ -329,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_scratch(t_to_the_end),
 		with_scratch(t_stop_before),
+		with_scratch(t_back_to_plan),
 		with_scratch(t_stop_resume),
 		with_scratch(t_fail_retry),
 		with_scratch(t_fail_roll_back),
