@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "base/walk.h"
+#include "base/xalloc.h"
 #include "check-paths.h"
 #include "json-scan.h"
 #include "plan.h"
@@ -183,11 +184,15 @@ static int check_files(struct documents *d, struct error *err)
 static void say_well_formed(const struct documents *d)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	unsigned long long n = d->count;
+	_cleanup_free_ char *count = d->lines ?
+		xasprintf(ngettext("%llu record", "%llu records", n), n) :
+		xasprintf(ngettext("%llu document", "%llu documents", n), n);
+	_cleanup_free_ char *files = xasprintf(ngettext("%zu file", "%zu files",
+		d->files.n), d->files.n);
 
-	strbuf_addf(&text, ngettext(
-			"%llu document in %zu files is well-formed",
-			"%llu documents in %zu files are well-formed",
-			d->count), (unsigned long long)d->count, d->files.n);
+	/* TRANSLATORS: "10 documents" and "2 files" */
+	strbuf_addf(&text, _("%s in %s, well-formed"), count, files);
 	if (d->noted)
 		/* TRANSLATORS: a name twice, a number with too many digits */
 		strbuf_addf(&text, ngettext(

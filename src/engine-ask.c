@@ -184,18 +184,43 @@ static bool was_named(const struct effects *eff, size_t i)
 	return false;
 }
 
+static bool has_path(const struct effects *eff, const char *path)
+{
+	for (size_t i = 0; i < eff->n; i++)
+		if (!strcmp(eff->v[i].path, path))
+			return true;
+	return false;
+}
+
+/* what a store keeps beside its file comes and goes with that */
+static bool is_beside(const struct engine *e, const struct effects *eff,
+		      const char *path)
+{
+	for (size_t i = 0; i < e->plan->store_n; i++) {
+		const struct plan_store *s = &e->plan->stores[i];
+
+		if (s->path && step_is_beside(s, path) &&
+		    has_path(eff, s->path))
+			return true;
+	}
+	return false;
+}
+
 /* paths, and tables as "STORE:TABLE"; all of a database is "STORE:*", unless
    its file stands there */
-static struct json_object *effects_json(const struct effects *eff)
+static struct json_object *effects_json(const struct engine *e,
+					const struct step *step,
+					const struct effects *eff)
 {
 	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < eff->n; i++)
-		add_effect(list, eff->v[i].type, eff->v[i].path);
+		if (!is_beside(e, eff, eff->v[i].path))
+			add_effect(list, eff->v[i].type, eff->v[i].path);
 	for (size_t i = 0; i < eff->set_n; i++) {
 		const struct effect_set *s = &eff->sets[i];
-		_cleanup_free_ char *name = xasprintf("%s:%s", s->store,
-						      *s->set ? s->set : "*");
+		_cleanup_free_ char *name = engine_same_shown(e, step,
+			s->store, s->set);
 
 		if (!was_named(eff, i) && (*s->set || !eff->n))
 			add_effect(list, s->type, name);
@@ -238,7 +263,7 @@ struct json_object *engine_ask_facts(struct engine *e, const struct step *s)
 		json_set_double(o, "estimate_s", s->estimate_s);
 	/* a question that cannot say all it could is still a question */
 	if (engine_step_effects(e, s, &eff, &err) >= 0)
-		json_object_object_add(o, "effects", effects_json(&eff));
+		json_object_object_add(o, "effects", effects_json(e, s, &eff));
 	effects_release(&eff);
 	error_release(&err);
 	if (!(s->ops->flags & STEP_IS_CHECK))

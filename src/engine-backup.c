@@ -474,7 +474,7 @@ static void space_tell(const struct space_fs *fs, size_t n,
 /* need of every file system that is written to; items and bytes to save */
 static int measure_space(struct engine *e, uint64_t extra,
 			 struct backup_need *need, struct space_fs *fs,
-			 size_t *n, struct error *err)
+			 size_t *n, size_t *databases, struct error *err)
 {
 	struct effects set = EFFECTS_INIT;
 	struct backup_spec spec;
@@ -491,7 +491,7 @@ static int measure_space(struct engine *e, uint64_t extra,
 		ret = changed_bytes(e, &spec, &changed, err);
 	if (ret < 0)
 		goto out;
-	need->bytes += engine_stores_size(e);
+	need->bytes += engine_stores_size(e, databases);
 	fd = engine_open_place(e);
 	if (fd < 0) {
 		ret = error_errno(err, ERR_BACKUP_DIR, fd,
@@ -510,8 +510,8 @@ int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
 {
 	struct backup_need need = { 0 };
 	struct space_fs fs[2];
-	size_t n = 0;
-	int ret = measure_space(c->e, extra, &need, fs, &n, err);
+	size_t n = 0, databases;
+	int ret = measure_space(c->e, extra, &need, fs, &n, &databases, err);
 
 	if (ret >= 0)
 		space_tell(fs, n, r);
@@ -524,11 +524,12 @@ int engine_measure(struct engine *e, struct engine_need *ret,
 {
 	struct backup_need need = { 0 };
 	struct space_fs fs[2];
-	size_t n = 0;
-	int r = measure_space(e, 0, &need, fs, &n, err);
+	size_t n = 0, databases = 0;
+	int r = measure_space(e, 0, &need, fs, &n, &databases, err);
 
 	if (r >= 0) {
 		ret->items = need.items;
+		ret->databases = databases;
 		ret->bytes = need.bytes;
 		ret->need = fs[0].need;
 		ret->have = fs[0].have;

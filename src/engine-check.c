@@ -35,7 +35,9 @@ void engine_check_settle(const struct step *s, int ret,
 		r->hint = err->hint;
 	else if (ret == -ECONNRESET)
 		r->hint = _("See that the server runs, and that its address, "
-			    "the user and the password are right.");
+			    "the user and the password are right. A password "
+			    "belongs in ~/.pgpass, which only its owner may "
+			    "read.");
 	else if (err->code == ERR_PLAN_VALUE)
 		r->hint = "";
 }

@@ -132,6 +132,7 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 	ev.rate = m->rate;
 	if (m->pace) {
 		ev.batch = m->pace->batch;
+		ev.rejected = m->pace->rejected;
 		ev.bound = m->pace->bound;
 		ev.wait = m->pace->wait;
 	}

@@ -311,6 +311,10 @@ int engine_compare(struct engine *e, const char *name, const char *digest,
 void engine_same_settle(struct engine *e);
 /* before the backup */
 int engine_same_record(struct engine *e, struct error *err);
+/* "STORE:TABLE" of an effect with the name that the step, or the first one
+   that writes there (s NULL), has for the store; all of it: "STORE:*" */
+char *engine_same_shown(const struct engine *e, const struct step *s,
+			const char *store, const char *set);
 /* e works on this run from now on, whose stores are as it recorded them */
 void engine_adopt(struct engine *e, struct run *run);
 

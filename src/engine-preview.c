@@ -57,6 +57,20 @@ static void add_rows(struct strvec *names, uint64_t *total, const char *name,
 	*total += n;
 }
 
+/* as the plan calls it where it is written */
+static void set_shown(const struct engine *e, struct rollback_rows *t)
+{
+	const char *set = strchr(t->name, ':');
+	_cleanup_free_ char *store = set ? xstrndup(t->name,
+		(size_t)(set - t->name)) : NULL;
+	char *was = t->name;
+
+	if (!set || !set[1])
+		return;
+	t->name = engine_same_shown(e, NULL, store, set + 1);
+	free(was);
+}
+
 /* Tables on servers, ahead of what there is of files. */
 static int preview_tables(struct engine *e, const char *point, int goal,
 			  struct rollback_preview *ret, struct error *err)
@@ -66,8 +80,9 @@ static int preview_tables(struct engine *e, const char *point, int goal,
 		rollback_count_rows(e, goal, ret, err);
 
 	for (size_t i = 0; r >= 0 && i < ret->table_n; i++) {
-		const struct rollback_rows *t = &ret->tables[i];
+		struct rollback_rows *t = &ret->tables[i];
 
+		set_shown(e, t);
 		add_rows(&ret->restored_names, &ret->restored, t->name,
 			 t->restored);
 		add_rows(&ret->lost_names, &ret->lost, t->name, t->lost);

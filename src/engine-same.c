@@ -169,3 +169,46 @@ void engine_adopt(struct engine *e, struct run *run)
 			plan_store_is_same(st, first);
 	}
 }
+
+/* --- names to be shown --- */
+
+static bool has_others(const struct plan *p)
+{
+	for (size_t i = 0; i < p->store_n; i++)
+		if (p->stores[i].same)
+			return true;
+	return false;
+}
+
+/* as the step itself names it, "" if it does not */
+static const char *store_of(const struct plan *p, const struct step *s,
+			    const char *store, const char *set)
+{
+	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
+
+	if (s->ops->effects(s, NULL, &eff, NULL) < 0)
+		return "";
+	for (size_t i = 0; i < eff.set_n; i++) {
+		const struct effect_set *its = &eff.sets[i];
+		const struct plan_store *st = plan_find_store(p, its->store);
+
+		if (st && its->type != EFFECT_READ &&
+		    !strcmp(its->set, set) &&
+		    !strcmp(st->same ? st->same : st->name, store))
+			return st->name;
+	}
+	return "";
+}
+
+char *engine_same_shown(const struct engine *e, const struct step *s,
+			const char *store, const char *set)
+{
+	const struct plan *p = e->plan;
+	const char *name = "";
+
+	if (has_others(p))
+		name = s ? store_of(p, s, store, set) : "";
+	for (size_t i = 0; !s && !*name && has_others(p) && i < p->step_n; i++)
+		name = store_of(p, p->steps[i], store, set);
+	return xasprintf("%s:%s", *name ? name : store, *set ? set : "*");
+}

@@ -54,13 +54,14 @@ static int size_of(struct store *s, const char *set, uint64_t *bytes,
 	return n;
 }
 
-uint64_t engine_stores_size(struct engine *e)
+uint64_t engine_stores_size(struct engine *e, size_t *databases)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	_cleanup_error_ struct error err = ERROR_INIT;
 	uint64_t bytes = 0;
 	int ret = engine_sets_of_plan(e, &sets, &err);
 
+	*databases = ret >= 0 ? sets.n : 0;
 	for (size_t i = 0; ret >= 0 && i < sets.n; i++) {
 		const struct store_sets_one *o = &sets.v[i];
 		_cleanup_store_ struct store *s = NULL;

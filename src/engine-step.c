@@ -202,7 +202,7 @@ static int record_applying(struct engine *e, const struct step *s,
 	json_object_object_add(x, "effects", effects_to_json(eff));
 	if (*pre)
 		json_set_str(x, "pre", pre);
-	if (is_check(s))
+	if (s->ops->flags & (STEP_IS_CHECK | STEP_LOOKS))
 		json_set_bool(x, "check", true);
 	return run_record_step(e->run, s->id, STEP_APPLYING, x, err);
 }

@@ -62,7 +62,7 @@ int engine_servers_of_plan(struct engine *e, struct strvec *ret,
 			   struct error *err);
 /* bytes that these take while the backup is made; a server that cannot be
    asked is for other checks to tell */
-uint64_t engine_stores_size(struct engine *e);
+uint64_t engine_stores_size(struct engine *e, size_t *databases);
 /* what the last attempt of step i wrote, as the journal has it */
 int engine_sets_written(struct engine *e, int i, struct store_sets *ret);
 

@@ -114,6 +114,7 @@ void engine_set_level(struct engine *e, enum plan_level level);
    reads names and sizes alone */
 struct engine_need {
 	uint64_t items, bytes;       /* to be saved */
+	uint64_t databases;          /* on servers, with tables to be saved */
 	uint64_t need, have;         /* bytes */
 };
 int engine_measure(struct engine *e, struct engine_need *ret,

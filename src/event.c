@@ -120,6 +120,8 @@ static void set_progress(struct json_object *o, const struct event *ev)
 		json_set_double(o, "eta_s", ev->eta_s);
 	if (ev->batch)
 		json_set_int(o, "batch", (int64_t)ev->batch);
+	if (ev->rejected)
+		json_set_int(o, "rejected", (int64_t)ev->rejected);
 	set_str(o, "bound", ev->bound);
 	set_str(o, "wait", ev->wait);
 }

@@ -81,6 +81,7 @@ struct event {
 	uint64_t records;          /* progress: besides; 0: not counted */
 	double rate, eta_s;        /* progress; < 0: unknown */
 	uint64_t batch;            /* progress: at a time; 0: not known */
+	uint64_t rejected;         /* progress: rows put aside so far */
 	const char *bound;         /* progress: what limits it, as in step.h */
 	const char *wait;          /* progress: what it waits for, translated */
 	uint64_t bytes, stored_bytes, items;   /* backup */

@@ -51,8 +51,6 @@ static struct records_range *take_part(struct records_worker *w)
 	if (best) {
 		best->busy = true;
 		w->status.part = best->part;
-		w->status.done = best->rows;
-		w->status.total = run->total / run->part_n;
 	}
 	(void)pthread_mutex_unlock(&run->lock);
 	return best;
@@ -195,11 +193,11 @@ static void advanced(struct records_worker *w, const struct slice *s,
 		p->pos = xstrdup(key);
 		p->rows += n;
 		run->rows += n;
+		w->status.done += n;
 	}
 	p->done = s->done;
 	run->batches++;
 	records_trouble(run, NULL);
-	w->status.done = p->rows;
 	w->status.batch = records_pace_next(&w->pace);
 	(void)pthread_mutex_unlock(&run->lock);
 	w->lost = w->beaten = 0;

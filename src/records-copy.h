@@ -65,7 +65,7 @@ enum records_bound {
 
 struct records_worker_status {
 	int part;                    /* < 0: none */
-	uint64_t done, total;        /* rows of the part; total is a guess */
+	uint64_t done;               /* rows that it has done, of all parts */
 	uint32_t batch;
 };
 

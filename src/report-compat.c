@@ -59,7 +59,9 @@ static int note_all(const struct plan *p, struct store *s, struct error *err)
 
 	/* several kinds make views: what is watched knows which steps did */
 	for (size_t i = 0; ret == 0 && i < p->step_n; i++)
-		ret = step_views_use(s, p->steps[i]->id, true, &use, err);
+		ret = step_views_use(s, p->steps[i]->id,
+				     step_views_of(p->steps[i]), true, &use,
+				     err);
 	return ret;
 }
 

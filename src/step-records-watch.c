@@ -147,7 +147,8 @@ static void tell_progress(struct records_watch *w,
 			  const struct records_status *st)
 {
 	struct step_pace pace = {
-		.batch = st->batch, .bound = bound_names[st->bound],
+		.batch = st->batch, .rejected = st->rejected,
+		.bound = bound_names[st->bound],
 		.wait = w->held ? w->held : st->trouble,
 	};
 
@@ -168,8 +169,7 @@ int step_records_tick(void *watch, const struct records_status *st)
 
 		(void)snprintf(name, sizeof(name), "#%u", i + 1);
 		if (p->part >= 0)
-			step_progress_part(w->ctx, name, p->done,
-					   MAX(p->total, p->done), "rows");
+			step_progress_part(w->ctx, name, p->done, 0, "rows");
 	}
 	tell(w, st);
 	look_at_queue(w);

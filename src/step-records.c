@@ -218,10 +218,20 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 			     plan_set_name(&m->from), (uintmax_t)n);
 		for (size_t i = 0; i < m->up.n; i++)
 			strvec_pushf(&p->lines, "  %s", m->up.v[i]);
+	} else if (ret >= 0 && m->from.query) {
+		strvec_pushf(&p->lines, _("copy what a query gives to '%s'"),
+			     plan_set_name(&m->to));
+		strvec_pushf(&p->lines, "  %s", m->from.set);
 	} else if (ret >= 0) {
-		strvec_pushf(&p->lines, _("copy '%s' to '%s' (%ju rows)"),
-			     plan_set_name(&m->from), plan_set_name(&m->to),
-			     (uintmax_t)n);
+		if (p->unknown)
+			strvec_pushf(&p->lines, _("copy '%s' to '%s'"),
+				     plan_set_name(&m->from),
+				     plan_set_name(&m->to));
+		else
+			strvec_pushf(&p->lines,
+				     _("copy '%s' to '%s' (%ju rows)"),
+				     plan_set_name(&m->from),
+				     plan_set_name(&m->to), (uintmax_t)n);
 		if (j.cols)
 			preview_columns(&j, p);
 	}

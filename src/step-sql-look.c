@@ -165,21 +165,144 @@ static int copy_database(const struct sql_work *w, const char *to, int to_fd,
 	return ret;
 }
 
-static int read_schema(struct store *s, struct strbuf *out, struct error *err)
+/* --- a schema as lines, for a diff of it --- */
+
+/* behind the quoted name or text, or the one byte, at p */
+static const char *skip_quoted(const char *p, const char *end)
+{
+	char close = *p == '[' ? ']' : *p;
+
+	if (!strchr("'\"`[", *p))
+		return p + 1;
+	for (p++; p < end; p++) {
+		if (*p != close)
+			continue;
+		if (p + 1 == end || p[1] != close || close == ']')
+			return p + 1;
+		p++;
+	}
+	return end;
+}
+
+/* its columns on lines of their own? Comments are left where they are. */
+static bool can_lay_out(const char *p, const char *end)
+{
+	if (end - p < 13 || strncmp(p, "CREATE TABLE ", 13))
+		return false;
+	while (p < end) {
+		if (end - p > 1 && (!strncmp(p, "--", 2) ||
+				    !strncmp(p, "/*", 2)))
+			return false;
+		p = skip_quoted(p, end);
+	}
+	return true;
+}
+
+static void next_line(struct strbuf *out, const char *begin)
+{
+	while (out->len && out->buf[out->len - 1] == ' ')
+		strbuf_set_len(out, out->len - 1);
+	strbuf_addch(out, '\n');
+	strbuf_addstr(out, begin);
+}
+
+/* So that a column more is a line more, however the statement was written: what
+   ALTER TABLE adds stands behind the last line of it. */
+static void lay_out(struct strbuf *out, const char *p, const char *end)
+{
+	int depth = 0;
+
+	while (p < end) {
+		const char *next = skip_quoted(p, end);
+
+		depth += (*p == '(') - (*p == ')');
+		if (*p == ')' && !depth)
+			next_line(out, ")");
+		else if (*p == ',' && depth == 1)
+			next_line(out, TAB);
+		else if (!strchr(" \t\r\n", *p))
+			strbuf_add(out, p, (size_t)(next - p));
+		else if (out->buf[out->len - 1] != ' ')
+			strbuf_addch(out, ' ');
+		if (*p == '(' && depth == 1)
+			next_line(out, TAB);
+		p = next;
+	}
+}
+
+static void add_object(struct strbuf *out, const char *p, size_t n)
+{
+	const char *end = p + n;
+
+	if (can_lay_out(p, end)) {
+		strbuf_addstr(out, "CREATE TABLE ");
+		lay_out(out, p + 13, end);
+	} else {
+		while (p < end) {
+			const char *tab = memchr(p, '\t', (size_t)(end - p));
+			const char *to = tab ? tab : end;
+
+			strbuf_add(out, p, (size_t)(to - p));
+			if (tab)
+				strbuf_addstr(out, TAB);
+			p = tab ? tab + 1 : end;
+		}
+	}
+	strbuf_addstr(out, ";\n");
+}
+
+/* name and definition of each object, in turn */
+static int read_schema(struct store *s, struct strvec *out, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	int ret = store_exec(s, "SELECT sql FROM sqlite_schema WHERE sql IS "
-		"NOT NULL AND name NOT LIKE '\\_upshift\\_%' ESCAPE '\\' "
+	int ret = store_exec(s, "SELECT type || ' ' || name, sql FROM "
+		"sqlite_schema WHERE sql IS NOT NULL "
+		"AND name NOT LIKE '\\_upshift\\_%' ESCAPE '\\' "
 		"AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
 		"ORDER BY tbl_name, type <> 'table', name", NULL, &b, err);
 
 	for (uint32_t i = 0; ret >= 0 && i < b.nrow; i++) {
-		const struct store_cell *c = store_batch_cell(&b, i, 0);
+		const struct store_cell *name = store_batch_cell(&b, i, 0);
+		const struct store_cell *sql = store_batch_cell(&b, i, 1);
+		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-		strbuf_add(out, b.buf + c->off, (size_t)c->len);
-		strbuf_addstr(out, ";\n");
+		add_object(&text, b.buf + sql->off, (size_t)sql->len);
+		strvec_take(out, xstrndup(b.buf + name->off,
+					  (size_t)name->len));
+		strvec_push(out, text.buf);
 	}
 	return MIN(ret, 0);
+}
+
+static const char *find_object(const struct strvec *v, const char *name)
+{
+	for (size_t i = 0; i < v->n; i += 2)
+		if (!strcmp(v->v[i], name))
+			return v->v[i + 1];
+	return NULL;
+}
+
+static void diff_object(const char *path, const char *name, const char *was,
+			const char *is, struct preview *p)
+{
+	_cleanup_free_ char *label = xasprintf("%s: %s", path, name);
+
+	diff_unified(was ? label : "/dev/null", was ? was : "",
+		     was ? strlen(was) : 0, is ? label : "/dev/null",
+		     is ? is : "", is ? strlen(is) : 0, &p->lines);
+}
+
+/* Each by itself: tables look alike, and a diff of all would mix them up. */
+static void diff_schema(const char *path, const struct strvec *before,
+			const struct strvec *after, struct preview *p)
+{
+	for (size_t i = 0; i < before->n; i += 2)
+		if (!find_object(after, before->v[i]))
+			diff_object(path, before->v[i], before->v[i + 1], NULL,
+				    p);
+	for (size_t i = 0; i < after->n; i += 2)
+		diff_object(path, after->v[i], find_object(before, after->v[i]),
+			    after->v[i + 1], p);
 }
 
 /* 1: it would fail, which is told */
@@ -212,8 +335,8 @@ static int try_one(struct sql_work *w, const struct sql_stmt *s, bool *in_tx,
 
 static int try_all(struct sql_work *w, struct preview *p, struct error *err)
 {
-	_cleanup_strbuf_ struct strbuf before = STRBUF_INIT;
-	_cleanup_strbuf_ struct strbuf after = STRBUF_INIT;
+	_cleanup_strvec_ struct strvec before = STRVEC_INIT;
+	_cleanup_strvec_ struct strvec after = STRVEC_INIT;
 	struct sql_broken broken = { .n = NULL };
 	_cleanup_error_ struct error keys = ERROR_INIT;
 	bool in_tx = false;
@@ -229,9 +352,7 @@ static int try_all(struct sql_work *w, struct preview *p, struct error *err)
 	if (ret == 0)
 		ret = read_schema(w->store, &after, err);
 	if (ret == 0)
-		diff_unified(w->target->store->path, before.buf, before.len,
-			     w->target->store->path, after.buf, after.len,
-			     &p->lines);
+		diff_schema(w->target->store->path, &before, &after, p);
 	sql_broken_release(&broken);
 	return MIN(ret, 0);
 }

@@ -295,7 +295,14 @@ static void pg_shared_back(const struct views_spec *v, struct sql_list *l)
 	_cleanup_free_ char *step = view_literal(v->step);
 	_cleanup_free_ char *aside = xasprintf("upshift_old_%s", v->step);
 	_cleanup_free_ char *q = view_quoted(aside);
+	_cleanup_free_ char *lit_aside = view_literal(aside);
+	_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
 
+	for (size_t i = 0; i < v->n; i++) {
+		_cleanup_free_ char *name = view_literal(v->v[i].name);
+
+		strbuf_addf(&names, "%s%s", i ? ", " : "", name);
+	}
 	/* what other steps still have in it stays */
 	step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN "
 		"IF NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = "
@@ -308,13 +315,16 @@ static void pg_shared_back(const struct views_spec *v, struct sql_list *l)
 			"DROP TABLE _upshift.watch, _upshift.usage; "
 			"DROP FUNCTION _upshift.count_use(); END IF; "
 			"END $upshift$");
+		/* a step of another plan may have the same id */
 		step_sql_add(l, SQL_PG, "DELETE FROM _upshift.usage WHERE "
-			     "step = %s", step);
+			     "step = %s AND view IN (%s)", step, names.buf);
 		step_sql_add(l, SQL_PG, "DELETE FROM _upshift.watch WHERE "
-			     "step = %s", step);
+			     "step = %s AND view IN (%s)", step, names.buf);
 	}
 	mirror_pg_shared_back(v, l);
-	step_sql_add(l, SQL_PG, "DROP SCHEMA IF EXISTS %s", q);
+	step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN IF NOT EXISTS (SELECT FROM "
+		"pg_class WHERE relnamespace = to_regnamespace(%s)) THEN "
+		"DROP SCHEMA IF EXISTS %s; END IF; END $upshift$", lit_aside, q);
 }
 
 /* --- SQLite --- */

@@ -112,8 +112,10 @@ struct views_use {
 	bool moved;              /* since somebody looked last */
 	double quiet_s;          /* not used, and watched, for so long */
 };
-/* note: remembers what is found (a transaction of its own) */
-int step_views_use(struct store *s, const char *step, bool note,
+/* own: what the step makes, NULL: whatever is watched under its id.
+   note: remembers what is found (a transaction of its own) */
+int step_views_use(struct store *s, const char *step,
+		   const struct views_spec *own, bool note,
 		   struct views_use *ret, struct error *err);
 
 #endif

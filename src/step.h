@@ -75,6 +75,7 @@ enum step_kind_flags {
 					its undo is passed over */
 	STEP_WATCH = 1u << 4,        /* runs a command: the engine compares the
 					tree before and after with the effects */
+	STEP_LOOKS = 1u << 10,       /* applied like a step, but changes nothing */
 	STEP_EARLY = 1u << 8,        /* its check is asked ahead of the backup, too,
 					unless the step builds on another; apply
 					finds by itself what check would */
@@ -260,7 +261,7 @@ void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
  * what it waits for now (NULL: nothing), translated. Borrowed for the call.
  */
 struct step_pace {
-	uint64_t batch;
+	uint64_t batch, rejected;
 	const char *bound, *wait;
 };
 void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
@@ -452,5 +453,12 @@ struct step_run_info {
 void step_run_info(struct step_ctx *c, struct step_run_info *ret);
 /* time of the first `applying` of this step, RFC 3339 */
 const char *step_started(struct step_ctx *c);
+
+static inline const struct views_spec *step_views_of(const struct step *s)
+{
+	const struct plan_store *store = NULL;
+
+	return s && s->ops->views ? s->ops->views(s, &store) : NULL;
+}
 
 #endif

@@ -354,6 +354,9 @@ static int apply(const struct step *s, struct step_ctx *ctx,
 		_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
 		uint64_t begun = clock_mono_ns();
 
+		/* an interval is long for one who looks on */
+		step_progress(ctx, (uint64_t)MIN(sum, total), (uint64_t)total,
+			      "s");
 		ret = look(m, ctx, &why, err);
 		if (ret < 0)
 			break;
@@ -415,7 +418,7 @@ static void release(struct step *s)
 
 const struct step_ops monitor_ops = {
 	.name = "monitor",
-	.flags = STEP_RESUMES,
+	.flags = STEP_RESUMES | STEP_LOOKS,
 	.parse = parse,
 	.effects = no_effects,
 	.preview = preview,

@@ -134,12 +134,14 @@ static double unused_s(const struct sql_spec *q)
 }
 
 /* for how long yet they must not be used, and why; -EPERM: nobody counts it */
-static int time_left(const struct sql_spec *q, struct store *store, bool note,
-		     double *in_s, struct strbuf *why, struct error *err)
+static int time_left(const struct sql_spec *q, const struct plan *p,
+		     struct store *store, bool note, double *in_s,
+		     struct strbuf *why, struct error *err)
 {
 	struct views_use use;
-	int ret = q->unused ? step_views_use(store, q->unused, note, &use,
-					     err) : 0;
+	int ret = q->unused ? step_views_use(store, q->unused,
+		step_views_of(plan_find_step(p, q->unused)), note, &use, err) :
+		0;
 
 	*in_s = 0;
 	if (!q->unused || ret < 0)
@@ -166,7 +168,8 @@ static int judge_use(const struct sql_spec *q, struct sql_work *w, bool note,
 {
 	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
 	double in_s;
-	int ret = time_left(q, w->store, note, &in_s, &why, err);
+	int ret = time_left(q, step_plan(w->ctx), w->store, note, &in_s,
+			    &why, err);
 
 	return ret < 0 || !why.len ? ret :
 		error_set(err, ERR_CHECK, -EPERM, "%s", why.buf);
@@ -182,7 +185,7 @@ static int sql_due(const struct step *s, struct step_ctx *ctx, double *in_s,
 	init(&w, s, ctx);
 	ret = step_sql_open(&w, false, err);
 	return ret <= 0 || w.m.there ? MIN(ret, 0) :
-		time_left(q, w.store, true, in_s, why, err);
+		time_left(q, step_plan(ctx), w.store, true, in_s, why, err);
 }
 
 static int sql_check(const struct step *s, struct step_ctx *ctx,

@@ -214,6 +214,7 @@ static int measure(struct engine *e, int fd)
 	o = json_object_new_object();
 	json_set_str(o, "type", "measure");
 	json_set_int(o, "items", (int64_t)n.items);
+	json_set_int(o, "databases", (int64_t)n.databases);
 	json_set_int(o, "bytes", (int64_t)n.bytes);
 	json_set_int(o, "need", (int64_t)n.need);
 	json_set_int(o, "have", (int64_t)n.have);

@@ -35,6 +35,22 @@ static int percent_of(uint64_t done, uint64_t total, int was)
 	return MAX(now, was);
 }
 
+/* by name, whoever speaks first; "#10" behind "#9" */
+static struct model_part *add_part(struct model_progress *p, const char *name)
+{
+	size_t at = p->part_n;
+
+	while (at > 0 && strverscmp(p->parts[at - 1].name, name) > 0)
+		at--;
+	p->parts = xrealloc(p->parts, p->part_n + 1, sizeof(*p->parts));
+	memmove(&p->parts[at + 1], &p->parts[at],
+		(p->part_n++ - at) * sizeof(*p->parts));
+	memset(&p->parts[at], 0, sizeof(*p->parts));
+	p->parts[at].name = xstrdup(name);
+	p->parts[at].percent = -1;
+	return &p->parts[at];
+}
+
 /* the whole is the sum of its parts, as far as they are known, where nothing
    else is said of it */
 static void on_part(struct model_progress *p, const char *name,
@@ -48,14 +64,8 @@ static void on_part(struct model_progress *p, const char *name,
 	for (size_t i = 0; i < p->part_n && !part; i++)
 		if (!strcmp(p->parts[i].name, name))
 			part = &p->parts[i];
-	if (!part) {
-		p->parts = xrealloc(p->parts, p->part_n + 1,
-				    sizeof(*p->parts));
-		part = &p->parts[p->part_n++];
-		memset(part, 0, sizeof(*part));
-		part->name = xstrdup(name);
-		part->percent = -1;
-	}
+	if (!part)
+		part = add_part(p, name);
 	/* a worker goes from one range to the next */
 	percent = done < part->done ? -1 : part->percent;
 	part->done = done;
@@ -108,6 +118,7 @@ void model_on_progress(struct model *m, struct json_object *o)
 	p->done = done;
 	p->total = total;
 	p->batch = (uint64_t)json_get_int(o, "batch", 0);
+	p->rejected = (uint64_t)json_get_int(o, "rejected", 0);
 	model_set(&p->bound, json_get_str(o, "bound", NULL));
 	model_set(&p->wait, json_get_str(o, "wait", NULL));
 	p->records = (uint64_t)json_get_int(o, "records", 0);

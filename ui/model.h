@@ -50,6 +50,7 @@ struct model_progress {
 	uint64_t records;              /* 0: not counted */
 	double rate, eta_s;            /* < 0: unknown */
 	uint64_t batch;                /* at a time; 0: unknown */
+	uint64_t rejected;             /* put aside so far */
 	char *bound, *wait;            /* as in the event; NULL: nothing */
 	bool whole;                    /* told for the step, not for parts alone */
 	uint64_t begun_ns, heard_ns;

@@ -82,6 +82,7 @@ struct sheet_item {
 	char key;          /* choice, row: digit, or 0 (a row of buttons) */
 	bool enabled;      /* choice: false: named with its reason in note */
 	bool secret;       /* field: not echoed */
+	bool tick;         /* choice: a box; Space does what Enter does */
 };
 
 enum sheet_flags {

@@ -348,6 +348,16 @@ static void backup_rows(struct wizard *w, struct sheet *s)
 		  _("read back from the disk and compare"), NULL);
 }
 
+/* what it waits for or tries again, while that is the last that was said */
+static void backup_trouble(struct wizard *w, struct sheet *s)
+{
+	const struct model_line *l = w->m.line_n ?
+		model_line(&w->m, w->m.line_n - 1) : NULL;
+
+	if (l && l->id && !strcmp(l->id, "backup") && w->m.backup != EVENT_DONE)
+		sheet_text(s, ROLE_CAUTION, "%s", l->text);
+}
+
 void page_b30(struct wizard *w, struct sheet *s)
 {
 	const char *dir = w->run && w->run->backup.dir ? w->run->backup.dir :
@@ -356,6 +366,7 @@ void page_b30(struct wizard *w, struct sheet *s)
 	backup_head(w, s);
 	sheet_blank(s);
 	backup_rows(w, s);
+	backup_trouble(w, s);
 	sheet_blank(s);
 	if (dir) {
 		sheet_fact(s, _("Folder"), "%s", dir);

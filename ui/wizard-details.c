@@ -62,6 +62,9 @@ static void push_state(struct wizard *w, struct strvec *t, size_t i,
 					w->m.steps[i].state == EVENT_FAILED)) {
 		mark = wizard_step_mark(w, i);
 		text = w->m.steps[i].message;
+		/* what it begins with is its title, and stands below */
+		if (text && !strcmp(text, w->m.steps[i].title))
+			text = NULL;
 	}
 	strvec_pushf(t, "%s %3zu  %s", sheet_mark_text(mark), i + 1, id);
 	if (text && *text && mark != MARK_PENDING)

@@ -28,7 +28,7 @@ const char *wizard_title_of(const struct wizard *w, const struct step *s)
 
 bool wizard_is_check(const struct step *s)
 {
-	return s->ops->flags & STEP_IS_CHECK;
+	return s->ops->flags & (STEP_IS_CHECK | STEP_LOOKS);
 }
 
 /* is everything from step `from` (index) on undoable, and up to which? */

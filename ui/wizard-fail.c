@@ -188,11 +188,11 @@ void page_f60(struct wizard *w, struct sheet *s)
 
 /* --- R70 --- */
 
-/* "2-4" or "5" of the steps that never began */
+/* "2-4" or "5 ID" of the steps that never began */
 static void pending_row(struct wizard *w, struct sheet *s, size_t from)
 {
 	_cleanup_free_ char *label = from + 1 == w->run->step_n ?
-		xasprintf("%zu", from + 1) :
+		xasprintf("%zu %s", from + 1, w->run->steps[from].id) :
 		xasprintf("%zu-%zu", from + 1, w->run->step_n);
 
 	sheet_row(s, NULL, MARK_PENDING, label, _("not started"), NULL);

@@ -128,9 +128,9 @@ static char *undo_steps(const struct plan *p)
 	size_t first = 0;
 
 	for (size_t i = 0; i < p->step_n; i++) {
-		if (wizard_is_check(p->steps[i]))
-			continue;
-		if (step_undoable(p->steps[i])) {
+		/* a check leaves nothing that would have to be undone */
+		if (wizard_is_check(p->steps[i]) ||
+		    step_undoable(p->steps[i])) {
 			yes++;
 		} else {
 			no++;
@@ -148,8 +148,8 @@ static char *undo_steps(const struct plan *p)
 
 static char *what_backup(const struct wizard *w)
 {
-	_cleanup_free_ char *size = NULL, *count = NULL;
-	uint64_t items;
+	_cleanup_free_ char *size = NULL, *count = NULL, *tables = NULL;
+	uint64_t items, servers;
 
 	if (!w->need)
 		return xstrdup(w->look ? _("is being measured ...") :
@@ -157,6 +157,17 @@ static char *what_backup(const struct wizard *w)
 	items = (uint64_t)json_get_int(w->need, "items", 0);
 	size = wizard_bytes((uint64_t)json_get_int(w->need, "bytes", 0));
 	count = wizard_count(items);
+	servers = (uint64_t)json_get_int(w->need, "databases", 0);
+	if (servers)
+		tables = xasprintf(ngettext("tables of %ju database",
+					    "tables of %ju databases", servers),
+				   (uintmax_t)servers);
+	if (servers && !items)
+		return xasprintf("%s, %s", tables, size);
+	if (servers)
+		return xasprintf(ngettext("%s item and %s, %s",
+					  "%s items and %s, %s", items), count,
+				 tables, size);
 	return xasprintf(ngettext("%s item, %s", "%s items, %s", items),
 			 count, size);
 }

@@ -96,6 +96,12 @@ static void pace_facts(const struct model_progress *p, struct sheet *s)
 {
 	const char *bound = text_bound(p->bound);
 
+	if (p->rejected) {
+		_cleanup_free_ char *n = wizard_count(p->rejected);
+
+		right(sheet_text(s, ROLE_CAUTION, ngettext("%s row put aside",
+			"%s rows put aside", p->rejected), n));
+	}
 	if (p->batch) {
 		_cleanup_free_ char *n = wizard_count(p->batch);
 
@@ -124,6 +130,19 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 	pace_facts(p, s);
 }
 
+/* of one that does its share of the whole: how far it is, or what it did */
+static void add_share(const struct model_progress *p,
+		      const struct model_part *part, struct strbuf *line)
+{
+	_cleanup_free_ char *n = part->total ? NULL : amount(p, part->done);
+
+	strbuf_addf(line, "%s%s ", line->len ? "   " : "", part->name);
+	if (n)
+		strbuf_addstr(line, n);
+	else
+		strbuf_addf(line, "%d %%", part->percent);
+}
+
 /* what is done at once: a bar each, or a line, if there is a bar of the whole */
 static void part_bars(struct wizard *w, struct sheet *s)
 {
@@ -133,10 +152,9 @@ static void part_bars(struct wizard *w, struct sheet *s)
 	for (size_t i = 0; i < p->part_n; i++) {
 		const struct model_part *part = &p->parts[i];
 
-		if (p->whole && part->percent >= 0)
-			strbuf_addf(&line, "%s%s %d %%", line.len ? "   " : "",
-				    part->name, part->percent);
-		if (!p->whole) {
+		if (p->whole) {
+			add_share(p, part, &line);
+		} else {
 			struct sheet_item *it = right(sheet_add(s, SHEET_BAR));
 
 			it->percent = part->percent;
@@ -164,8 +182,9 @@ static void current_step(struct wizard *w, struct sheet *s)
 	if (!st->running)
 		return;
 	/* what it waits for, unless the bar says so */
-	if (!w->m.progress.wait && st->message && st->title && strcmp(st->message, st->title) != 0)
-		right(sheet_row(s, NULL, MARK_NONE, st->message, NULL, NULL));
+	if (!w->m.progress.wait && st->message && st->title &&
+	    strcmp(st->message, st->title) != 0)
+		right(sheet_text(s, ROLE_CAUTION, "%s", st->message));
 	progress_facts(w, s);
 	part_bars(w, s);
 	since = wizard_elapsed(clock_since(st->begun_ns));

@@ -38,8 +38,8 @@ static void item_choices(struct wizard *w, struct sheet *s)
 		_cleanup_free_ char *label = xasprintf("[%s] %s", ticked(w, i) ?
 			"x" : " ", text ? text : "?");
 
-		(void)sheet_choice(s, i < 9 ? (char)('1' + i) : 0, id, label,
-				   NULL);
+		sheet_choice(s, i < 9 ? (char)('1' + i) : 0, id, label,
+			     NULL)->tick = true;
 	}
 }
 
@@ -49,6 +49,7 @@ static void role_item(struct wizard *w, struct sheet *s,
 	const char *role = json_get_str(one, "role", "");
 	const char *name = json_get_str(one, "name", NULL);
 	_cleanup_free_ char *id = xasprintf("name:%s", role);
+	const char *typed;
 	struct sheet_item *it;
 
 	if (name) {
@@ -58,9 +59,10 @@ static void role_item(struct wizard *w, struct sheet *s,
 		sheet_row(s, NULL, MARK_OK, role, name, at);
 		return;
 	}
-	it = sheet_field(s, id, role, json_get_str(w->names, role, ""),
-			 false);
-	it->note = xstrdup(_("pending: type the name"));
+	typed = json_get_str(w->names, role, "");
+	it = sheet_field(s, id, role, typed, false);
+	it->note = xstrdup(*typed ? _("pending: not signed yet") :
+			   _("pending: type the name"));
 }
 
 static void sign_choices(struct sheet *s, struct json_object *roles)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
@@ -57,7 +58,7 @@ static void effects_facts(struct wizard *w, struct sheet *s,
 	if (n)
 		return;
 	/* statements that make an index name no rows */
-	sheet_fact(s, _("Changes"), "%s", st->ops->flags & STEP_IS_CHECK ?
+	sheet_fact(s, _("Changes"), "%s", wizard_is_check(st) ?
 		   _("nothing") : pre && json_object_array_length(pre) ?
 		   _("what the lines below say") : _("nothing that it names"));
 }
@@ -72,6 +73,24 @@ static void undo_fact(struct wizard *w, struct sheet *s, int i)
 			   "to start"), i);
 	else
 		sheet_fact(s, _("Undo"), "%s", _("YES: back to start"));
+}
+
+/* in the hours of the plan; when it would begin, if that is not now */
+static void window_fact(struct sheet *s, const struct window *win)
+{
+	char text[CLOCK_TEXT_SIZE];
+	struct timespec ts;
+	time_t now;
+
+	clock_now(&ts);
+	now = ts.tv_sec;
+	ts.tv_sec = window_opening(win, now);
+	clock_format(&ts, text);
+	if (window_is_open(win, now))
+		sheet_fact(s, _("Window"), "%s", _("open now"));
+	else
+		sheet_fact(s, _("Window"), _("closed; the step waits until "
+			   "%.16s UTC"), text);
 }
 
 static enum sheet_role diff_role(const char *line)
@@ -157,6 +176,8 @@ void page_s40(struct wizard *w, struct sheet *s)
 	sheet_fact(s, _("Risk"), "%s", json_get_str(w->m.ask.extra, "risk",
 						    ""));
 	undo_fact(w, s, i);
+	if (st->window.given)
+		window_fact(s, &st->window);
 	if (time)
 		sheet_fact(s, _("Time"), _("about %s"), time);
 	preview_lines(w, s);

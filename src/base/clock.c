@@ -130,6 +130,8 @@ void clock_duration(double s, struct strbuf *out)
 		strbuf_addf(out, _("%.0f s"), s);
 	else if (s < 5400)
 		strbuf_addf(out, _("%.0f min"), s / 60);
+	else if ((uint64_t)s % 3600 == 0)
+		strbuf_addf(out, _("%.0f h"), s / 3600);
 	else
 		strbuf_addf(out, _("%.1f h"), s / 3600);
 }

@@ -30,7 +30,7 @@ fresh
 run "$UPSHIFT" lint "$tmp/acme.plan"
 is "$status" 0 'a plan that watches is right' || diag "$err"
 run "$UPSHIFT" run "$tmp/acme.plan" --root "$root" --dry-run
-like "$out" "watch 'error_rate' < 0.1% for 24.0 h" 'a dry run says what is watched'
+like "$out" "watch 'error_rate' < 0.1% for 24 h" 'a dry run says what is watched'
 run "$UPSHIFT" run "$tmp/acme.plan" --root "$root" --batch --yes
 is "$status" 0 'limits that hold' || diag "$out$err"
 ok "$(test ! -e "$tmp/told"; echo $?)" 'nobody is told'

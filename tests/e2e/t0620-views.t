@@ -209,4 +209,31 @@ dump >"$tmp/now"
 cmp -s "$tmp/before" "$tmp/now"
 ok $? 'the tables are back, and nothing else' ||
 	diff "$tmp/before" "$tmp/now" | head -30 | sed 's/^/# /'
+
+# --- another plan with a step of that id, in the same database ---
+fresh
+cp "$tmp/before" "$tmp/before1"
+pg_sql a -c 'CREATE TABLE u.other (id int PRIMARY KEY)'
+other=$tmp/other
+mkdir -p "$other"
+cat >"$tmp/plan2" <<TXT
+plan = 1; name = "second"; title = "Second"; from = "1"; to = "2";
+stores: { db = "$(pg_url a)"; };
+steps = ( { id = "legacy"; kind = "views"; store = "db"; views = (
+    { name = "others"; select = "SELECT id FROM u.other"; insert = "INSERT INTO u.other VALUES (NEW.id)"; } ); },
+  { id = "contract"; kind = "sql"; store = "db"; optional = true; confirm = true; unused = "legacy"; unused_for = "1s"; up = [ "DROP VIEW others" ]; } );
+TXT
+run_is 0 'the first' up
+run "$UPSHIFT" run "$tmp/plan2" --root "$other" --batch --yes
+is "$(pg_sql a -c 'SELECT count(*) FROM _upshift.watch')" 3 'both are watched'
+run_is 0 'the first goes back' back
+is "$(pg_sql a -c 'SELECT view FROM _upshift.watch')" others \
+	'the other is watched still'
+pg_sql a -c 'INSERT INTO others VALUES (1)'
+is "$(pg_sql a -c "SELECT op FROM _upshift.usage WHERE view = 'others'")" \
+	INSERT 'and counted'
+run_is 0 'goes back' "$UPSHIFT" rollback start --root "$other" --batch \
+	--confirm 'roll back to start'
+is "$(pg_sql a -c "SELECT to_regclass('_upshift.watch') IS NULL")" t \
+	'the last one takes all away'
 done_testing

@@ -86,6 +86,9 @@ for new in "$uri" 'pg:service=acme'; do
 	*old/item*) ok 0 "$new: saved once" ;;
 	*) ok 1 "$new: saved" ; diag "$(saved)" ;;
 	esac
+	run "$UPSHIFT" rollback start --root "$root" --preview
+	like "$out" '^  new:u\.item: [0-9]+ rows' \
+		"$new: a table is called what the plan calls it"
 	run_is 0 "$new: verified" "$UPSHIFT" verify --root "$root"
 	back "$new"
 done

@@ -53,7 +53,7 @@ static void documents(void **state)
 	/* told, never refused */
 	expect(STEPS("json", "paths = [\"a.json\"];"),
 	       "printf '{\"a\": 1, \"a\": 2, \"n\": 9007199254740993}\n'"
-	       " >a.json", CHECK_OK, "1 document in 1 files is well-formed; "
+	       " >a.json", CHECK_OK, "1 document in 1 file, well-formed; "
 	       "2 places that programs read differently", 2);
 	expect(STEPS("json", "paths = [\"a.json\"];"),
 	       "echo '[1e999,1e999,1e999,1e999,1e999,1e999,1e999]' >a.json",
@@ -78,7 +78,7 @@ static void what_is_no_file(void **state)
 	(void)state;
 	expect(STEPS("json", "paths = [\"**\"];"),
 	       "mkdir d; mkfifo d/f; ln -s /etc/passwd d/l; ln -s gone x; "
-	       "echo 1 >d/a", CHECK_OK, "1 document in 1 files", 0);
+	       "echo 1 >d/a", CHECK_OK, "1 document in 1 file", 0);
 	expect(STEPS("json", "paths = [\"l\"];"), "echo 1 >a; ln -s a l",
 	       CHECK_FAIL, "l: is a symbolic link", 1);
 	expect(STEPS("json", "paths = [\"f\"];"), "mkfifo f", CHECK_FAIL,
@@ -111,7 +111,7 @@ static void json_lines(void **state)
 	(void)state;
 	expect(STEPS("jsonl", "paths = [\"*.jsonl\"];"),
 	       "printf '1\\n\\n{}\\n' >a.jsonl; : >b.jsonl", CHECK_OK,
-	       "2 documents in 2 files", 0);
+	       "2 records in 2 files", 0);
 	expect(STEPS("jsonl", "paths = [\"*.jsonl\"];"),
 	       "printf '1\\n{,}\\n[}\\n' >a.jsonl", CHECK_FAIL,
 	       "2 faults in 1 files: a.jsonl:2:2: ", 2);

@@ -93,6 +93,28 @@ static void t_copy(void **state)
 	world_end(&x);
 }
 
+/* two at once: rows, which add up, and not how far each is in its part */
+static void t_shares(void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	struct world x;
+
+	sql(s, "CREATE TABLE many (id int PRIMARY KEY)");
+	sql(s, "INSERT INTO many SELECT generate_series(1, 3000)");
+	sql(s, "CREATE TABLE here (id int PRIMARY KEY)");
+	world_init(&x, *state);
+	write_plan(&x, "{ id = \"rows\"; kind = \"copy-records\"; from = "
+		   "\"db:many\"; to = \"db:here\"; key = \"id\"; workers = 2; "
+		   "batch = 10; pause = 1; }");
+	to_steps(&x);
+	act(&x, "run");
+	until_says(&x, "#1 20   #2 ");
+	act(&x, "stop");
+	until_quit(&x);
+	assert_int_equal(wizard_exit(x.w), 6);
+	world_end(&x);
+}
+
 /* a query that takes its time, and a server that goes before a row is counted:
    the page says what it waits for, not the log alone */
 static void t_query(void **state)
@@ -205,6 +227,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(t_copy),
+		with_scratch(t_shares),
 		with_scratch(t_query),
 		with_scratch(t_contract),
 		with_scratch(t_contract_optional),

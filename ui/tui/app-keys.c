@@ -152,6 +152,14 @@ static void enter(struct app *a)
 	}
 }
 
+static void tick(struct app *a)
+{
+	const struct sheet_item *it = pane_focus(&a->page);
+
+	if (it && it->tick && !a->dialog_open)
+		enter(a);
+}
+
 void app_ask_stop(struct app *a, bool interrupt)
 {
 	enum wizard_stop kind = wizard_stop_kind(a->w);
@@ -205,6 +213,9 @@ static void page_action(struct app *a, const struct key *k, enum action act)
 	switch (act) {
 	case ACT_ENTER:
 		enter(a);
+		return;
+	case ACT_TICK:
+		tick(a);
 		return;
 	case ACT_BACK:
 		back(a);

@@ -29,6 +29,7 @@ static const struct binding {
 	{ K_PGUP, 0, ACT_PAGE_UP, ANY },
 	{ K_PGDN, 0, ACT_PAGE_DOWN, ANY },
 	{ K_CHAR, ' ', ACT_PAGE_DOWN, VIEW_PAGER },
+	{ K_CHAR, ' ', ACT_TICK, VIEW_PAGE },
 	{ K_CTRL, 'B', ACT_PAGE_UP, LETTERS },
 	{ K_CTRL, 'F', ACT_PAGE_DOWN, LETTERS },
 	{ K_HOME, 0, ACT_HOME, LETTERS },
@@ -75,7 +76,7 @@ enum action keymap_action(const struct key *k, enum keymap_view view)
 
 /*
  * Which keys a page names, in order. T: Tab moves; A, S: arrows select, scroll
- * the log; N: digits; E: Enter; *: the sheet's own; B: Esc; C: ^C; 1: F1; the
+ * the log; N: digits; t: Space ticks; E: Enter; *: the sheet's own; B: Esc; C: ^C; 1: F1; the
  * others are themselves.
  */
 static const char *const orders[PAGE_COUNT] = {
@@ -86,7 +87,7 @@ static const char *const orders[PAGE_COUNT] = {
 	[PAGE_C25] = "TE*?Bq",
 	[PAGE_B30] = "TE*l?sCq",
 	[PAGE_S40] = "TE*dl?Bq",
-	[PAGE_S42] = "TE*l?q",
+	[PAGE_S42] = "TtE*l?q",
 	[PAGE_S45] = "EB1",
 	[PAGE_P50] = "SEf*ld?Cq",
 	[PAGE_F60] = "NE*ld?q",
@@ -98,7 +99,7 @@ static const char *const orders[PAGE_COUNT] = {
 };
 
 /* what goes first when the line is too short */
-static const char gives_way[] = "smTASfdl*NBE";
+static const char gives_way[] = "smTAStfdl*NBE";
 
 static const struct sheet_key *own_key(const struct sheet *s, char key)
 {
@@ -160,6 +161,7 @@ static const struct common {
 	{ 'A', 0, N_("Up/Down"), N_("Select") },
 	{ 'S', 0, N_("Up/Down"), N_("Scroll log") },
 	{ 'N', 0, "", N_("Select") },
+	{ 't', 0, N_("Space"), N_("Tick") },
 	{ 'E', 0, N_("Enter"), "" },
 	{ 'B', SHEET_ESC, "Esc", N_("Back") },
 	{ 'C', 0, "^C", N_("Stop...") },
@@ -181,6 +183,8 @@ static bool is_offered(const struct hints *h, char code)
 		return h->stops > 1;
 	case 'S':
 		return h->log_shown;
+	case 't':
+		return h->focus && h->focus->tick;
 	case 'C':
 		return h->sheet->working;
 	default:

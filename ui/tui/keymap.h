@@ -18,7 +18,7 @@ enum action {
 	ACT_NONE,
 	ACT_NEXT, ACT_PREV,            /* Tab, Shift-Tab */
 	ACT_UP, ACT_DOWN, ACT_LEFT, ACT_RIGHT,
-	ACT_PAGE_UP, ACT_PAGE_DOWN, ACT_HOME, ACT_END,
+	ACT_TICK, ACT_PAGE_UP, ACT_PAGE_DOWN, ACT_HOME, ACT_END,
 	ACT_ENTER,
 	ACT_BACK,                      /* Esc, < */
 	ACT_DIGIT,                     /* key->text[0] */
