@@ -119,7 +119,7 @@ static void json_lines(void **state)
 	       "printf '1\\n{\"a' >a.jsonl", CHECK_FAIL, "a.jsonl:2:4: ", 1);
 	/* somebody writes it */
 	expect("live = [\"a.*\"];" STEPS("jsonl", "paths = [\"a.jsonl\"];"),
-	       "printf '1\\n{\"a' >a.jsonl", CHECK_OK, "1 document", 0);
+	       "printf '1\\n{\"a' >a.jsonl", CHECK_OK, "1 record", 0);
 	expect("live = [\"a.*\"];" STEPS("jsonl", "paths = [\"a.jsonl\"];"),
 	       "printf '{\\n{\"a' >a.jsonl", CHECK_FAIL, "a.jsonl:1:2: ", 1);
 }
