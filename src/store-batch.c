@@ -71,6 +71,11 @@ void store_batch_add(struct store_batch *b, enum store_type type,
 		memcpy(to, p, n);
 }
 
+char *store_batch_room(struct store_batch *b, enum store_type type, size_t n)
+{
+	return add_cell(b, type, false, n);
+}
+
 void store_batch_add_bytes(struct store_batch *b, const void *p, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";

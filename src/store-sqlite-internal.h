@@ -22,6 +22,13 @@ int sqlite_failed(struct sqlite_store *q, struct error *err);
 /* and the clock begins */
 int sqlite_prepare(struct sqlite_store *q, const char *sql,
 		   struct sqlite3_stmt **ret, struct error *err);
+/* of store_scan(), ready for its first step; args: the keys, which have to stay
+   for as long as it is stepped */
+int sqlite_prepare_scan(struct sqlite_store *q,
+			const struct store_shape *shape, const char *after,
+			const char *until, uint32_t limit,
+			struct store_batch *args, struct sqlite3_stmt **ret,
+			struct error *err);
 
 /* --- store-sqlite-cell.c --- */
 void sqlite_stmt_freep(struct sqlite3_stmt **stmt);
@@ -50,5 +57,25 @@ unsigned char *sqlite_affinities(struct sqlite3 *db,
    become another one there */
 int sqlite_bind_kept(struct sqlite3_stmt *stmt, int i, unsigned char affinity,
 		     const struct store_batch *b, const struct store_cell *c);
+/* bound as it is it stays what it is */
+bool sqlite_keeps_int(unsigned char affinity, int64_t v);
+bool sqlite_keeps_real(unsigned char affinity);
+/* the same as sqlite_bind_kept() for a cell that is a number, and goes at once */
+int sqlite_bind_number(struct sqlite3_stmt *stmt, int i, unsigned char affinity,
+		       const struct store_batch *b, const struct store_cell *c);
+
+/* --- store-sqlite-packed.c --- */
+bool sqlite_pack(struct store_pack *k, struct store *from,
+		 const struct store_shape *of, struct store *dest,
+		 const struct store_shape *to);
+int sqlite_scan_packed(struct store *s, const struct store_pack *k,
+		       const struct store_shape *shape, const char *after,
+		       const char *until, uint32_t limit,
+		       struct store_batch *b, struct error *err);
+/* its n values as parameters, as sqlite_bind_kept() has them; the row stays where
+   it is until the statement is stepped. *at: the one that failed */
+int sqlite_bind_packed(struct sqlite3_stmt *stmt, const unsigned char *affinity,
+		       const struct store_batch *b, uint32_t row, uint32_t n,
+		       uint32_t *at);
 
 #endif

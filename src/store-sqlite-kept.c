@@ -137,17 +137,29 @@ static int bind_exactly(sqlite3_stmt *stmt, int i, const char *p, size_t n,
 	return sqlite3_bind_double(stmt, i, real);
 }
 
+bool sqlite_keeps_int(unsigned char affinity, int64_t v)
+{
+	const int64_t most = INT64_C(1) << 53; /* in the bits of a real one */
+
+	return affinity == KEEPS_ALL || affinity == MAKES_NUMBERS ||
+		(affinity == MAKES_REALS && v <= most && v >= -most);
+}
+
+bool sqlite_keeps_real(unsigned char affinity)
+{
+	return affinity != MAKES_TEXT;
+}
+
 /* bound as the number that it is, would it stay that? */
 static bool stays_number(enum store_type type, const char *p, size_t n,
 			 enum affinity a)
 {
-	const int64_t most = INT64_C(1) << 53; /* in the bits of a real one */
 	int64_t whole;
 	double real;
 
 	if (type == STORE_INT)
-		return store_int_read(p, n, &whole) && (a == MAKES_NUMBERS ||
-			(whole <= most && whole >= -most));
+		return store_int_read(p, n, &whole) &&
+			sqlite_keeps_int(a, whole);
 	return type == STORE_NUM && store_real_read(p, n, &real);
 }
 
@@ -166,4 +178,13 @@ int sqlite_bind_kept(sqlite3_stmt *stmt, int i, unsigned char affinity,
 	return !stays_number((enum store_type)c->type, p, n, a) &&
 		looks_like_number(p, n) ? bind_exactly(stmt, i, p, n, a) :
 		sqlite_bind_cell(stmt, i, b, c);
+}
+
+int sqlite_bind_number(sqlite3_stmt *stmt, int i, unsigned char affinity,
+		       const struct store_batch *b, const struct store_cell *c)
+{
+	if (affinity == MAKES_TEXT)
+		return sqlite3_bind_text(stmt, i, store_batch_text(b, c),
+					 c->len, SQLITE_TRANSIENT);
+	return sqlite_bind_kept(stmt, i, affinity, b, c);
 }

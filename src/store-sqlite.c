@@ -204,22 +204,32 @@ static void sqlite_abort(struct store *s)
 				       q);
 }
 
+int sqlite_prepare_scan(struct sqlite_store *q,
+			const struct store_shape *shape, const char *after,
+			const char *until, uint32_t limit,
+			struct store_batch *args, sqlite3_stmt **ret,
+			struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int r = store_sql_range(&q->s, shape, after, until, args, err);
+
+	if (r < 0)
+		return r;
+	store_sql_scan(&sql, shape, after, until, limit);
+	r = sqlite_prepare(q, sql.buf, ret, err);
+	return r < 0 ? r : bind_args(q, *ret, args, err);
+}
+
 static int sqlite_scan(struct store *s, const struct store_shape *shape,
 		       const char *after, const char *until, uint32_t limit,
 		       struct store_batch *b, struct error *err)
 {
 	struct sqlite_store *q = (struct sqlite_store *)s;
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
-	int ret = store_sql_range(s, shape, after, until, &args, err);
+	int ret = sqlite_prepare_scan(q, shape, after, until, limit, &args,
+				      &stmt, err);
 
-	if (ret < 0)
-		return ret;
-	store_sql_scan(&sql, shape, after, until, limit);
-	ret = sqlite_prepare(q, sql.buf, &stmt, err);
-	if (ret == 0)
-		ret = bind_args(q, stmt, &args, err);
 	return ret < 0 ? ret : fetch(q, stmt, shape, limit, b, err);
 }
 
@@ -235,12 +245,21 @@ static int not_kept(struct sqlite_store *q, const char *column,
 	return -EBADMSG;
 }
 
+enum rows { ROWS_PUT, ROWS_PACKED, ROWS_DELETED };
+
 /* 1: the row cannot be there, so that it need not go */
 static int bind_row(struct sqlite_store *q, sqlite3_stmt *stmt,
 		    const struct store_shape *shape,
 		    const unsigned char *affinity, const struct store_batch *b,
-		    uint32_t row, bool put, struct error *err)
+		    uint32_t row, enum rows what, struct error *err)
 {
+	bool put = what != ROWS_DELETED;
+	uint32_t at;
+
+	if (what == ROWS_PACKED)
+		return sqlite_bind_packed(stmt, affinity, b, row, shape->ncol,
+					  &at) == SQLITE_OK ? 0 :
+			not_kept(q, shape->col[at], err);
 	for (uint32_t i = 0; i < (put ? shape->ncol : shape->nkey); i++)
 		if (sqlite_bind_kept(stmt, (int)i + 1, affinity[i], b,
 				     store_batch_cell(b, row, i)))
@@ -252,7 +271,7 @@ static int bind_row(struct sqlite_store *q, sqlite3_stmt *stmt,
 static int run_rows(struct sqlite_store *q, const char *sql,
 		    const struct store_shape *shape,
 		    const struct store_batch *b, uint32_t from, uint32_t to,
-		    bool put, struct error *err)
+		    enum rows what, struct error *err)
 {
 	_cleanup_free_ unsigned char *affinity = sqlite_affinities(q->db,
 								   shape);
@@ -260,7 +279,7 @@ static int run_rows(struct sqlite_store *q, const char *sql,
 	int ret = sqlite_prepare(q, sql, &stmt, err), changed = 0;
 
 	for (uint32_t row = from; ret >= 0 && row < to; row++) {
-		ret = bind_row(q, stmt, shape, affinity, b, row, put, err);
+		ret = bind_row(q, stmt, shape, affinity, b, row, what, err);
 		if (ret)
 			continue;
 		if (sqlite3_step(stmt) != SQLITE_DONE)
@@ -271,9 +290,10 @@ static int run_rows(struct sqlite_store *q, const char *sql,
 	return ret < 0 ? ret : changed;
 }
 
-static int sqlite_put(struct store *s, const struct store_shape *shape,
-		      const struct store_batch *b, uint32_t from, uint32_t n,
-		      enum store_conflict how, struct error *err)
+static int put_rows(struct store *s, const struct store_shape *shape,
+		    const struct store_batch *b, uint32_t from, uint32_t n,
+		    enum store_conflict how, enum rows what,
+		    struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 
@@ -286,7 +306,24 @@ static int sqlite_put(struct store *s, const struct store_shape *shape,
 	strbuf_addch(&sql, ')');
 	store_sql_conflict(&sql, shape, how);
 	return run_rows((struct sqlite_store *)s, sql.buf, shape, b, from,
-			from + n, true, err);
+			from + n, what, err);
+}
+
+static int sqlite_put(struct store *s, const struct store_shape *shape,
+		      const struct store_batch *b, uint32_t from, uint32_t n,
+		      enum store_conflict how, struct error *err)
+{
+	return put_rows(s, shape, b, from, n, how, ROWS_PUT, err);
+}
+
+static int sqlite_put_packed(struct store *s,
+			     _unused_ const struct store_pack *k,
+			     const struct store_shape *shape,
+			     const struct store_batch *b, uint32_t from,
+			     uint32_t n, enum store_conflict how,
+			     struct error *err)
+{
+	return put_rows(s, shape, b, from, n, how, ROWS_PACKED, err);
 }
 
 static int sqlite_del(struct store *s, const struct store_shape *shape,
@@ -302,7 +339,7 @@ static int sqlite_del(struct store *s, const struct store_shape *shape,
 		strbuf_addf(&sql, " = ?%u", i + 1);
 	}
 	return run_rows((struct sqlite_store *)s, sql.buf, shape, b, 0, b->nrow,
-			false, err);
+			ROWS_DELETED, err);
 }
 
 static int sqlite_columns(struct store *s, const char *set,
@@ -485,6 +522,9 @@ const struct store_ops store_sqlite_ops = {
 	.mark = store_sql_mark,
 	.marks = store_sql_marks,
 	.columns = sqlite_columns,
+	.pack = sqlite_pack,
+	.scan_packed = sqlite_scan_packed,
+	.put_packed = sqlite_put_packed,
 	.exec = sqlite_exec,
 	.split = store_sql_split,
 	.each = sqlite_each,

@@ -116,6 +116,8 @@ void store_batch_clear(struct store_batch *b, uint32_t ncol);
 /* the next cell; p NULL is NULL. A row is counted with its last cell. */
 void store_batch_add(struct store_batch *b, enum store_type type,
 		     const char *p, size_t n);
+/* the same, n bytes that the caller writes at once */
+char *store_batch_room(struct store_batch *b, enum store_type type, size_t n);
 /* bytes as the next cell, "\\x" and two digits each */
 void store_batch_add_bytes(struct store_batch *b, const void *p, size_t n);
 /* the last cell again, and its row with it */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of SQLite compared as they lie: the same verdict as over their text,
- * whatever types stand for each other.
+ * Values of SQLite compared and copied as they lie: the same verdict and the
+ * same values as by way of their text, whatever their types.
  */
 #include "verify-pair.h"
 
@@ -235,11 +235,126 @@ static void test_other_types(void **state)
 	strvec_release(&t.lines);
 }
 
+static uint64_t number(struct store *s, const char *text)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (store_exec(s, text, NULL, &b, &err) < 0)
+		fail_msg("%s: %s", text, err.msg);
+	return (uint64_t)store_batch_int(&b, 0, 0);
+}
+
+static const char *const hidden_cols[] = { "h", "k", "n", "s" };
+static const char *const hidden_expr[] = { "k || 'h'", NULL, NULL, NULL };
+static const struct store_shape hiding = { "old_t", 4, 1, hidden_cols,
+	hidden_expr, NULL };
+
+/* row i of old_t; what store_put() said */
+static int carry(struct store *s, const char *set, size_t i, bool hidden,
+		 bool packed)
+{
+	const struct store_shape *of = hidden ? &hiding : &old_shape;
+	const struct store_shape as = { set, 3, 1, cols, NULL, NULL };
+	_cleanup_free_ char *where = xasprintf("k = 'r%zu'", i);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store_shape one = *of;
+	struct store_pack k;
+	bool more;
+	int ret;
+
+	one.where = where;
+	assert_true(store_pack_init(&k, s, &one, hidden, s, &as));
+	ret = packed ? store_scan_packed(s, &k, &one, NULL, NULL, 9, 9000, &b,
+					 &more, NULL) :
+		store_scan_some(s, &one, NULL, NULL, 9, 9000, &b, &more, NULL);
+	assert_int_equal(ret, 1);
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	ret = packed ? store_put_packed(s, &k, &as, &b, 0, 1, STORE_ERROR,
+					NULL) :
+		store_put(s, &as, &b, 0, 1, STORE_ERROR, NULL);
+	if (ret < 0)
+		store_abort(s);
+	else
+		assert_int_equal(store_commit(s, NULL), 0);
+	store_pack_release(&k);
+	return ret;
+}
+
+/* into columns of all kinds; those that would not keep a value refuse it */
+static void test_packed(void **state)
+{
+	static const char *const types[] = { "INTEGER", "REAL", "TEXT", "BLOB",
+		"NUMERIC", "" };
+	_cleanup_store_ struct store *s = opened(*state, SQLITE);
+	uint64_t refused = 0;
+
+	make(s, "old_t");
+	for (size_t i = 0; i < N; i++)
+		add(s, "old_t", i, "''", values[i], values[N - 1 - i]);
+	for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
+		for (int i = 0; i < 3; i++) {
+			_cleanup_free_ char *table = xasprintf("CREATE TABLE "
+				"%c%zu (k PRIMARY KEY, n %s, s)", "tpq"[i], t,
+				types[t]);
+
+			sql(s, table);
+		}
+		for (size_t i = 0; i < N; i++) {
+			_cleanup_free_ char *a = xasprintf("t%zu", t);
+			_cleanup_free_ char *b = xasprintf("p%zu", t);
+			_cleanup_free_ char *c = xasprintf("q%zu", t);
+			int ret = carry(s, a, i, false, false);
+
+			refused += ret < 0;
+			if (ret != carry(s, b, i, false, true) ||
+			    ret != carry(s, c, i, true, true))
+				fail_msg("%s to '%s'", values[i], types[t]);
+		}
+		for (int i = 1; i < 3; i++) {
+			_cleanup_free_ char *diff = xasprintf("SELECT count(*) "
+				"FROM (SELECT k, typeof(n), quote(n), "
+				"typeof(s), quote(s) FROM t%zu EXCEPT SELECT "
+				"k, typeof(n), quote(n), typeof(s), quote(s) "
+				"FROM %c%zu)", t, "tpq"[i], t);
+
+			assert_int_equal(number(s, diff), 0);
+		}
+	}
+	assert_int_equal(number(s, "SELECT count(*) FROM t5"), N);
+	assert_true(refused > 0 && refused < 3 * N);
+}
+
+/* a row that is refused, and one without a key */
+static void test_packed_refused(void **state)
+{
+	_cleanup_store_ struct store *s = opened(*state, SQLITE);
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	struct store_pack k;
+	bool more;
+
+	fill(s, "old_t", "int", "i", 10);
+	fill(s, "new_t", "int CHECK (k <> 7)", "i", 0);
+	assert_true(store_pack_init(&k, s, &old_shape, 0, s, &new_shape));
+	assert_int_equal(store_scan_packed(s, &k, &old_shape, NULL, NULL, 100,
+					   1000000, &b, &more, NULL), 10);
+	assert_false(more);
+	assert_int_equal(store_begin(s, true, NULL), 0);
+	assert_int_equal(store_class(store_put_packed(s, &k, &new_shape, &b, 0,
+			10, STORE_ERROR, NULL)), STORE_CLASS_BADROW);
+	assert_string_equal(store_sqlstate(s), "23514");
+	store_abort(s);
+	sql(s, "INSERT INTO old_t VALUES (NULL, 1, 'x')");
+	assert_true(store_scan_packed(s, &k, &old_shape, NULL, NULL, 100,
+				      1000000, &b, &more, NULL) < 0);
+	store_pack_release(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_hashes), T(test_columns), T(test_every_pair),
-		T(test_other_types),
+		T(test_other_types), T(test_packed), T(test_packed_refused),
 	};
 
 	return cmocka_run_group_tests(tests, pg_group_setup,
