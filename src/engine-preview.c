@@ -16,6 +16,7 @@
 void rollback_preview_release(struct rollback_preview *p)
 {
 	strvec_release(&p->restored_names);
+	strvec_release(&p->carried_names);
 	strvec_release(&p->lost_names);
 	strvec_release(&p->kept_names);
 	for (size_t i = 0; i < p->table_n; i++)
@@ -85,6 +86,8 @@ static int preview_tables(struct engine *e, const char *point, int goal,
 		set_shown(e, t);
 		add_rows(&ret->restored_names, &ret->restored, t->name,
 			 t->restored);
+		add_rows(&ret->carried_names, &ret->carried, t->name,
+			 t->carried);
 		add_rows(&ret->lost_names, &ret->lost, t->name, t->lost);
 		add_rows(&ret->kept_names, &ret->kept, t->name, t->kept);
 		if (t->known)
@@ -157,6 +160,8 @@ struct json_object *rollback_tables_json(const struct rollback_preview *p)
 		json_set_bytes(o, "table", t->name);
 		if (t->known) {
 			json_set_int(o, "restored", (int64_t)t->restored);
+			if (t->carried)
+				json_set_int(o, "carried", (int64_t)t->carried);
 			json_set_int(o, "lost", (int64_t)t->lost);
 			json_set_int(o, "kept", (int64_t)t->kept);
 		}
@@ -177,6 +182,7 @@ static void cut_tables(struct rollback_preview *p)
 	last->name = xstrdup("...");
 	for (size_t i = RUN_UNDONE_TABLES; i < p->table_n; i++) {
 		last->restored += p->tables[i].restored;
+		last->carried += p->tables[i].carried;
 		last->lost += p->tables[i].lost;
 		last->kept += p->tables[i].kept;
 		last->known &= p->tables[i].known;

@@ -220,6 +220,7 @@ void rollback_emit(struct engine *e, const char *point, enum event_state s)
 		ev.restored = p->restored;
 		ev.lost = p->lost;
 		ev.kept = p->kept;
+		ev.carried = p->carried;
 		ev.extra = p->tables;
 	}
 	engine_emit(e, &ev);
@@ -301,6 +302,23 @@ static int leave_snapshot(struct engine *e)
 	return run_record_state(e->run, RUN_ROLLING_BACK, x, &e->err);
 }
 
+/* what cannot be carried is no reason to stay, if nobody wants it */
+static int leave_carrying(struct engine *e)
+{
+	struct json_object *x;
+
+	if (!e->opts.no_carry || e->run->rollback_no_carry)
+		return 0;
+	x = json_object_new_object();
+	json_set_str(x, "point", e->run->rollback_point);
+	json_set_str(x, "r", e->run->rollback_r);
+	if (e->run->rollback_strategy)
+		json_set_str(x, "strategy", e->run->rollback_strategy);
+	json_set_bool(x, "no_carry", true);
+	rollback_record_steps(e, x);
+	return run_record_state(e->run, RUN_ROLLING_BACK, x, &e->err);
+}
+
 int rollback_under_way(const struct engine *e)
 {
 	const char *point = e->run->rollback_point;
@@ -325,7 +343,7 @@ static int continue_rollback(struct engine *e, const char *point, int exit)
 	goal = rollback_under_way(e);
 	if (verify_sources(e, goal, &e->err) < 0)
 		return rollback_failed(e, &e->err);
-	if (leave_snapshot(e) < 0)
+	if (leave_snapshot(e) < 0 || leave_carrying(e) < 0)
 		return error_code_exit(ERR_JOURNAL);
 	rollback_emit(e, point, EVENT_STARTED);
 	return undo_steps(e, point, goal, exit);

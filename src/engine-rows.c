@@ -13,6 +13,9 @@
  *	                     replaced none of
  *	                     G
  *
+ * Rows written to new tables since a cutover are CARRIED, under the names of the
+ * old tables, and not LOST with the new ones.
+ *
  * Ours of steps that stay applied are not counted, nor taken for those of
  * others. Where a step cannot tell its rows from others (statements that it was
  * given) the table is named without numbers.
@@ -24,6 +27,7 @@
 #include "base/xalloc.h"
 #include "engine-rollback.h"
 #include "engine-stores.h"
+#include "step-carry.h"
 #include "store.h"
 
 /* one table */
@@ -34,6 +38,8 @@ struct tally {
 	bool unknown;
 	uint64_t brought, changed;   /* of steps that are undone */
 	uint64_t stay;               /* of the others */
+	const struct step_carried *carried; /* by step of the plan */
+	size_t carried_n;
 };
 
 /* "public.t" is "t" */
@@ -136,6 +142,11 @@ static void add_table(struct rollback_preview *p, const struct tally *t,
 	/* from the backup all comes that is not as it was then */
 	if (t->load)
 		r->restored = b->then + ours - MIN(t->changed, b->then);
+	for (size_t i = 0; i < t->carried_n && !t->load; i++)
+		if (t->carried[i].known && !strcmp(t->carried[i].to,
+						   t->store) &&
+		    same_set(t->carried[i].now, t->set) && t->goes)
+			others -= MIN(others, t->carried[i].put);
 	/* nobody can tell: better said to be lost than not */
 	if (t->load || t->goes)
 		r->lost = others;
@@ -229,20 +240,79 @@ static int named_sets(struct engine *e, int goal, struct store_sets *ret)
 	return r;
 }
 
+/* is step i a copy of a cutover that is undone with it? */
+static bool is_carried(const struct engine *e, int goal, int i)
+{
+	for (int k = MAX(goal, i + 1); k < (int)e->plan->step_n; k++) {
+		const struct step_ops *ops = e->plan->steps[k]->ops;
+		const struct strvec *copies = ops->carry ?
+			ops->ends(e->plan->steps[k]) : NULL;
+
+		if (copies && rollback_touches(e, k) &&
+		    (e->run->steps[k].state == STEP_APPLIED ||
+		     e->run->steps[k].state == STEP_VERIFIED) &&
+		    strvec_has(copies, e->plan->steps[i]->id))
+			return rollback_in_effect(e, i);
+	}
+	return false;
+}
+
+static int count_carried(struct engine *e, int goal, struct step_carried *of,
+			 struct error *err)
+{
+	int ret = 0;
+
+	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct step_ctx c;
+
+		if (!is_carried(e, goal, i))
+			continue;
+		step_ctx_init(&c, e, s, PHASE_BACKUP);
+		ret = step_carry_count(s, &c, &of[i], err);
+		step_ctx_release(&c);
+		if (ret < 0)
+			error_prefix(err, "%s", s->id);
+	}
+	return MIN(ret, 0);
+}
+
+static void add_carried(struct rollback_preview *p,
+			const struct step_carried *c)
+{
+	if (!c->known || !(c->put + c->deleted))
+		return;
+	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
+	p->tables[p->table_n++] = (struct rollback_rows) {
+		.name = xasprintf("%s:%s", c->store, c->old), .known = true,
+		.carried = c->put + c->deleted,
+	};
+}
+
 int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 			struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	struct tally t = { .load = rollback_loads(rollback_wants(e)) };
+	struct step_carried *carried;
 	int ret = t.load ? rollback_sets(e, goal, &sets) :
 		named_sets(e, goal, &sets);
 
-	if (ret < 0 || !sets.n)
+	if (ret < 0)
 		return ret;
 	t.of = xcalloc(e->plan->step_n, sizeof(*t.of));
-	ret = ask_steps(e, t.of, err);
+	carried = xcalloc(e->plan->step_n, sizeof(*carried));
+	t.carried = carried;
+	t.carried_n = e->plan->step_n;
+	if (rollback_carries(e))
+		ret = count_carried(e, goal, carried, err);
+	if (ret >= 0 && sets.n)
+		ret = ask_steps(e, t.of, err);
 	for (size_t i = 0; ret >= 0 && i < sets.n; i++)
 		ret = one_store(e, goal, &sets.v[i], &t, p, err);
+	for (size_t i = 0; ret >= 0 && i < t.carried_n; i++)
+		add_carried(p, &carried[i]);
+	free(carried);
 	free(t.of);
 	return ret;
 }

@@ -62,7 +62,8 @@ bool step_comes_back(struct step_ctx *c, const struct plan_store *s)
 	bool ret = false;
 
 	if (c->phase != PHASE_ROLLBACK || !s->path ||
-	    e->run->state != RUN_ROLLING_BACK ||
+	    (e->run->state != RUN_ROLLING_BACK &&
+	     e->run->state != RUN_ROLLBACK_FAILED) ||
 	    rollback_is_r_point(e->run->rollback_point))
 		return false;
 	for (int i = c->index; !ret && i >= rollback_under_way(e); i--) {

@@ -133,11 +133,12 @@ struct rollback_rows {
 	char *name;                  /* "STORE:TABLE" */
 	bool known;                  /* false: rows could not be counted */
 	uint64_t restored, lost, kept;
+	uint64_t carried;            /* from new tables, since a cutover */
 };
 struct rollback_preview {
 	/* paths and rows; names: a table with how many of its rows */
-	uint64_t restored, lost, kept, bytes;
-	struct strvec restored_names, lost_names, kept_names;
+	uint64_t restored, carried, lost, kept, bytes;
+	struct strvec restored_names, carried_names, lost_names, kept_names;
 	struct rollback_rows *tables;   /* on servers */
 	size_t table_n;
 	int undone_steps;

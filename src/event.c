@@ -220,7 +220,9 @@ struct json_object *event_to_json(const struct event *ev)
 		set_str(o, "step", ev->id);
 		break;
 	case EVENT_ROLLBACK:
-		if (ev->restored || ev->lost || ev->kept) {
+		if (ev->carried)
+			json_set_int(o, "carried", (int64_t)ev->carried);
+		if (ev->restored || ev->lost || ev->kept || ev->carried) {
 			json_set_int(o, "restored", (int64_t)ev->restored);
 			json_set_int(o, "lost", (int64_t)ev->lost);
 			json_set_int(o, "kept", (int64_t)ev->kept);

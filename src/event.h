@@ -88,7 +88,7 @@ struct event {
 	const char *digest;        /* backup */
 	bool secrets;              /* backup: it holds some */
 	double elapsed_s;
-	uint64_t restored, lost, kept;         /* rollback */
+	uint64_t restored, lost, kept, carried; /* rollback */
 	const struct error *error; /* error, warning */
 	const char *probe;         /* error: "applied", "not", "partly", "unknown" */
 	const char *safe;          /* error: what is safe, translated */

@@ -272,6 +272,20 @@ static void undone_row(struct strbuf *out, const char *what,
 	strbuf_addstr(out, "\n");
 }
 
+static void add_carried(struct json_object *t, struct strbuf *out)
+{
+	_cleanup_free_ char *name = json_get_bytes(t, "table");
+	uint64_t n = (uint64_t)json_get_int(t, "carried", 0);
+	_cleanup_free_ char *text = xasprintf(ngettext("%s: %ju row",
+		"%s: %ju rows", n), name ? name : "?", (uintmax_t)n);
+
+	if (!n)
+		return;
+	strbuf_addf(out, "\n- %s: ", _("CARRIED"));
+	md(out, text);
+	strbuf_addstr(out, "\n");
+}
+
 /* as a preview tells it, and as it was when it was done */
 static void add_rollback(const struct run *r, const struct run_point *p,
 			 struct strbuf *out)
@@ -297,11 +311,14 @@ static void add_rollback(const struct run *r, const struct run_point *p,
 
 		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
 			n[k] -= (uint64_t)json_get_int(t, keys[k], 0);
-		undone_row(out, name, t);
+		if (!json_get(t, "carried"))
+			undone_row(out, name, t);
 	}
 	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
 		json_set_int(rest, keys[k], (int64_t)n[k]);
 	undone_row(out, _("files and directories"), rest);
+	for (size_t i = 0; p->carried && i < table_n; i++)
+		add_carried(json_object_array_get_idx(p->tables, i), out);
 	for (size_t i = 0; i < p->lost_names.n; i++) {
 		strbuf_addf(out, "%s- %s: ", i ? "" : "\n", _("LOST"));
 		md(out, p->lost_names.v[i]);

@@ -11,6 +11,7 @@
 static void add_counts(struct run_point *p, struct json_object *o)
 {
 	p->restored += (uint64_t)json_get_int(o, "restored", 0);
+	p->carried += (uint64_t)json_get_int(o, "carried", 0);
 	p->lost += (uint64_t)json_get_int(o, "lost", 0);
 	p->kept += (uint64_t)json_get_int(o, "kept", 0);
 }
@@ -51,6 +52,8 @@ struct json_object *run_point_json(const struct run_point *p)
 	json_set_str(o, "r", p->name);
 	json_set_str(o, "time", p->time);
 	json_set_int(o, "restored", (int64_t)p->restored);
+	if (p->carried)
+		json_set_int(o, "carried", (int64_t)p->carried);
 	json_set_int(o, "lost", (int64_t)p->lost);
 	json_set_int(o, "kept", (int64_t)p->kept);
 	for (size_t i = 0; i < p->lost_names.n; i++)

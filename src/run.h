@@ -190,7 +190,7 @@ struct run_point {               /* R1, R2, ... */
 	char *rollback_point;        /* the point it was at, NULL: none */
 	/* and of that rollback: where to, and what it did to paths and rows */
 	char *to;
-	uint64_t restored, lost, kept;
+	uint64_t restored, lost, kept, carried;
 	struct strvec lost_names;    /* the first of them */
 	struct json_object *tables;  /* as in a preview; NULL: there are none */
 	struct json_object *verify;  /* what the run's was before */
@@ -320,7 +320,7 @@ char *run_data_text(const struct run *r, bool live);
 /* commands that make sense now, as typed, with --root */
 void run_next(const struct run *r, bool live, struct strvec *ret);
 /* what the rollback did before which the point was made: "point", "r", "time",
-   "restored", "lost", "kept", "lost_names", "tables"; new */
+   "restored", "carried" (if any), "lost", "kept", "lost_names", "tables"; new */
 struct json_object *run_point_json(const struct run_point *p);
 /* of the last rollback; NULL: there was none */
 const struct run_point *run_last_point(const struct run *r);

@@ -154,7 +154,8 @@ bool step_carries(struct step_ctx *c)
 	struct engine *e = c->e;
 
 	return e->run && c->phase == PHASE_ROLLBACK &&
-	       e->run->state == RUN_ROLLING_BACK &&
+	       (e->run->state == RUN_ROLLING_BACK ||
+		e->run->state == RUN_ROLLBACK_FAILED) &&
 	       !rollback_is_r_point(e->run->rollback_point) &&
 	       rollback_carries(e);
 }

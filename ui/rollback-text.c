@@ -14,10 +14,12 @@
 
 struct json_object *rollback_preview_json(const struct rollback_preview *p)
 {
-	static const char *const keys[] = { "restored", "lost", "kept" };
+	static const char *const keys[] = { "restored", "lost", "kept",
+					    "carried" };
 	const struct strvec *const lists[] = {
-		&p->restored_names, &p->lost_names, &p->kept_names };
-	const uint64_t n[] = { p->restored, p->lost, p->kept };
+		&p->restored_names, &p->lost_names, &p->kept_names,
+		&p->carried_names };
+	const uint64_t n[] = { p->restored, p->lost, p->kept, p->carried };
 	struct json_object *o = json_object_new_object();
 
 	json_set_str(o, "type", "preview");
@@ -27,8 +29,12 @@ struct json_object *rollback_preview_json(const struct rollback_preview *p)
 		json_set_str(o, "snapshot", p->snapshot);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		_cleanup_free_ char *list = xasprintf("%s_names", keys[i]);
-		struct json_object *a = json_object_new_array();
+		struct json_object *a;
 
+		/* of a plan without a cutover there is nothing to say */
+		if (i == 3 && !n[i])
+			continue;
+		a = json_object_new_array();
 		json_set_int(o, keys[i], (int64_t)n[i]);
 		for (size_t k = 0; k < lists[i]->n; k++)
 			json_array_add_bytes(a, lists[i]->v[k]);
@@ -40,7 +46,8 @@ struct json_object *rollback_preview_json(const struct rollback_preview *p)
 
 struct json_object *rollback_done_json(const struct run_point *p)
 {
-	static const char *const keys[] = { "restored", "lost", "kept" };
+	static const char *const keys[] = { "restored", "lost", "kept",
+					    "carried" };
 	struct json_object *o = run_point_json(p);
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -64,7 +71,10 @@ struct json_object *rollback_done_json(const struct run_point *p)
 		}
 		for (size_t k = 0; i == 1 && k < p->lost_names.n; k++)
 			json_array_add_bytes(a, p->lost_names.v[k]);
-		json_object_object_add(o, list, a);
+		if (i == 3 && !p->carried)
+			json_object_put(a);
+		else
+			json_object_object_add(o, list, a);
 	}
 	return o;
 }
@@ -99,6 +109,8 @@ void rollback_preview_show(const struct rollback_preview *p, const char *point)
 
 	(void)out_line(head);
 	show_names(_("RESTORED"), p->restored, &p->restored_names);
+	if (p->carried)
+		show_names(_("CARRIED"), p->carried, &p->carried_names);
 	show_names(_("LOST"), p->lost, &p->lost_names);
 	show_names(_("KEPT"), p->kept, &p->kept_names);
 	if (p->snapshot) {

@@ -287,12 +287,15 @@ static bool looked_only(const char *verb, int exit, struct strbuf *out)
 
 static void rollback_counts(const struct event *ev, struct strbuf *out)
 {
-	const struct { const char *label; uint64_t n; } c[] = {
-		{ _("RESTORED"), ev->restored }, { _("LOST"), ev->lost },
-		{ _("KEPT"), ev->kept },
+	const struct { const char *label; uint64_t n; bool hide; } c[] = {
+		{ _("RESTORED"), ev->restored, false },
+		{ _("CARRIED"), ev->carried, !ev->carried },
+		{ _("LOST"), ev->lost, false }, { _("KEPT"), ev->kept, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		if (c[i].hide)
+			continue;
 		strbuf_addf(out, "%s %s ", i ? "," : ":", c[i].label);
 		text_count(c[i].n, out);
 	}
@@ -409,7 +412,7 @@ static void say_event(const struct event *ev, struct strbuf *out)
 		strbuf_addf(out, ev->state == EVENT_DONE ?
 			    _("rolled back to %s") :
 			    _("rolling back to %s"), ev->point);
-		if (ev->restored || ev->lost || ev->kept)
+		if (ev->restored || ev->lost || ev->kept || ev->carried)
 			rollback_counts(ev, out);
 		break;
 	case EVENT_APP:

@@ -12,6 +12,7 @@ static const struct {
 	const char *label, *key, *names, *none;
 } lists[] = {
 	{ N_("RESTORED"), "restored", "restored_names", N_("nothing") },
+	{ N_("CARRIED"), "carried", "carried_names", NULL },
 	{ N_("LOST"), "lost", "lost_names", N_("nothing") },
 	{ N_("KEPT"), "kept", "kept_names", N_("all logs, all backups") },
 };
@@ -45,6 +46,8 @@ void wizard_told(struct sheet *s, struct json_object *o, size_t max)
 		size_t have = list ? json_object_array_length(list) : 0;
 		_cleanup_free_ char *count = told_count(o, lists[i].key);
 
+		if (!n && !lists[i].none)
+			continue;
 		if (!n) {
 			sheet_fact(s, _(lists[i].label), "%s",
 				   _(lists[i].none));
@@ -69,6 +72,8 @@ unsigned int wizard_show_told(struct wizard *w, struct json_object *o)
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		struct json_object *a = json_get(o, lists[i].names);
 
+		if (!a && !lists[i].none)
+			continue;
 		strvec_push(t, _(lists[i].label));
 		for (size_t k = 0; a && k < json_object_array_length(a); k++) {
 			_cleanup_free_ char *name = json_array_get_bytes(a, k);
