@@ -33,7 +33,7 @@
 /* one table */
 struct tally {
 	struct step_rows *of;        /* by step of the plan */
-	const char *store, *set;
+	const char *store, *url, *set;
 	bool goes, load;
 	bool unknown;
 	uint64_t brought, changed;   /* of steps that are undone */
@@ -143,8 +143,8 @@ static void add_table(struct rollback_preview *p, const struct tally *t,
 	if (t->load)
 		r->restored = b->then + ours - MIN(t->changed, b->then);
 	for (size_t i = 0; i < t->carried_n && !t->load; i++)
-		if (t->carried[i].known && !strcmp(t->carried[i].to,
-						   t->store) &&
+		if (t->carried[i].known &&
+		    !strcmp(t->carried[i].url, t->url) &&
 		    same_set(t->carried[i].now, t->set) && t->goes)
 			others -= MIN(others, t->carried[i].put);
 	/* nobody can tell: better said to be lost than not */
@@ -206,6 +206,7 @@ static int one_store(struct engine *e, int goal, const struct store_sets_one *o,
 	if (ret < 0)
 		return ret;
 	t->store = o->store;
+	t->url = plan_find_store(e->plan, o->store)->url;
 	rd = engine_stores_reader(e, "start", e->run->backup.manifest_digest,
 				  o->store, &l);
 	step_ctx_init(&c, e, NULL, PHASE_BACKUP);

@@ -355,7 +355,7 @@ int step_carry_count(const struct step *copy, struct step_ctx *ctx,
 		return 0;
 	ret->store = m->from.store->name;
 	ret->old = m->from.set;
-	ret->to = m->to.store->name;
+	ret->url = m->to.store->url;
 	ret->now = m->to.set;
 	step_records_job_init(copy, ctx, &k.went);
 	step_store_options(ctx, m->to.store, &k.now);

@@ -58,7 +58,7 @@ int step_carry_lock(struct step_ctx *ctx, const struct strvec *copies,
    alone. known false: none can */
 struct step_carried {
 	const char *store, *old, *now;   /* borrowed: store of the old table */
-	const char *to;                  /* store of the new one */
+	const char *url;                 /* store of the new one */
 	bool known;
 	uint64_t put, deleted;
 };
