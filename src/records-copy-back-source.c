@@ -175,6 +175,8 @@ int records_back_by_source(struct records_back *k, struct error *err)
 	struct records_range all = { .pos = xstrdup("") };
 	int ret = make_back(k, err);
 
+	if (ret == 0)
+		ret = records_back_index(k, err);
 	if (ret == 0 && !k->w.from)
 		ret = records_reconnect(&k->w, true, NULL, err);
 	k->w.part = &all;

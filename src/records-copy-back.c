@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Going back. With an undo table, from the first key to the last: what was
- * inserted is deleted, what was replaced comes back, each only where the row
- * is still as the job left it; the part of the undo table goes in the same
- * transaction. Without one, where the set was empty before: what equals the
- * rows of the source is deleted, compared by the types of the set in a table
- * beside it. Both may be cut short and begun again.
+ * Going back: by the undo table, where there is one. Without, where the set was
+ * empty before: what equals the rows of the source is deleted, all at once or
+ * compared by the types of the set in a table beside it. Both may be cut short
+ * and begun again.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +14,6 @@
 #include "records-retry.h"
 #include "store-sql.h"
 
-#define CHUNK 20000u
-#define CHUNK_MOST 2000000000u
 #define TRIES 20u
 
 /* is the key in one of our tables? */
@@ -88,110 +84,6 @@ int records_back_transact(struct records_back *k,
 	return ret;
 }
 
-/* "WITH u AS (the first rows of the undo table) " */
-static void add_chunk(const struct records_back *k, struct strbuf *sql)
-{
-	strbuf_clear(sql);
-	strbuf_addstr(sql, "WITH u AS (SELECT * FROM ");
-	records_undo_table(k->job, "undo", sql);
-	strbuf_addstr(sql, " ORDER BY ");
-	store_sql_names(sql, &k->job->to, 0, k->job->to.nkey);
-	strbuf_addf(sql, " LIMIT %u) ", k->chunk);
-}
-
-/* " WHERE the row is still as it was left" */
-static void add_same(const struct records_back *k, struct strbuf *sql)
-{
-	strbuf_addstr(sql, " WHERE ");
-	records_undo_join(&k->job->to, "t", "u", sql);
-	strbuf_addstr(sql, " AND md5(t::text) = u.upshift_md5 AND ");
-}
-
-static void add_changed(const struct records_back *k, struct strbuf *sql)
-{
-	strbuf_addstr(sql, " FROM u LEFT JOIN ");
-	store_sql_set(sql, k->job->to.set);
-	strbuf_addstr(sql, " t ON ");
-	records_undo_join(&k->job->to, "t", "u", sql);
-	strbuf_addstr(sql, " WHERE CASE WHEN t.");
-	store_sql_name(sql, k->job->to.col[0]);
-	strbuf_addstr(sql, " IS NULL THEN u.upshift_had AND u.upshift_md5 IS "
-		      "DISTINCT FROM '' ELSE md5(t::text) IS DISTINCT FROM "
-		      "u.upshift_md5 END");
-}
-
-/* those that others have changed */
-static int find_kept(struct records_back *k, struct store *s, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-	uint32_t nkey = k->job->to.nkey;
-	int ret;
-
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "SELECT count(*)");
-	add_changed(k, &sql);
-	ret = store_exec(s, sql.buf, NULL, &b, err);
-	if (ret < 0)
-		return ret;
-	k->kept = records_cell_number(&b, 0, 0);
-	if (!k->kept)
-		return 0;
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "SELECT ");
-	records_undo_names(&k->job->to, "u", nkey, &sql);
-	add_changed(k, &sql);
-	strbuf_addf(&sql, " LIMIT %d", RECORDS_BACK_NAMED);
-	ret = store_exec(s, sql.buf, NULL, &b, err);
-	for (uint32_t row = 0; ret > 0 && row < b.nrow; row++) {
-		store_key(&b, row, nkey, &key);
-		strvec_push(&k->keys, key.buf);
-	}
-	return MIN(ret, 0);
-}
-
-static int counted(struct store *s, const struct strbuf *sql, uint64_t *n,
-		   struct error *err)
-{
-	int ret = store_exec(s, sql->buf, NULL, NULL, err);
-
-	if (ret > 0)
-		*n = (uint64_t)ret;
-	return MIN(ret, 0);
-}
-
-static int put_back(struct records_back *k, struct store *s, struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	const struct store_shape *to = &k->job->to;
-	int ret;
-
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "DELETE FROM ");
-	store_sql_set(&sql, to->set);
-	strbuf_addstr(&sql, " t USING u");
-	add_same(k, &sql);
-	strbuf_addstr(&sql, "NOT u.upshift_had");
-	ret = counted(s, &sql, &k->deleted, err);
-	if (ret < 0 || to->ncol == to->nkey)
-		return ret;
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "UPDATE ");
-	store_sql_set(&sql, to->set);
-	strbuf_addstr(&sql, " t SET ");
-	for (uint32_t i = to->nkey; i < to->ncol; i++) {
-		strbuf_addstr(&sql, i > to->nkey ? ", " : "");
-		store_sql_name(&sql, to->col[i]);
-		strbuf_addstr(&sql, " = u.");
-		store_sql_name(&sql, to->col[i]);
-	}
-	strbuf_addstr(&sql, " FROM u");
-	add_same(k, &sql);
-	strbuf_addstr(&sql, "u.upshift_had");
-	return counted(s, &sql, &k->restored, err);
-}
-
 int records_back_add_end(struct records_back *k, struct store *s,
 			 const char *table, bool last,
 			 struct store_batch *args, struct error *err)
@@ -222,80 +114,6 @@ int records_back_add_end(struct records_back *k, struct store *s,
 	return MIN(ret, 0);
 }
 
-/* by which it is known whether the chunk was done */
-static int find_first(struct records_back *k, struct store *s, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", k->job->id);
-	int ret;
-
-	strbuf_clear(&k->first);
-	store_batch_clear(&b, k->job->to.nkey);
-	ret = records_back_add_end(k, s, table, false, &b, err);
-	if (b.nrow)
-		store_key(&b, 0, b.ncol, &k->first);
-	return ret;
-}
-
-/* what the job has deleted, unless there is something in its place */
-static int put_deleted(struct records_back *k, struct store *s,
-		       struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	const struct store_shape *to = &k->job->to;
-	uint64_t n = 0;
-	int ret;
-
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "INSERT INTO ");
-	store_sql_set(&sql, to->set);
-	strbuf_addstr(&sql, " (");
-	store_sql_names(&sql, to, 0, to->ncol);
-	strbuf_addstr(&sql, ") SELECT ");
-	records_undo_names(to, "u", to->ncol, &sql);
-	strbuf_addstr(&sql, " FROM u LEFT JOIN ");
-	store_sql_set(&sql, to->set);
-	strbuf_addstr(&sql, " t ON ");
-	records_undo_join(to, "t", "u", &sql);
-	strbuf_addstr(&sql, " WHERE u.upshift_had AND u.upshift_md5 = '' AND "
-		      "t.");
-	store_sql_name(&sql, to->col[0]);
-	strbuf_addstr(&sql, " IS NULL");
-	ret = counted(s, &sql, &n, err);
-	k->restored += n;
-	return ret;
-}
-
-static int one_chunk(void *ctx, struct store *s, struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	struct records_back *k = ctx;
-	uint64_t n = 0;
-	int ret;
-
-	strvec_clear(&k->keys);
-	k->deleted = k->restored = k->kept = 0;
-	k->more = false;
-	ret = find_first(k, s, err);
-	if (ret < 0 || !k->first.len)
-		return ret;
-	ret = find_kept(k, s, err);
-	if (ret == 0)
-		ret = put_back(k, s, err);
-	if (ret == 0 && !k->job->sql_n)
-		ret = put_deleted(k, s, err);
-	if (ret < 0)
-		return ret;
-	add_chunk(k, &sql);
-	strbuf_addstr(&sql, "DELETE FROM ");
-	records_undo_table(k->job, "undo", &sql);
-	strbuf_addstr(&sql, " x USING u WHERE ");
-	records_undo_join(&k->job->to, "x", "u", &sql);
-	ret = counted(s, &sql, &n, err);
-	k->more = n == k->chunk;
-	return ret;
-}
-
 void records_back_add_up(struct records_back *k)
 {
 	k->out->deleted += k->deleted;
@@ -306,32 +124,6 @@ void records_back_add_up(struct records_back *k)
 	if (k->job->undone)
 		k->job->undone(k->job->ctx, k->out->deleted +
 			       k->out->restored + k->out->kept);
-}
-
-/* Rows that refer to others of the set may need more of them at a time. */
-static int by_undo_table(struct records_back *k, struct error *err)
-{
-	k->chunk = CHUNK;
-	do {
-		_cleanup_error_ struct error why = ERROR_INIT;
-		int ret;
-
-		strbuf_clear(&k->first);
-		ret = records_back_transact(k, one_chunk, "undo", false, &why);
-
-		if (store_class(ret) == STORE_CLASS_BADROW &&
-		    k->chunk < CHUNK_MOST / 16) {
-			k->chunk *= 16;
-			k->more = true;
-			continue;
-		}
-		if (ret < 0) {
-			error_move(err, &why);
-			return ret;
-		}
-		records_back_add_up(k);
-	} while (k->more);
-	return 0;
 }
 
 static int drop(const struct records_job *job, struct store *s,
@@ -401,6 +193,8 @@ static int forget(const struct records_job *job, struct store *s,
 	if (ret == 0)
 		ret = drop(job, s, "back", err);
 	if (ret == 0)
+		ret = records_back_no_index(job, s, err);
+	if (ret == 0)
 		ret = forget_rejects(job->marks, s, err);
 	return ret < 0 ? ret : forget_marks(job->marks, s, err);
 }
@@ -423,15 +217,16 @@ static int rows_back(struct records_back *k, struct error *err)
 	bool by_table = ret > 0 || k->job->undo;
 
 	if (ret > 0)
-		ret = by_undo_table(k, err);
+		ret = records_back_by_table(k, err);
 	/* it may be of rows that were tried again, and no others */
 	if (ret == 0 && by_table) {
 		ret = marked(k->w.to, records_retry_mark(k->job->marks), err);
 		by_table = ret == 0;
 	}
-	if (ret >= 0 && !by_table && !k->job->sql_n)
-		ret = records_back_by_source(k, err);
-	return MIN(ret, 0);
+	if (ret < 0 || by_table || k->job->sql_n)
+		return MIN(ret, 0);
+	ret = records_back_whole(k, err);
+	return ret ? MIN(ret, 0) : records_back_by_source(k, err);
 }
 
 static int go_back(struct records_back *k, struct error *err)
@@ -485,6 +280,8 @@ int records_copy_undo(const struct records_job *job,
 	strvec_release(&k.keys);
 	strvec_release(&run.notes);
 	strbuf_release(&k.first);
+	store_batch_release(&k.ends);
+	store_batch_release(&k.passed);
 	store_batch_release(&k.w.rows);
 	free(k.w.out.cell);
 	free(k.w.bad_key);

@@ -194,7 +194,8 @@ int records_undo_gone(struct records_worker *w, const struct store_batch *b,
 		      bool after, struct error *err);
 void records_undo_release(struct records_run *run);
 
-/* --- records-copy-back.c, and -back-source.c for what has no undo table --- */
+/* --- records-copy-back.c, with -back-table.c, or -back-whole.c and
+   -back-source.c for what has no undo table --- */
 #define RECORDS_BACK_NAMED 10
 struct records_back {
 	const struct records_job *job;
@@ -205,9 +206,14 @@ struct records_back {
 	uint64_t deleted, restored, kept;
 	struct strvec keys;
 	struct strbuf first;     /* key of the chunk's first row */
+	/* with an undo table */
+	struct store_batch ends;         /* the first and the last key */
+	struct store_batch passed;       /* a key; no row: none yet */
+	bool alike;              /* its keys are sorted as those of the set */
 	struct records_worker w; /* with the stores */
 	/* without an undo table */
 	uint32_t from, n;
+	uint64_t whole;          /* rows that may be gone: no answer came */
 };
 
 /* A connection was lost: opened again, a few times in a row. What ends it, or
@@ -228,7 +234,19 @@ int records_back_add_end(struct records_back *k, struct store *s,
 			 struct store_batch *args, struct error *err);
 /* a transaction is done: its counts are */
 void records_back_add_up(struct records_back *k);
+int records_back_by_table(struct records_back *k, struct error *err);
 int records_back_by_source(struct records_back *k, struct error *err);
+/*
+ * Where the rows of the set are those of the source, and no others: all of them
+ * at once, compared with the set locked against who writes it. 1: done; 0: they
+ * are not, or the server cannot: nothing was changed.
+ */
+int records_back_whole(struct records_back *k, struct error *err);
+/* the set finds rows by their key; and, gone again, as the tables that we keep
+   there, what was made for that */
+int records_back_index(struct records_back *k, struct error *err);
+int records_back_no_index(const struct records_job *job, struct store *s,
+			  struct error *err);
 
 /* --- records-copy-after.c: when all rows are there --- */
 /* sequences behind the rows, and statistics */

@@ -160,6 +160,14 @@ int records_copy_left(const struct records_job *job, struct store *to,
 int records_copy_state(const struct records_job *job, struct store *to,
 		       struct records_state *ret, struct error *err);
 
+/*
+ * Without one: are the rows of the set those of the source, and no others? Both
+ * are read once and summed up; of PostgreSQL alone. 1: yes, so many; 0: no, or
+ * it is not known. Outside of transactions; afterwards both may be used again.
+ */
+int records_copy_same(const struct records_job *job, struct store *from,
+		      struct store *to, uint64_t *rows, struct error *err);
+
 struct records_undone {
 	uint64_t deleted, restored;
 	uint64_t kept;               /* others have changed them since */

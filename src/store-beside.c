@@ -227,6 +227,24 @@ static bool same_columns(const struct store_dump_set *then,
 	return true;
 }
 
+/* where there is nothing to compare them with */
+static int count_rows(struct store *s, struct store_dump_set *set,
+		      struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	_cleanup_free_ char *sql = xasprintf("SELECT count(*) FROM %s",
+					     set->full ? set->full : "");
+	int ret;
+
+	set->rows = 0;
+	if (!store_dump_has_rows(set))
+		return 0;
+	ret = store_exec(s, sql, NULL, &b, err);
+	if (ret > 0)
+		set->rows = (uint64_t)store_batch_int(&b, 0, 0);
+	return MIN(ret, 0);
+}
+
 int store_dump_beside(struct store *s, const struct store_load *l,
 		      const struct store_dump_set *then,
 		      struct store_dump_set *now, struct store_beside *ret,
@@ -234,15 +252,17 @@ int store_dump_beside(struct store *s, const struct store_load *l,
 {
 	bool alike = then && then->full && now->full &&
 		same_columns(then, now);
+	bool none = !alike || !then->rows;
 	uint32_t parts;
-	int r = store_dump_rows(s, now, NULL, NULL, err);
+	int r = none ? count_rows(s, now, err) :
+		store_dump_rows(s, now, NULL, NULL, err);
 
 	memset(ret, 0, sizeof(*ret));
 	ret->rows = now->rows;
-	if (r < 0 || (alike && then->rows == now->rows &&
+	if (r < 0 || (!none && then->rows == now->rows &&
 		      xxh128_equal(&then->sum, &now->sum)))
 		return r;
-	if (!alike || !then->rows || !now->rows) {
+	if (none || !now->rows) {
 		ret->then = then ? then->rows : 0;
 		ret->now = now->rows;
 		return 0;

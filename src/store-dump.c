@@ -12,6 +12,9 @@
 #include "store-dump-internal.h"
 #include "store-internal.h"
 #include "store-ours.h"
+#include "store-sql.h"
+
+#define PASSED_ROWS 50000
 
 static void object_release(struct store_object *o)
 {
@@ -250,14 +253,19 @@ static int add_views(struct store *s, struct store_dump *d, struct error *err)
 	return 0;
 }
 
+static int no_statements(const struct store *s, struct error *err)
+{
+	return error_set(err, ERR_STORE, -EOPNOTSUPP,
+			 _("%s: a file takes no statements"), store_name(s));
+}
+
 int store_dump_begin(struct store *s, const struct strvec *sets,
 		     struct store_dump *ret, struct error *err)
 {
 	int r;
 
 	if (!store_can_dump(s))
-		return error_set(err, ERR_STORE, -EOPNOTSUPP,
-			_("%s: a file takes no statements"), store_name(s));
+		return no_statements(s, err);
 	r = store_begin(s, false, err);
 	if (r >= 0)
 		r = dump_settings(s, err);
@@ -357,6 +365,50 @@ int store_dump_rows(struct store *s, struct store_dump_set *set,
 	if (ret < 0)
 		error_prefix(err, _("cannot save '%s'"), set->set);
 	return ret;
+}
+
+/* --- sums alone --- */
+
+struct summing {
+	struct store_sum *sum;
+	void (*passed)(void *ctx, uint64_t rows);
+	void *ctx;
+};
+
+static int on_summed(void *ctx, const char *row, size_t n,
+		     _unused_ struct error *err)
+{
+	struct summing *g = ctx;
+	struct xxh128 x = xxh128_of(row, n);
+
+	sum_add(&g->sum->sum, &x);
+	if (++g->sum->rows % PASSED_ROWS == 0 && g->passed)
+		g->passed(g->ctx, g->sum->rows);
+	return 0;
+}
+
+int store_dump_sum(struct store *s, const struct store_shape *shape,
+		   void (*passed)(void *ctx, uint64_t rows), void *ctx,
+		   struct store_sum *ret, struct error *err)
+{
+	struct summing g = { .sum = ret, .passed = passed, .ctx = ctx };
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!store_can_dump(s))
+		return no_statements(s, err);
+	r = dump_settings(s, err);
+	if (r < 0)
+		return r;
+	strbuf_addstr(&sql, "COPY (SELECT ");
+	store_sql_reads(&sql, shape, 0, shape->ncol);
+	strbuf_addstr(&sql, " FROM ");
+	store_sql_set(&sql, shape->set);
+	if (shape->where)
+		strbuf_addf(&sql, " WHERE (%s\n)", shape->where);
+	strbuf_addstr(&sql, ") TO STDOUT");
+	return s->ops->copy_out(s, sql.buf, on_summed, &g, err);
 }
 
 /* --- differences --- */

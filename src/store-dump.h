@@ -116,6 +116,21 @@ int store_dump_rows(struct store *s, struct store_dump_set *set,
 		    store_sink_fn *sink, void *ctx, struct error *err);
 int store_dump_end(struct store *s, struct error *err);
 
+/*
+ * Rows of a shape, counted and summed up in the same way: two shapes whose rows
+ * have equal texts give equal sums, in whatever order they come. Inside of a
+ * transaction, which has the settings of a dump from then on. passed, from time
+ * to time: so many rows so far; may be NULL.
+ */
+struct store_sum {
+	uint64_t rows;
+	struct xxh128 sum;
+};
+struct store_shape;
+int store_dump_sum(struct store *s, const struct store_shape *shape,
+		   void (*passed)(void *ctx, uint64_t rows), void *ctx,
+		   struct store_sum *ret, struct error *err);
+
 /* JSON lines; and back: -EINVAL, ERR_BACKUP_DAMAGED */
 void store_dump_index(const struct store_dump *d, struct strbuf *out);
 int store_dump_parse(const char *text, size_t len, struct store_dump *ret,
