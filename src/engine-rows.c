@@ -18,7 +18,9 @@
  *
  * Ours of steps that stay applied are not counted, nor taken for those of
  * others. Where a step cannot tell its rows from others (statements that it was
- * given) the table is named without numbers.
+ * given) the table is named without numbers. A row that others changed in a
+ * column that the run has added is not N; who undoes it row by row knows it all
+ * the same. It is LOST where the column goes.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,6 +42,10 @@ struct tally {
 	uint64_t stay;               /* of the others */
 	const struct step_carried *carried; /* by step of the plan */
 	size_t carried_n;
+	/* that others have changed, as those who undo their rows know; they
+	   may have done so in columns that the backup has not */
+	uint64_t known;
+	bool altered;                /* such columns may go */
 };
 
 /* "public.t" is "t" */
@@ -109,6 +115,7 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 
 			if (copies && copies->n)
 				continue;
+			t->altered |= goes;
 			if (goes && !there && type == EFFECT_CREATE)
 				t->goes = true;
 			else if (type != EFFECT_CREATE)
@@ -122,6 +129,7 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 		else {
 			t->brought += t->of[i].brought;
 			t->changed += t->of[i].changed;
+			t->known += t->of[i].others;
 		}
 	}
 }
@@ -131,6 +139,7 @@ static void add_table(struct rollback_preview *p, const struct tally *t,
 {
 	uint64_t ours = t->brought + t->changed;
 	uint64_t others = b->now > ours + t->stay ? b->now - ours - t->stay : 0;
+	uint64_t unseen = t->known > others ? t->known - others : 0;
 	struct rollback_rows *r;
 
 	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
@@ -149,9 +158,10 @@ static void add_table(struct rollback_preview *p, const struct tally *t,
 			others -= MIN(others, t->carried[i].put);
 	/* nobody can tell: better said to be lost than not */
 	if (t->load || t->goes)
-		r->lost = others;
+		r->lost = others + unseen;
 	else
 		r->kept = others;
+	*(t->altered ? &r->lost : &r->kept) += t->load || t->goes ? 0 : unseen;
 	if (!r->known)
 		r->restored = r->kept = r->lost = 0;
 }
@@ -177,7 +187,8 @@ static int one_table(struct engine *e, int goal, struct store *s,
 		return 0;
 	t->set = now->set;
 	t->goes = t->unknown = false;
-	t->brought = t->changed = t->stay = 0;
+	t->brought = t->changed = t->stay = t->known = 0;
+	t->altered = false;
 	add_steps(e, goal, then && then->full, t);
 	t->goes |= rollback_empties(e, t->store, t->set, then && then->full);
 	if (!t->unknown || t->load)

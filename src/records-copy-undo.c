@@ -301,25 +301,32 @@ int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
 }
 
 int records_copy_left(const struct records_job *job, struct store *to,
-		      uint64_t *brought, uint64_t *changed, struct error *err)
+		      struct records_left *ret, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	int n;
 
-	strbuf_addstr(&sql, "SELECT count(*) FILTER (WHERE NOT u.upshift_had), "
-		      "count(*) FILTER (WHERE u.upshift_had) FROM ");
+	strbuf_addstr(&sql, "SELECT count(*) FILTER (WHERE same AND NOT had), "
+		      "count(*) FILTER (WHERE same AND had), count(*) FILTER "
+		      "(WHERE NOT same AND (there OR had AND NOT gone)) FROM "
+		      "(SELECT u.upshift_had AS had, u.upshift_md5 IS NOT "
+		      "DISTINCT FROM '' AS gone, t.");
+	store_sql_name(&sql, job->to.col[0]);
+	strbuf_addstr(&sql, " IS NOT NULL AS there, coalesce(md5(t::text) = "
+		      "u.upshift_md5, false) AS same FROM ");
 	records_undo_table(job, "undo", &sql);
-	strbuf_addstr(&sql, " u JOIN ");
+	strbuf_addstr(&sql, " u LEFT JOIN ");
 	store_sql_set(&sql, job->to.set);
 	strbuf_addstr(&sql, " t ON ");
 	records_undo_join(&job->to, "t", "u", &sql);
-	strbuf_addstr(&sql, " WHERE md5(t::text) = u.upshift_md5");
+	strbuf_addstr(&sql, ") r");
 	n = store_exec(to, sql.buf, NULL, &b, err);
 	if (n <= 0)
 		return n;
-	*brought = records_cell_number(&b, 0, 0);
-	*changed = records_cell_number(&b, 0, 1);
+	ret->brought = records_cell_number(&b, 0, 0);
+	ret->changed = records_cell_number(&b, 0, 1);
+	ret->others = records_cell_number(&b, 0, 2);
 	return 0;
 }
 

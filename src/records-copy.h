@@ -152,10 +152,13 @@ struct records_state {
 	uint64_t rejected;
 };
 /* By the undo table, which is there: rows that are still as the job left them,
-   that were not there before and that were. Reads alone. */
+   that were not there before and that were; and those that are not. Reads
+   alone. */
+struct records_left {
+	uint64_t brought, changed, others;
+};
 int records_copy_left(const struct records_job *job, struct store *to,
-		      uint64_t *brought, uint64_t *changed,
-		      struct error *err);
+		      struct records_left *ret, struct error *err);
 /* Reads alone; to must be a store of job->to_url. */
 int records_copy_state(const struct records_job *job, struct store *to,
 		       struct records_state *ret, struct error *err);

@@ -121,6 +121,7 @@ static int count(const struct step *s, struct step_ctx *ctx,
 	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", j->id);
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_store_ struct store *from = NULL;
+	struct records_left left = { 0 };
 	struct records_state st;
 	int r = records_copy_state(&j->job, to, &st, err);
 
@@ -137,9 +138,13 @@ static int count(const struct step *s, struct step_ctx *ctx,
 	if (r == 0)
 		r = store_columns(to, table, &b, err);
 	if (r > 0) {
-		r = records_copy_left(&j->job, to, &ret->brought,
-				      &ret->changed, err);
+		r = records_copy_left(&j->job, to, &left, err);
 		ret->known = r == 0;
+		ret->brought = left.brought;
+		ret->changed = left.changed;
+		/* none as it was left: it is the table that has changed */
+		if (left.brought + left.changed)
+			ret->others = left.others;
 		return r;
 	}
 	return r < 0 || m->backfill ? r :

@@ -114,6 +114,9 @@ struct step_rows {
 	const char *store, *set;
 	bool known;                  /* can they be told from others? */
 	uint64_t brought, changed;   /* were not there before; were */
+	uint64_t others;             /* of these, that others have changed since
+					and that count above no more; 0 where
+					that cannot be told */
 };
 
 /* What was refused, and tried again. */
