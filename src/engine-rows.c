@@ -190,6 +190,9 @@ static int one_table(struct engine *e, int goal, struct store *s,
 	t->brought = t->changed = t->stay = t->known = 0;
 	t->altered = false;
 	add_steps(e, goal, then && then->full, t);
+	/* at the start there are those of the backup, and no others */
+	t->altered |= goal == 0 && !rollback_some(e) && then &&
+		now->columns.n > then->columns.n;
 	t->goes |= rollback_empties(e, t->store, t->set, then && then->full);
 	if (!t->unknown || t->load)
 		ret = store_dump_beside(s, l, then, now, &b, err);
