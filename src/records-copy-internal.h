@@ -30,6 +30,17 @@ struct records_range {
 struct records_run;
 #define RECORDS_UNDO_SQL 5
 
+/* rows of a source that are read at once */
+struct records_page {
+	char *after;                 /* a key; NULL: from the first */
+	const char *until;
+	uint32_t n;                  /* at most */
+	bool packed;
+	struct store_batch rows;
+	bool more;                   /* there may be rows behind these */
+	int got;                     /* what the scan returned */
+};
+
 struct records_worker {
 	struct records_run *run;
 	pthread_t thread;
@@ -46,6 +57,11 @@ struct records_worker {
 	bool packs;                  /* rows can go packed */
 	bool packed;                 /* rows is, and out is nothing */
 	unsigned int plain;          /* batches to go as cells all the same */
+	bool reads_ahead;            /* where that helps */
+	struct records_page ahead;   /* the next, while rows is written; after
+					NULL: there is none */
+	pthread_t reader;            /* has `from` and ahead while it reads */
+	bool reading;
 	uint32_t span;               /* of a backfill: rows is the last of so many;
 					0: they are all there */
 	bool whole;                  /* one of the next is bad: read them all */
@@ -135,6 +151,18 @@ bool records_nap(struct records_run *run, unsigned int ms,
 /* the job has its lease still, or needs none; in a transaction */
 int records_may_commit(const struct records_job *job, struct store *to,
 		       struct error *err);
+
+/* --- records-copy-ahead.c --- */
+void records_ahead_init(struct records_worker *w);
+/* the page behind w->rows, by another thread, if that helps; w->from and
+   w->pack are its until the end */
+void records_ahead_begin(struct records_worker *w);
+/* waits for it; harmless if none is read. keep: it is the next one. */
+void records_ahead_end(struct records_worker *w, bool keep);
+void records_ahead_drop(struct records_worker *w);
+/* True: the page behind that key was kept, and is w->rows, w->more, w->packed.
+   It is gone then in any case. */
+bool records_ahead_take(struct records_worker *w, const char *after);
 
 /* --- records-copy-read.c --- */
 /* with new connections: w->packs */

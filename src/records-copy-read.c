@@ -26,7 +26,7 @@ static int narrow(struct records_worker *w, const char *after,
 		error_release(&why);
 		store_key(&keys, size - 1, shape->nkey, &key);
 		got = store_scan_some(w->from, shape, after, key.buf, size,
-				      RECORDS_BYTES, &w->rows, &more, &why);
+				      w->pace.bytes, &w->rows, &more, &why);
 		if (got >= 0)
 			return got;
 		if (store_class(got) != STORE_CLASS_BADROW) {
@@ -73,6 +73,19 @@ static bool read_end(struct records_worker *w, const char *after, uint32_t n)
 	return true;
 }
 
+static int read_rows(struct records_worker *w, const char *after, uint32_t n,
+		     struct error *err)
+{
+	const struct store_shape *shape = &w->run->job->from;
+	const char *hi = w->part->hi;
+
+	return w->packed ?
+		store_scan_packed(w->from, &w->pack, shape, after, hi, n,
+				  w->pace.bytes, &w->rows, &w->more, err) :
+		store_scan_some(w->from, shape, after, hi, n, w->pace.bytes,
+				&w->rows, &w->more, err);
+}
+
 int records_read(struct records_worker *w, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
@@ -85,17 +98,11 @@ int records_read(struct records_worker *w, struct error *err)
 	w->bad_key = NULL;
 	if (read_end(w, after, n))
 		return (int)n;
+	if (records_ahead_take(w, after))
+		return (int)w->rows.nrow;
 	w->packed = w->packs && !w->plain;
 	w->plain -= w->plain > 0;
-	if (w->packed)
-		got = store_scan_packed(w->from, &w->pack,
-					&w->run->job->from, after, p->hi, n,
-					RECORDS_BYTES, &w->rows, &w->more,
-					&why);
-	else
-		got = store_scan_some(w->from, &w->run->job->from, after,
-				      p->hi, n, RECORDS_BYTES, &w->rows,
-				      &w->more, &why);
+	got = read_rows(w, after, n, &why);
 	if (store_class(got) == STORE_CLASS_BADROW) {
 		w->packed = false;
 		return narrow(w, after, p->hi, n, err);

@@ -27,8 +27,11 @@ static bool may_go(struct records_worker *w)
 		(void)pthread_cond_wait(&run->changed, &run->lock);
 	}
 	(void)pthread_mutex_unlock(&run->lock);
-	if (held)
+	if (held) {
 		w->hold_ns += clock_mono_ns() - start;
+		/* it may have been long */
+		records_ahead_drop(w);
+	}
 	if (run->job->pause_ms && !records_nap(run, run->job->pause_ms,
 						&w->hold_ns))
 		return false;
@@ -60,6 +63,7 @@ static void give_back(struct records_worker *w)
 {
 	struct records_run *run = w->run;
 
+	records_ahead_drop(w);
 	(void)pthread_mutex_lock(&run->lock);
 	w->part->busy = false;
 	w->status.part = -1;
@@ -364,6 +368,8 @@ static int write_rows(struct records_worker *w, bool *again,
 		key_of(w, &s, &key);
 		ret = write_slice(w, &s, key.buf, &why);
 		*again = *again || ret != WRITTEN;
+		/* from here on the source may be asked for other things */
+		records_ahead_end(w, !*again);
 		if (store_class(ret) == STORE_CLASS_BADROW && w->packed) {
 			w->plain = PLAIN_BATCHES;
 			return RECORDS_AGAIN;
@@ -427,6 +433,7 @@ static int one_batch(struct records_worker *w, struct error *err)
 	n = w->span ? w->span : w->rows.nrow;
 	bytes = w->span ? (uint64_t)n * w->rows.n : w->rows.n;
 	records_project(w);
+	records_ahead_begin(w);
 	ret = write_rows(w, &again, err);
 	if (ret == WRITTEN)
 		w->whole = false;
@@ -452,6 +459,8 @@ static int work(struct records_worker *w, struct error *err)
 		ret = records_reconnect(w, false, NULL, err);
 	if (ret == 0)
 		records_pack(w);
+	if (ret == 0)
+		records_ahead_init(w);
 	while (ret == 0 && (w->part = take_part(w)) != NULL) {
 		ret = one_part(w, err);
 		give_back(w);
@@ -471,6 +480,7 @@ void *records_worker_main(void *worker)
 	store_close(w->queue);
 	w->from = w->to = w->queue = NULL;
 	store_batch_release(&w->rows);
+	store_batch_release(&w->ahead.rows);
 	store_pack_release(&w->pack);
 	free(w->out.cell);
 	free(w->bad_key);

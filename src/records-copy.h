@@ -34,8 +34,9 @@
  * position, if `quarantine` says so; all else ends it.
  *
  * The number of rows in a batch follows the time that batches take, and what
- * they weigh, see struct records_pace. Memory: two batches for each worker, 8 MiB
- * each if rows are alike.
+ * they weigh, see struct records_pace. Memory: a batch for each worker, 8 MiB if
+ * rows are alike; or two of 4 MiB: while one is written to PostgreSQL the next
+ * is read, and counts if that one went as it was.
  *
  * Undo, of PostgreSQL alone (a file comes back as files do), with `undo`:
  * before a batch is put, rows that it will replace go to _upshift_undo_ID, of

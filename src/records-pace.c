@@ -24,11 +24,13 @@ void records_pace_init(struct records_pace *p, uint32_t fixed)
 	p->fixed = fixed;
 	p->size = fixed ? fixed : FIRST;
 	p->limit = fixed ? fixed : MOST;
+	p->bytes = RECORDS_BYTES;
 }
 
 uint32_t records_pace_next(const struct records_pace *p)
 {
-	double most = p->row_bytes > 0 ? (double)RECORDS_BYTES / p->row_bytes : FIRST_UNSEEN;
+	double most = p->row_bytes > 0 ? p->bytes / p->row_bytes :
+		      FIRST_UNSEEN;
 	uint32_t n = MIN(p->size, p->limit);
 
 	if (n > most && (!p->fixed || p->row_bytes > 0))

@@ -26,6 +26,7 @@ struct records_pace {
 	uint32_t n;              /* samples, newest first */
 	double eff[RECORDS_PACE_SAMPLES];
 	double row_bytes;        /* 0: not known yet */
+	uint32_t bytes;          /* at most, of rows as before; 8 MiB */
 };
 
 void records_pace_init(struct records_pace *p, uint32_t fixed);
