@@ -89,6 +89,7 @@ struct engine {
 	bool own_run;
 	struct control *control;
 	struct engine_leases *leases; /* or NULL */
+	struct store_pool *pool;   /* of the steps' stores */
 	struct notices *notices;   /* messages on their way, or NULL */
 	int inhibit_fd;            /* of inhibit_begin(), -1: none */
 	volatile sig_atomic_t cancel;

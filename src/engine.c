@@ -38,6 +38,7 @@
 #include "engine-internal.h"
 #include "inhibit.h"
 #include "report.h"
+#include "store-pool.h"
 
 /* events between two that are logged, at the most (see engine_emit) */
 #define SEQ_BLOCK 1000
@@ -55,6 +56,7 @@ struct engine *engine_new(const struct engine_spec *spec)
 	e->ask_ctx = spec->ask_ctx;
 	e->opts = spec->opts;
 	e->inhibit_fd = -1;
+	e->pool = store_pool_new();
 	e->begun_ns = clock_mono_ns();
 	e->run_facts = json_object_new_object();
 	return e;
@@ -74,6 +76,7 @@ void engine_free(struct engine *e)
 	json_object_put(e->run_facts);
 	strvec_release(&e->warned);
 	free(e->looked);
+	store_pool_free(e->pool);
 	free(e);
 }
 

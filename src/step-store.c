@@ -52,6 +52,7 @@ void step_store_options(struct step_ctx *c, const struct plan_store *s,
 	o->scratch_fd = step_run_dir(c);
 	o->allow_plaintext = s->allow_plaintext;
 	o->recover = !must_read(c);
+	o->pool = c->e->pool;
 	if (timeout_s > 0)
 		o->statement_ms = (unsigned int)(MIN(timeout_s, 1e6) * 1000);
 	if (is_joined(c, s)) {

@@ -24,6 +24,10 @@ struct store_ops {
 	int (*open)(const char *rest, const struct store_options *o,
 		    struct store **ret, struct error *err);
 	void (*close)(struct store *s);
+	/* may be NULL, both: nothing is left of what was done in it, true, or
+	   it is to be closed; and it is as if opened with these options, 0 */
+	bool (*rest)(struct store *s);
+	int (*again)(struct store *s, const struct store_options *o);
 	int (*begin)(struct store *s, bool write, struct error *err);
 	int (*commit)(struct store *s, struct error *err);
 	void (*abort)(struct store *s);
@@ -107,6 +111,8 @@ struct store {
 	int (*tick)(void *ctx);  /* of the options */
 	void *tick_ctx;
 	struct store_clock *clock; /* of the kind; NULL: it cannot be stopped */
+	struct store_pool *pool; /* where it goes when it is closed, or NULL */
+	char *url;               /* by which it is found there */
 };
 
 extern const struct store_ops store_sqlite_ops;
@@ -117,6 +123,19 @@ extern const struct store_ops store_jsonl_ops;
 /* --- store-within.c --- */
 int store_within_open(struct store *outer, struct store **ret,
 		      struct error *err);
+
+/* --- store-open.c --- */
+/* what store_close() is without a pool */
+void store_end(struct store *s);
+
+/* --- store-pool.c: as store_open() and store_close() have it --- */
+/* 1: there was one; 0 */
+int store_pool_take(const struct store_options *o, const char *url,
+		    struct store **ret);
+void store_pool_note(struct store *s, const struct store_options *o,
+		     const char *url);
+/* true: it is the pool's */
+bool store_pool_give(struct store *s);
 
 /* --- store-caps.c --- */
 /* what the environment takes away, for tests */

@@ -39,6 +39,12 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
  */
 int pg_refuse_pool(struct pg_store *p, const char *conninfo,
 		   const struct store_options *o, struct error *err);
+/* store-pg-session.c: ops->open, close, rest, again */
+int pg_open(const char *rest, const struct store_options *o,
+	    struct store **ret, struct error *err);
+void pg_close(struct store *s);
+bool pg_rest(struct store *s);
+int pg_again(struct store *s, const struct store_options *o);
 /* the types of the first n columns of a query, 0 if it has fewer */
 int pg_types(struct pg_store *p, const char *sql, uint32_t *type, uint32_t n,
 	     struct error *err);

@@ -293,81 +293,6 @@ static int pg_columns(struct store *s, const char *set,
 		"ORDER BY a.attnum", &args, b, err);
 }
 
-static void pg_close(struct store *s)
-{
-	struct pg_store *p = (struct pg_store *)s;
-
-	PQfinish(p->c);
-	free(p);
-}
-
-static int set_up(struct pg_store *p, const struct store_options *o,
-		  struct error *err)
-{
-	/* the text of cells (see store.h) */
-	static const char *const must[] = {
-		"SET datestyle = 'ISO'", "SET timezone = 'UTC'",
-		"SET bytea_output = 'hex'", "SET extra_float_digits = 1",
-	};
-	/* some of the engines do not know them */
-	static const char *const may[] = {
-		"SET intervalstyle = 'iso_8601'",
-		"SET client_connection_check_interval = '1s'",
-		/* the last: if the scans are many */
-		"SET max_parallel_workers_per_gather = 0",
-	};
-	size_t n = ARRAY_SIZE(may) - !o->steady;
-	char sql[64];
-	int ret = 0;
-
-	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(must); i++)
-		ret = run(&p->s, must[i], err);
-	(void)snprintf(sql, sizeof(sql), "SET statement_timeout = %u",
-		       p->statement_ms);
-	if (ret == 0)
-		ret = run(&p->s, sql, err);
-	(void)snprintf(sql, sizeof(sql), "SET lock_timeout = %u", p->lock_ms);
-	if (ret == 0)
-		ret = run(&p->s, sql, err);
-	if (ret == 0 && p->read_only)
-		ret = run(&p->s, "SET default_transaction_read_only = on", err);
-	for (size_t i = 0; ret == 0 && i < n; i++)
-		if (run(&p->s, may[i], NULL) < 0 && p->dead)
-			ret = run(&p->s, may[i], err);
-	p->s.sqlstate[0] = '\0';
-	return ret;
-}
-
-static int pg_open(const char *rest, const struct store_options *o,
-		   struct store **ret, struct error *err)
-{
-	_cleanup_free_ char *uri = NULL;
-	struct pg_store *p = xcalloc(1, sizeof(*p));
-	int r;
-
-	if (!strncmp(rest, "//", 2))
-		rest = uri = xasprintf("postgresql:%s", rest);
-	p->s.ops = &store_pg_ops;
-	p->s.name = xstrdup("pg");
-	p->lock_ms = o->lock_ms ? o->lock_ms : STORE_LOCK_MS;
-	p->statement_ms = o->statement_ms ? o->statement_ms :
-			  STORE_STATEMENT_MS;
-	p->read_only = o->read_only;
-	store_clock_init(&p->clock, o);
-	p->s.clock = &p->clock;
-	r = pg_connect(p, rest, o, err);
-	if (r == 0)
-		r = pg_refuse_pool(p, rest, o, err);
-	if (r == 0)
-		r = set_up(p, o, err);
-	if (r < 0) {
-		store_close(&p->s);
-		return r;
-	}
-	*ret = &p->s;
-	return 0;
-}
-
 const struct store_ops store_pg_ops = {
 	.scheme = "pg",
 	.caps = STORE_CAP_SQL,
@@ -376,6 +301,8 @@ const struct store_ops store_pg_ops = {
 	.digest = pg_digest,
 	.open = pg_open,
 	.close = pg_close,
+	.rest = pg_rest,
+	.again = pg_again,
 	.begin = pg_begin,
 	.commit = pg_commit,
 	.abort = pg_abort,

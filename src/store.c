@@ -16,25 +16,6 @@
 /* of a scan by bytes */
 #define SCAN_FIRST 500
 
-/* ops NULL: this program was built without it */
-static const struct {
-	const char *scheme;
-	const struct store_ops *ops;
-} kinds[] = {
-#ifdef HAVE_SQLITE
-	{ "sqlite", &store_sqlite_ops },
-#else
-	{ "sqlite", NULL },
-#endif
-#ifdef HAVE_PG
-	{ "pg", &store_pg_ops },
-#else
-	{ "pg", NULL },
-#endif
-	{ "json", &store_json_ops },
-	{ "jsonl", &store_jsonl_ops },
-};
-
 enum store_class store_class(int ret)
 {
 	switch (-ret) {
@@ -46,75 +27,6 @@ enum store_class store_class(int ret)
 	case ECANCELED: return STORE_CLASS_CANCELLED;
 	default: return ret < 0 ? STORE_CLASS_FATAL : STORE_CLASS_NONE;
 	}
-}
-
-const char *store_built(void)
-{
-	return "json jsonl"
-#ifdef HAVE_SQLITE
-		" sqlite"
-#endif
-#ifdef HAVE_PG
-		" pg"
-#endif
-		;
-}
-
-/* number of its kind, or an error as of store_open() */
-static int find_kind(const char *url, struct error *err)
-{
-	size_t n = strcspn(url, ":");
-
-	for (size_t i = 0; url[n] && i < ARRAY_SIZE(kinds); i++) {
-		if (strlen(kinds[i].scheme) != n ||
-		    memcmp(kinds[i].scheme, url, n))
-			continue;
-		if (!kinds[i].ops)
-			return error_set(err, ERR_TOOL, -EOPNOTSUPP,
-				_("this upshift was built without stores of "
-				  "the kind '%s'"), kinds[i].scheme);
-		return (int)i;
-	}
-	/* what it is instead may be a whole URL with a password */
-	return error_set(err, ERR_PLAN_VALUE, -EINVAL,
-			 _("a store begins with 'sqlite:', 'pg:', 'json:' or "
-			   "'jsonl:'"));
-}
-
-int store_check_built(const char *url, struct error *err)
-{
-	int i = find_kind(url, err);
-
-	return MIN(i, 0);
-}
-
-int store_open(const char *url, const struct store_options *o,
-	       struct store **ret, struct error *err)
-{
-	int i = find_kind(url, err), r;
-
-	if (i < 0)
-		return i;
-	if (o->within && !strcmp(url, o->within_url))
-		r = store_within_open(o->within, ret, err);
-	else
-		r = kinds[i].ops->open(strchr(url, ':') + 1, o, ret,
-					 err);
-	if (r == 0) {
-		(*ret)->tick = o->tick;
-		(*ret)->tick_ctx = o->ctx;
-		(*ret)->taken = store_caps_taken();
-	}
-	return r;
-}
-
-void store_close(struct store *s)
-{
-	if (!s)
-		return;
-	store_abort(s);
-	free(s->name);
-	s->ops->close(s);
 }
 
 const char *store_name(const struct store *s)

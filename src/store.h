@@ -85,6 +85,7 @@
 
 struct error;
 struct store;
+struct store_pool;
 struct strbuf;
 
 enum store_type {
@@ -218,6 +219,7 @@ struct store_options {
 	unsigned int connect_ms, lock_ms, statement_ms;
 	int (*tick)(void *ctx);  /* may be NULL */
 	void *ctx;
+	struct store_pool *pool; /* store-pool.h; NULL: none */
 	/* where the URL is within_url: a handle inside of the transaction of
 	   this store, see store_is_within(); NULL: none */
 	struct store *within;
