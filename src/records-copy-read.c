@@ -53,6 +53,8 @@ void records_pack(struct records_worker *w)
 	w->packs = !job->sql_n && !w->run->undo &&
 		store_pack_init(&w->pack, w->from, &job->from, job->hidden,
 				w->to, &job->to);
+	if (!w->packs && !job->sql_n)
+		store_put_typed(w->to, &job->to);
 }
 
 /* Statements for a range want no more than its end, and not the keys inside. The

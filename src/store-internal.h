@@ -51,6 +51,8 @@ struct store_ops {
 	bool (*pack)(struct store_pack *k, struct store *from,
 		     const struct store_shape *of, struct store *dest,
 		     const struct store_shape *to);
+	/* may be NULL: store_put_typed() */
+	void (*typed)(struct store *s, const struct store_shape *shape);
 	int (*scan_packed)(struct store *s, const struct store_pack *k,
 			   const struct store_shape *shape, const char *after,
 			   const char *until, uint32_t limit,

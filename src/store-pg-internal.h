@@ -20,6 +20,7 @@ struct pg_store {
 	unsigned int lock_ms, statement_ms;
 	bool read_only;
 	bool dead;               /* given up */
+	bool typed;              /* COPY of cells: store_put_typed() */
 };
 
 /* conninfo of a plan; p->c is connected and set up afterwards */
@@ -61,10 +62,23 @@ int pg_scan_packed(struct store *s, const struct store_pack *k,
 		   const char *until, uint32_t limit, struct store_batch *b,
 		   struct error *err);
 bool pg_binary(struct pg_store *p);
+/* what COPY ... (FORMAT binary) begins with: no flags, nothing more */
+#define PG_COPY_HEAD "PGCOPY\n\377\r\n\0" "\0\0\0\0" "\0\0\0\0"
+#define PG_COPY_HEAD_SIZE 19
+/* the types of the columns, as the server numbers them */
+int pg_types_of(struct pg_store *p, const char *set,
+		const struct store_shape *shape, uint32_t *type,
+		struct error *err);
 int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
 		   const char *set, const struct store_shape *shape,
 		   const struct store_batch *b, uint32_t from, uint32_t n,
 		   struct error *err);
+/* store-pg-typed.c: ops->typed; and COPY for rows of cells, the first of them:
+   returns how many went, others must go as text */
+void pg_typed(struct store *s, const struct store_shape *shape);
+int pg_copy_typed(struct pg_store *p, const char *set,
+		  const struct store_shape *shape, const struct store_batch *b,
+		  uint32_t from, uint32_t n, struct error *err);
 /* store-pg-caps.c: ops->probe and ops->digest */
 bool pg_probe(struct store *s, enum store_cap cap);
 int pg_digest(struct store *s, const struct store_shape *shape,

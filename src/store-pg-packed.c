@@ -18,9 +18,6 @@
 #include "store-pg-internal.h"
 
 #define PIECE 65536
-#define HEAD 19
-
-static const char head[HEAD] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 
 static const struct {
 	uint32_t oid;
@@ -185,12 +182,12 @@ static ssize_t unpack(struct unpack *u, const char *p, size_t n)
 	int ret;
 
 	if (!u->begun) {
-		if (n < HEAD)
+		if (n < PG_COPY_HEAD_SIZE)
 			return 0;
-		if (memcmp(p, head, HEAD))
+		if (memcmp(p, PG_COPY_HEAD, PG_COPY_HEAD_SIZE))
 			return -EBADMSG;
 		u->begun = true;
-		at = HEAD;
+		at = PG_COPY_HEAD_SIZE;
 	}
 	while (!u->ended && n - at >= 2) {
 		if (p[at] == '\377' && p[at + 1] == '\377') {
@@ -295,9 +292,9 @@ int pg_scan_packed(struct store *s, const struct store_pack *k,
 	return ret < 0 ? ret : (int)b->nrow;
 }
 
-static int types_of(struct pg_store *p, const char *set,
-		    const struct store_shape *shape, uint32_t *type,
-		    struct error *err)
+int pg_types_of(struct pg_store *p, const char *set,
+		const struct store_shape *shape, uint32_t *type,
+		struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 
@@ -323,8 +320,8 @@ bool pg_pack(struct store_pack *k, struct store *from,
 	    !store_can(dest, STORE_CAP_TEMP_TABLE))
 		return false;
 	k->type = xcalloc(k->n, sizeof(*k->type));
-	if (types_of(f, of->set, of, k->type, NULL) < 0 ||
-	    types_of(d, to->set, to, want, NULL) < 0)
+	if (pg_types_of(f, of->set, of, k->type, NULL) < 0 ||
+	    pg_types_of(d, to->set, to, want, NULL) < 0)
 		return false;
 	for (uint32_t i = 0; i < k->n; i++) {
 		size_t t = find_type(k->type[i]);
@@ -374,7 +371,7 @@ static ssize_t next_piece(void *ctx, const char **p, _unused_ struct error *err)
 		return next_of_row(k, p);
 	strbuf_clear(&k->sb);
 	if (!k->begun)
-		strbuf_add(&k->sb, head, HEAD);
+		strbuf_add(&k->sb, PG_COPY_HEAD, PG_COPY_HEAD_SIZE);
 	k->begun = true;
 	while (k->at < k->end && k->sb.len < PIECE &&
 	       packed_row(k)->len <= PIECE) {
@@ -401,7 +398,7 @@ int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
 	struct packing rows = { .b = b, .at = from, .end = from + n,
 				.sb = STRBUF_INIT };
 	/* from here to the end of the transaction they stay what they are */
-	int ret = types_of(p, set, shape, type, err);
+	int ret = pg_types_of(p, set, shape, type, err);
 
 	if (ret == 0 && memcmp(type, k->type + k->hidden,
 			       shape->ncol * sizeof(*type)))

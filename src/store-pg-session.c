@@ -85,6 +85,7 @@ static void take_options(struct pg_store *p, const struct store_options *o)
 	p->statement_ms = o->statement_ms ? o->statement_ms :
 			  STORE_STATEMENT_MS;
 	p->read_only = o->read_only;
+	p->typed = false;
 	store_clock_init(&p->clock, o);
 	p->s.clock = &p->clock;
 }

@@ -152,16 +152,24 @@ static int copy_in(struct store *s, const struct store_pack *k,
 		   struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	struct pg_store *p = (struct pg_store *)s;
+	int done = 0, ret;
 
 	if (k)
-		return pg_copy_packed((struct pg_store *)s, k, set, shape, b,
-				      from, n, err);
+		return pg_copy_packed(p, k, set, shape, b, from, n, err);
+	if (p->typed && n >= ROWS_STAGED)
+		done = pg_copy_typed(p, set, shape, b, from, n, err);
+	if (done < 0 || (uint32_t)done == n)
+		return done;
+	from += (uint32_t)done;
+	n -= (uint32_t)done;
 	strbuf_addstr(&sql, "COPY ");
 	store_sql_set(&sql, set);
 	strbuf_addstr(&sql, " (");
 	store_sql_names(&sql, shape, 0, shape->ncol);
 	strbuf_addstr(&sql, ") FROM STDIN");
-	return pg_copy_in((struct pg_store *)s, sql.buf, b, from, n, err);
+	ret = pg_copy_in(p, sql.buf, b, from, n, err);
+	return ret < 0 ? ret : done + ret;
 }
 
 /* INSERT INTO set (names) and a blank */
@@ -309,6 +317,7 @@ const struct store_ops store_pg_ops = {
 	.scan = pg_scan,
 	.put = pg_put,
 	.pack = pg_pack,
+	.typed = pg_typed,
 	.scan_packed = pg_scan_packed,
 	.put_packed = pg_put_packed,
 	.del = pg_del,

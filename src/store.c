@@ -286,6 +286,13 @@ void store_pack_release(struct store_pack *k)
 	memset(k, 0, sizeof(*k));
 }
 
+void store_put_typed(struct store *s, const struct store_shape *shape)
+{
+	store_check_shape(shape);
+	if (s->ops->typed)
+		s->ops->typed(s, shape);
+}
+
 void store_stop(struct store *s)
 {
 	if (s->clock)

@@ -392,6 +392,10 @@ bool store_pack_init(struct store_pack *k, struct store *from,
 		     const struct store_shape *of, uint32_t hidden,
 		     struct store *dest, const struct store_shape *to);
 void store_pack_release(struct store_pack *k);
+/* Many rows of cells will be put as the shape has it: where its types allow
+   that, the store takes values instead of texts that it would have to read.
+   The rows are the same. Outside of transactions. */
+void store_put_typed(struct store *s, const struct store_shape *shape);
 /* store_scan_some(), store_put() */
 int store_scan_packed(struct store *s, const struct store_pack *k,
 		      const struct store_shape *shape, const char *after,
