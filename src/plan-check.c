@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "effects.h"
+#include "step-carry.h"
 #include "step-records.h"
 #include "step.h"
 
@@ -212,6 +213,8 @@ void check_compared(struct plan *p)
 	for (size_t i = 0; i < p->step_n; i++) {
 		const struct step *s = p->steps[i];
 
+		if (s->ops->ends)
+			step_carry_advise(s, p, s->ops->ends(s), &p->warnings);
 		if (is_exact(s) &&
 		    !is_compared(p->steps, p->step_n, s) &&
 		    !is_compared(p->verify, p->verify_n, s))

@@ -249,7 +249,8 @@ void load_backup_stores(struct plan_load *l, struct plan_node *top);
 /* conflicts: not if some steps could not be read, as chains would be broken */
 void check_effects(const struct plan *p, bool conflicts,
 		   struct plan_problems *problems);
-/* what is copied and compared by nothing, to the warnings */
+/* what is copied and compared by nothing, or cannot be carried back, to the
+   warnings */
 void check_compared(struct plan *p);
 
 /* --- plan-object.c --- */

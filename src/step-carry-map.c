@@ -104,6 +104,11 @@ static bool all_plain(const struct records_step *m)
 	return ret;
 }
 
+char *step_carry_step(const char *copy)
+{
+	return xasprintf("0%s", copy);
+}
+
 void step_carry_advise(const struct step *s, const struct plan *p,
 		       const struct strvec *copies,
 		       struct plan_problems *warnings)
@@ -119,8 +124,8 @@ void step_carry_advise(const struct step *s, const struct plan *p,
 		if (!carry_stores(m) || m->back.n || find_view(copy, p) ||
 		    all_plain(m))
 			continue;
-		plan_problem_add(warnings, s->line, _("step '%s': what is "
-			"written behind it to '%s' cannot be carried back into "
+		plan_problem_add(warnings, s->line, _("warning: step "
+			"'%s': what is written behind it to '%s' cannot be carried back into "
 			"'%s' by a rollback: give '%s' a 'back', or a view in "
 			"the place of '%s'"), s->id, m->to.set, m->from.set,
 			copy->id, m->from.set);

@@ -226,8 +226,7 @@ static int build(struct carry_job *k, const struct step *copy,
 		return ret;
 	k->went.job.to.where = m->owns;
 	k->owns = step_live_owns(copy, ctx);
-	/* no step has such an id */
-	step = xasprintf("0%s", copy->id);
+	step = step_carry_step(copy->id);
 	step_run_info(ctx, &info);
 	k->id = store_ours_id(step, info.run_key);
 	k->marks = xasprintf("%s/back", k->went.marks);

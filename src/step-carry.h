@@ -30,6 +30,10 @@ struct step;
 struct step_ctx;
 struct strvec;
 
+/* Of a copy: as what store_ours_id() names what carrying keeps; no step has such
+   an id. New, for the caller to free. It stays in the old store for the way
+   back, until the run is forgotten. */
+char *step_carry_step(const char *copy);
 /* Warns of copies whose rows cannot come back, as far as the plan tells. */
 void step_carry_advise(const struct step *s, const struct plan *p,
 		       const struct strvec *copies,

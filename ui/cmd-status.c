@@ -16,6 +16,7 @@
 #include "report.h"
 #include "session.h"
 #include "status-text.h"
+#include "step-carry.h"
 #include "store-ours.h"
 #include "store.h"
 #include "text.h"
@@ -208,8 +209,10 @@ static void forget_in(struct session *s, const struct plan_store *ps)
 	_cleanup_store_ struct store *store = NULL;
 	_cleanup_error_ struct error err = ERROR_INIT;
 
-	for (size_t i = 0; i < s->plan->step_n; i++)
+	for (size_t i = 0; i < s->plan->step_n; i++) {
 		strvec_push(&steps, s->plan->steps[i]->id);
+		strvec_take(&steps, step_carry_step(s->plan->steps[i]->id));
+	}
 	if (store_open(ps->url, &o, &store, &err) == 0 &&
 	    store_ours_forget(store, s->plan->name, s->run->key, &steps,
 			      &err) == 0)

@@ -328,6 +328,10 @@ is "$(new -c "INSERT INTO notes (t) VALUES ('new') RETURNING id")" 502 \
 	'numbers go on behind the last row'
 no_traces 'then'
 run_is 0 'a rollback' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+is "$(old -c 'SELECT t FROM notes WHERE id = 502')" new 'what was written since is carried back'
+id=$(ls "$root/.upshift/runs")
+run_is 0 'forgotten' "$UPSHIFT" forget "$id" --root "$root" --confirm "forget $id"
+old -c 'DELETE FROM notes WHERE id = 502'
 no_traces 'and then'
 
 # --- killed, again and again ---
