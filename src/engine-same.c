@@ -186,7 +186,7 @@ static const char *store_of(const struct plan *p, const struct step *s,
 {
 	_cleanup_effects_ struct effects eff = EFFECTS_INIT;
 
-	if (s->ops->effects(s, NULL, &eff, NULL) < 0)
+	if (!s->ops->effects || s->ops->effects(s, NULL, &eff, NULL) < 0)
 		return "";
 	for (size_t i = 0; i < eff.set_n; i++) {
 		const struct effect_set *its = &eff.sets[i];

@@ -522,13 +522,16 @@ static int carry_all(struct carrying *c, struct step_ctx *ctx,
 }
 
 int step_carry(struct step_ctx *ctx, const struct strvec *copies, bool keeps,
-	       struct error *err)
+	       uint64_t *rows, struct error *err)
 {
 	struct carrying c = { .keeps = keeps };
 	int ret = build_all(&c, ctx, copies, err);
 
+	*rows = 0;
 	if (ret == 0 && c.n)
 		ret = carry_all(&c, ctx, err);
+	for (size_t i = 0; ret == 0 && i < c.n; i++)
+		*rows += c.sum[i].put + c.sum[i].deleted;
 	if (ret == 0 && c.n < c.all)
 		ret = 1;
 	carrying_release(&c, copies);

@@ -43,9 +43,10 @@ void step_carry_advise(const struct step *s, const struct plan *p,
  * writes the old ones, which are back in their place; keeps: what is in these
  * alone stays. What is refused ends it where the copy says so (bad_records),
  * else it is told, like how many rows came. 1: some copies cannot be carried.
+ * rows: of the old tables that are not as they were.
  */
 int step_carry(struct step_ctx *ctx, const struct strvec *copies, bool keeps,
-	       struct error *err);
+	       uint64_t *rows, struct error *err);
 /* 1: there is something to carry; reads alone */
 int step_carry_any(struct step_ctx *ctx, const struct strvec *copies,
 		   struct error *err);

@@ -229,6 +229,7 @@ struct carrying {
 	struct step_ctx *ctx;
 	bool later;
 	int some;                /* 1: not all of the copies can be carried */
+	uint64_t rows;
 };
 
 static int carry_inside(struct sql_work *w, struct carrying *p,
@@ -246,7 +247,7 @@ static int carry_inside(struct sql_work *w, struct carrying *p,
 				     p->ctx, err);
 	if (ret == 0)
 		ret = p->some = step_carry(p->ctx, &c->copies,
-					   was_again(p->ctx), err);
+					   was_again(p->ctx), &p->rows, err);
 	return MIN(ret, 0);
 }
 
@@ -324,9 +325,10 @@ int cutover_carry(const struct step *s, struct step_ctx *ctx,
 		return ret;
 	}
 	memset(&fence->m, 0, sizeof(fence->m));
-	ret = step_set_fact(ctx, STEP_CARRIED, json_object_new_string(
-			    step_rollback_point(ctx)), err);
-	if (ret == 0)
+	if (p.rows)
+		ret = step_set_fact(ctx, STEP_CARRIED, json_object_new_string(
+				    step_rollback_point(ctx)), err);
+	if (ret >= 0)
 		ret = set_state(ctx, "done", err);
 	if (ret == 0)
 		cutover_say_stall(ctx, since);

@@ -163,8 +163,10 @@ static bool is_passing(const struct plain *p, const struct sheet_item *it)
 {
 	if (!p->sheet.working)
 		return false;
+	/* beside the list: figures, but for what somebody should know */
 	return it->mark == MARK_PENDING || it->mark == MARK_WAITING ||
-		(it->side == SIDE_RIGHT && it->type != SHEET_ROW);
+		(it->side == SIDE_RIGHT && it->type != SHEET_ROW &&
+		 (it->type != SHEET_TEXT || it->role != ROLE_CAUTION));
 }
 
 /* "12:04:08 ": when this was said of the work */

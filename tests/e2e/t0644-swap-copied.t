@@ -88,13 +88,17 @@ like "$out" 'item +INSERT +upshift +psql +[0-9-]+ +[1-9]' 'writers, too'
 back()
 {
 	run_is 0 "$1: a rollback" "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back to start'
+	told=$out$err
+	# with what is kept of carried rows for the way back
+	id=$(ls "$root/.upshift/runs")
+	run_is 0 "$1: forgotten" "$UPSHIFT" forget "$id" --root "$root" --confirm "forget $id"
 	dump >"$tmp/now"
 	cmp -s "$tmp/before" "$tmp/now"
 	ok $? "$1: the schema is as it was" ||
 		diff "$tmp/before" "$tmp/now" | head -20 | sed 's/^/# /'
 }
 back 'swap'
-like "$out$err" 'written since the cutover is in the new tables alone' 'swap: what the old tables do not have is told'
+like "$told" "cut: 'item': [1-9][0-9]* rows carried back" 'swap: what came since is carried back, and told'
 
 # --- what fails takes everything back ---
 # nothing of it is left but the copy, and writers write

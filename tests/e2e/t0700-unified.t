@@ -126,7 +126,7 @@ like "$out" 'chunks  *INSERT  *upshift  *psql .* 1$' 'is in the report'
 run_is 0 'what a rollback would take back' "$UPSHIFT" rollback start \
 	--root "$root" --preview
 # both URLs are of one database, which goes by its first name
-like "$out" 'old:unified\.chunk_tags' 'is told by table'
+like "$out" 'new:unified\.chunk_tags' 'is told by table'
 back 'a run'
 
 # rows that came in while others were copied come over at the cutover
@@ -149,7 +149,12 @@ is "$(one "SELECT count(*) FROM pg_class WHERE relname ~ '^_upshift_delta'")" 0 
 	'nothing is captured any more'
 run_is 0 'and back' "$UPSHIFT" rollback start --root "$root" --batch \
 	--confirm 'roll back to start'
-one "DELETE FROM chunks WHERE content = 'late'; DELETE FROM tags WHERE name = 'late';
+is "$(one "SELECT count(*) FROM tags WHERE name = 'later'")" 1 \
+	'what was written since is carried back'
+id=$(ls "$root/.upshift/runs")
+run_is 0 'forgotten' "$UPSHIFT" forget "$id" --root "$root" --confirm "forget $id"
+one "DELETE FROM chunks WHERE content = 'late';
+	DELETE FROM tags WHERE name IN ('late', 'later');
 	SELECT setval('tags_id_seq', $number)" >/dev/null
 dump >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'as before'

@@ -185,10 +185,10 @@ gone=$(($(one -c 'SELECT count(*) FROM unified.chunks') - 3))
 tagged=$(one -c 'SELECT count(*) FROM unified.chunk_tags')
 # both URLs are of one database, which goes by its first name
 all="RESTORED $((gone + tagged + 75 + 60))
-  old:unified.chunk_tags: $tagged rows
-  old:unified.chunks: $gone rows
-  old:unified.embeddings: 75 rows
-  old:unified.graph_nodes: 60 rows"
+  new:unified.chunk_tags: $tagged rows
+  new:unified.chunks: $gone rows
+  new:unified.embeddings: 75 rows
+  new:unified.graph_nodes: 60 rows"
 # by the legacy views: one changed and one new, a name, and one that went
 carried='CARRIED 4
   old:chunks: 2 rows
@@ -198,12 +198,12 @@ is "$(told CP8)" "RESTORED 0
 $carried
 LOST 0
 KEPT 3
-  old:unified.chunks: 3 rows" 'where the rows stay'
+  new:unified.chunks: 3 rows" 'where the rows stay'
 is "$(told CP1)" "$all
 $carried
 LOST 0
 KEPT 3
-  old:unified.chunks: 3 rows" 'where ours go'
+  new:unified.chunks: 3 rows" 'where ours go'
 for way in incremental schema; do
 	is "$(told start --strategy $way)" "$all
 $carried
@@ -214,7 +214,7 @@ for way in '--strategy backup' --no-carry; do
 	# shellcheck disable=SC2086 # words
 	is "$(told start $way)" "$all
 LOST 3
-  old:unified.chunks: 3 rows
+  new:unified.chunks: 3 rows
 KEPT 0" "where nothing is carried, $way"
 done
 run_is 66 'what is refused' "$UPSHIFT" rollback CP5 --strategy schema \

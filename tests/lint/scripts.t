@@ -35,7 +35,7 @@ hits=$(grep -rnE 'TO''DO|FIX''ME|\bX''XX\b|not impl''emented' src steps ui tests
 ok $? 'no unfinished words' || diag "$hits"
 
 if command -v codespell >/dev/null; then
-	problems=$(codespell -q 3 -L 'alse,ot,te,fo,nd,ths,inout,ro,parms,upto' src steps ui README.md NEWS \
+	problems=$(codespell -q 3 -L 'alse,ot,te,fo,nd,ths,inout,ro,parms,upto,doub' src steps ui README.md NEWS \
 		data/man 2>&1)
 	[ -z "$problems" ]
 	ok $? 'spelling' || diag "$problems"
