@@ -14,6 +14,7 @@
 #include "effects.h"
 #include "records-cast.h"
 #include "records-copy-internal.h"
+#include "records-keys.h"
 #include "records-live.h"
 #include "step-live.h"
 #include "store-sql.h"
@@ -88,38 +89,15 @@ static int open_both(const struct step *s, struct step_ctx *ctx,
 	return 1;
 }
 
-/* a row whose key is NULL, or there twice; scans would end there */
+/* a row that scans would pass over */
 static int look_at_keys(const struct step_records_job *j, struct store *from,
 			struct check_result *r, struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	const struct store_shape *shape = &j->job.from;
-	int n;
+	_cleanup_free_ char *why = NULL;
+	int n = records_keys_look(from, &j->job.from, &why, err);
 
-	strbuf_addstr(&sql, "SELECT 1 FROM ");
-	store_sql_set(&sql, shape->set);
-	strbuf_addstr(&sql, " WHERE (");
-	for (uint32_t i = 0; i < shape->nkey; i++) {
-		strbuf_addstr(&sql, i ? " OR " : "");
-		if (shape->expr && shape->expr[i])
-			strbuf_addf(&sql, "(%s)", shape->expr[i]);
-		else
-			store_sql_name(&sql, shape->col[i]);
-		strbuf_addstr(&sql, " IS NULL");
-	}
-	strbuf_addch(&sql, ')');
-	if (shape->where)
-		strbuf_addf(&sql, " AND (%s\n)", shape->where);
-	strbuf_addstr(&sql, " LIMIT 1");
-	n = store_exec(from, sql.buf, NULL, &b, err);
-	if (n == -EOPNOTSUPP) {
-		error_release(err);
-		return 0;
-	}
 	if (n > 0)
-		check_result_set(r, CHECK_FAIL, _("'%s' has rows without a "
-				 "key"), shape->set);
+		check_result_set(r, CHECK_FAIL, "%s", why);
 	return n;
 }
 

@@ -22,8 +22,7 @@ static bool is_key(const struct store_shape *shape, const struct store_batch *b,
 	return false;
 }
 
-/* the primary key is a part of it */
-static bool is_unique(struct store *s, const struct store_shape *shape)
+bool store_key_is_primary(struct store *s, const struct store_shape *shape)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	bool any = false;
@@ -64,7 +63,7 @@ int store_each(struct store *s, const struct store_shape *shape,
 {
 	store_check_shape(shape);
 	s->sqlstate[0] = '\0';
-	return s->ops->each && is_unique(s, shape) ?
+	return s->ops->each && store_key_is_primary(s, shape) ?
 		s->ops->each(s, shape, fn, ctx, err) :
 		each_by_scan(s, shape, fn, ctx, err);
 }
@@ -73,7 +72,7 @@ bool store_can_hash(struct store *a, const struct store_shape *of_a,
 		    struct store *b, const struct store_shape *of_b)
 {
 	return a->ops->each_hash && a->ops->each_hash == b->ops->each_hash &&
-	       is_unique(a, of_a) && is_unique(b, of_b);
+	       store_key_is_primary(a, of_a) && store_key_is_primary(b, of_b);
 }
 
 int store_each_hash(struct store *s, const struct store_shape *shape,

@@ -341,6 +341,9 @@ int store_scan_some(struct store *s, const struct store_shape *shape,
 		    const char *after, const char *until, uint32_t limit,
 		    size_t bytes, struct store_batch *b, bool *more,
 		    struct error *err);
+/* Is the primary key of the set a part of the key, so that no two rows can have
+   the same? false where it is not known. */
+bool store_key_is_primary(struct store *s, const struct store_shape *shape);
 /*
  * Every row, some at a time, in whatever order costs the least. Returns 0, or
  * what fn returned below it.
