@@ -154,8 +154,6 @@ bool engine_has_changed(const struct engine *e);
 void step_ctx_init(struct step_ctx *c, struct engine *e, const struct step *s,
 		   enum event_phase phase);
 void step_ctx_release(struct step_ctx *c);
-/* the step's id, or "app" */
-const char *step_ctx_id(struct step_ctx *c);
 
 /* --- engine-lease.c --- */
 struct store;

@@ -20,6 +20,7 @@
 #include "base/xalloc.h"
 #include "plan.h"
 #include "run-internal.h"
+#include "run-stalls.h"
 
 #define REPORT_NAME "report.md"
 
@@ -475,6 +476,13 @@ static void add_decisions(const struct run *r, struct strbuf *out)
 	}
 }
 
+static void item(struct strbuf *out, const char *text)
+{
+	strbuf_addstr(out, "- ");
+	md(out, text);
+	strbuf_addstr(out, "\n");
+}
+
 static void add_warnings(const struct run *r, struct strbuf *out)
 {
 	size_t i, n = json_object_array_length(r->warnings);
@@ -482,12 +490,20 @@ static void add_warnings(const struct run *r, struct strbuf *out)
 	if (!n)
 		return;
 	title(out, _("Warnings"));
-	for (i = 0; i < n; i++) {
-		strbuf_addstr(out, "- ");
-		md(out, json_object_get_string(
+	for (i = 0; i < n; i++)
+		item(out, json_object_get_string(
 			json_object_array_get_idx(r->warnings, i)));
-		strbuf_addstr(out, "\n");
-	}
+}
+
+static void add_stalls(const struct run *r, struct strbuf *out)
+{
+	_cleanup_strvec_ struct strvec list = STRVEC_INIT;
+
+	run_stalls(r, &list);
+	if (list.n)
+		title(out, _("Writers held up"));
+	for (size_t i = 0; i < list.n; i++)
+		item(out, list.v[i]);
 }
 
 static void add_points(const struct run *r, const struct plan *plan,
@@ -538,6 +554,7 @@ void report_markdown(const struct run *r, const struct plan *plan,
 	add_head(r, plan, out);
 	add_failure(r, plan, out);
 	add_steps(r, plan, out);
+	add_stalls(r, out);
 	add_rollbacks(r, out);
 	add_verify(r, out);
 	add_backup(r, out);

@@ -24,9 +24,19 @@ int cutover_in_time(const struct cutover *c, struct step_ctx *ctx,
 		    const struct strvec *argv, uint64_t until,
 		    struct error *err);
 
-/* --- step-cutover.c --- */
+/* --- step-cutover-stall.c: how long writers were held up --- */
 
-/* how long writers were held up, for the log */
+/* in the journal, before they are */
+int cutover_stall_begin(struct step_ctx *ctx, uint64_t since,
+			struct error *err);
+/* of one that was begun: until now at least */
+int cutover_stall_look(struct step_ctx *ctx, struct error *err);
+/* it is told; unless it was seen it was over before, and nobody knows when.
+   None was begun: nothing */
+int cutover_stall_end(struct step_ctx *ctx, bool seen, struct error *err);
+/* nobody has told of its end */
+bool cutover_stall_is_open(struct step_ctx *ctx);
+/* all of it, behind its end */
 void cutover_say_stall(struct step_ctx *ctx, uint64_t since);
 
 /* --- step-cutover-carry.c: rows that came since --- */
@@ -56,11 +66,10 @@ int cutover_within(void (*init)(struct sql_work *w, const struct step *s,
 int cutover_views_there(const struct step *s, struct step_ctx *ctx,
 			struct error *err);
 /* fence NULL: the tables are locked, and all is done that comes behind, but
-   for what is asked, with again; else the fence goes with it. *since: when
-   nobody could write any more */
+   for what is asked, with again, and the stall begins; else the fence goes with
+   it */
 int cutover_swap(const struct step *s, struct step_ctx *ctx,
-		 struct sql_work *fence, bool again, uint64_t *since,
-		 struct error *err);
+		 struct sql_work *fence, bool again, struct error *err);
 /* the old tables are what they were */
 int cutover_swap_back(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);

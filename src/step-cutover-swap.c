@@ -74,7 +74,6 @@ struct swap {
 	const struct step *s;
 	struct step_ctx *ctx;
 	bool fenced, again;
-	uint64_t *since;
 };
 
 /* the old tables are as nobody will change them any more */
@@ -89,11 +88,33 @@ static int swap_inside(const struct swap *p, uint64_t until,
 	else if (p->fenced)
 		ret = cutover_within(step_cutover_work, step_sql_undo, p->s, p->ctx,
 			     err);
+	if (ret == 0)
+		ret = cutover_stall_look(p->ctx, err);
 	/* by their names, which are those of views soon */
 	if (ret == 0)
 		ret = step_live_end_all(p->ctx, &c->copies, err);
-	return ret < 0 ? ret : cutover_within(cutover_views_work, step_sql_apply, p->s,
-				      p->ctx, err);
+	if (ret == 0)
+		ret = cutover_within(cutover_views_work, step_sql_apply, p->s,
+				     p->ctx, err);
+	/* who comes behind a kill sees no more of it than this */
+	return ret < 0 ? ret : cutover_stall_look(p->ctx, err);
+}
+
+/* from here on they wait for us, as soon as those are through whom we wait
+   for */
+static int begin_stall(struct sql_work *w, const struct swap *p, uint64_t now,
+		       struct error *err)
+{
+	int ret = cutover_stall_begin(p->ctx, now, err);
+
+	if (ret == 0)
+		ret = lock_tables(w, p->s->priv, err);
+	/* whoever held it may have been ourselves */
+	if (ret == 0)
+		ret = sql_marker_read(w, err);
+	if (ret == 0 && w->m.there)
+		return 1;
+	return ret < 0 ? ret : cutover_stall_look(p->ctx, err);
 }
 
 static int swap_once(struct sql_work *w, void *arg, struct error *err)
@@ -106,14 +127,8 @@ static int swap_once(struct sql_work *w, void *arg, struct error *err)
 	if (w->m.there)
 		return 1;
 	if (!p->fenced) {
-		*p->since = now;
 		step_deadline(p->ctx, until);
-		ret = lock_tables(w, c, err);
-		/* whoever held it may have been ourselves */
-		if (ret == 0)
-			ret = sql_marker_read(w, err);
-		if (ret == 0 && w->m.there)
-			ret = 1;
+		ret = begin_stall(w, p, now, err);
 	}
 	if (ret == 0) {
 		step_store_join(p->ctx, c->target.store->name, w->store);
@@ -128,11 +143,9 @@ static int swap_once(struct sql_work *w, void *arg, struct error *err)
 }
 
 int cutover_swap(const struct step *s, struct step_ctx *ctx,
-		 struct sql_work *fence, bool again, uint64_t *since,
-		 struct error *err)
+		 struct sql_work *fence, bool again, struct error *err)
 {
-	struct swap p = { .s = s, .ctx = ctx, .fenced = fence, .again = again,
-			  .since = since };
+	struct swap p = { .s = s, .ctx = ctx, .fenced = fence, .again = again };
 	_cleanup_work_ struct sql_work w;
 	int ret;
 

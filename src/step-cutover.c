@@ -145,17 +145,28 @@ static int undo_drained(const struct cutover *c, struct step_ctx *ctx,
 					     json_object_new_boolean(0), err);
 }
 
+/* killed between the end of the fence and the word of it */
+static bool is_untold(const struct cutover *c, struct step_ctx *ctx)
+{
+	struct json_object *o = step_get_fact(ctx, STEP_FENCED);
+
+	return cutover_stall_is_open(ctx) ||
+		(o && json_object_array_length(o) && !c->keep);
+}
+
 static enum step_probe state(const struct cutover *c, struct step_ctx *ctx,
 			     bool fenced, bool views)
 {
 	if (views)
-		return fenced ? PROBE_PARTLY : PROBE_FULLY;
+		return fenced || is_untold(c, ctx) ? PROBE_PARTLY :
+						     PROBE_FULLY;
 	if (has_switched(ctx) && !c->views.n)
-		return fenced == c->keep && (!c->copies.n ||
-					     !strcmp(phase(ctx), "done")) ?
+		return fenced == c->keep && !is_untold(c, ctx) &&
+			(!c->copies.n || !strcmp(phase(ctx), "done")) ?
 			PROBE_FULLY : PROBE_PARTLY;
 	return fenced || !strcmp(phase(ctx), "switching") ||
-		has_drained(ctx) ? PROBE_PARTLY : PROBE_NOT;
+		has_drained(ctx) || is_untold(c, ctx) ? PROBE_PARTLY :
+							PROBE_NOT;
 }
 
 int step_cutover_probe(const struct step *s, struct step_ctx *ctx,
@@ -177,13 +188,17 @@ int step_cutover_probe(const struct step *s, struct step_ctx *ctx,
 
 /* --- doing --- */
 
-/* behind the switch: writers come back, and nothing is captured any more */
+/* Behind the switch: writers come back, and nothing is captured any more. One
+   who goes on sees the end of the stall if the fence is still there. */
 static int finish(const struct step *s, struct step_ctx *ctx,
 		  struct sql_work *w, struct error *err)
 {
 	const struct cutover *c = s->priv;
+	bool seen = w->m.there && !c->keep;
 	int ret = c->keep ? step_sql_apply(w, err) : step_sql_undo(w, err);
 
+	if (ret == 0)
+		ret = cutover_stall_end(ctx, seen, err);
 	if (ret == 0 && !c->keep)
 		ret = set_fenced(s, ctx, false, err);
 	if (ret < 0 || !c->copies.n)
@@ -194,9 +209,10 @@ static int finish(const struct step *s, struct step_ctx *ctx,
 	return ret < 0 ? ret : set_phase(ctx, "done", err);
 }
 
-/* as before the cutover, from wherever it stands */
+/* as before the cutover, from wherever it stands; seen: writers are held up
+   until then */
 static int restore(const struct step *s, struct step_ctx *ctx,
-		   struct sql_work *w, struct error *err)
+		   struct sql_work *w, bool seen, struct error *err)
 {
 	const struct cutover *c = s->priv;
 	int ret = 0;
@@ -215,25 +231,10 @@ static int restore(const struct step *s, struct step_ctx *ctx,
 			ret = step_sql_undo(w, err);
 	}
 	if (ret == 0)
+		ret = cutover_stall_end(ctx, seen, err);
+	if (ret == 0)
 		ret = set_fenced(s, ctx, false, err);
 	return ret < 0 ? ret : set_phase(ctx, "back", err);
-}
-
-void cutover_say_stall(struct step_ctx *ctx, uint64_t since)
-{
-	_cleanup_free_ char *text = xasprintf(
-		_("writers were held up for %.2f s"), clock_since(since));
-
-	step_log(ctx, "note", text, strlen(text));
-}
-
-static int say_stall(struct step_ctx *ctx, uint64_t since, struct error *err)
-{
-	double stall = clock_since(since);
-
-	cutover_say_stall(ctx, since);
-	return step_set_fact(ctx, "stall_s", json_object_new_double(stall),
-			     err);
 }
 
 /* the fence, and all behind it */
@@ -253,9 +254,11 @@ static int hold(const struct step *s, struct step_ctx *ctx, struct sql_work *w,
 	if (ret == 0)
 		ret = cutover_in_time(c, ctx, &c->go, until, err);
 	if (ret == 0 && c->views.n)
-		ret = cutover_swap(s, ctx, w, again, NULL, err);
+		ret = cutover_swap(s, ctx, w, again, err);
 	if (ret == 0)
 		ret = set_phase(ctx, "switched", err);
+	if (ret == 0)
+		ret = cutover_stall_look(ctx, err);
 	ret = cutover_too_long(c, ctx, ret, err);
 	step_deadline(ctx, 0);
 	return ret;
@@ -270,36 +273,32 @@ static int refuse(const struct step *s, struct step_ctx *ctx,
 	uint64_t since = clock_mono_ns();
 
 	if (ret == 0)
+		ret = cutover_stall_begin(ctx, since, err);
+	if (ret == 0)
 		ret = hold(s, ctx, w, again, since, err);
 	if (ret == 0)
 		ret = c->keep ? 0 : step_sql_undo(w, err);
 	if (ret == 0)
-		ret = say_stall(ctx, since, err);
+		ret = cutover_stall_end(ctx, true, err);
 	if (ret == 0)
 		return finish(s, ctx, w, err);
 	/* switched, and the fence will not go: a resume goes on there */
 	if (has_switched(ctx))
 		return ret;
-	if (restore(s, ctx, w, &back) < 0) {
+	if (restore(s, ctx, w, true, &back) < 0)
 		error_prefix(err, "%s", back.msg);
-		return ret;
-	}
-	(void)say_stall(ctx, since, NULL);
 	return ret;
 }
 
 static int wait_for_it(const struct step *s, struct step_ctx *ctx, bool again,
 		       struct error *err)
 {
-	uint64_t since = 0;
-	int ret = cutover_swap(s, ctx, NULL, again, &since, err);
+	int ret = cutover_swap(s, ctx, NULL, again, err);
 
-	if (ret < 0) {
-		if (since)
-			(void)say_stall(ctx, since, NULL);
-		return ret;
-	}
-	return since ? say_stall(ctx, since, err) : 0;
+	if (ret >= 0)
+		return cutover_stall_end(ctx, true, err);
+	(void)cutover_stall_end(ctx, true, NULL); /* the failure is told */
+	return ret;
 }
 
 /* what the server can do is not in the plan */
@@ -336,7 +335,8 @@ static int go(const struct step *s, struct step_ctx *ctx, bool again,
 	if (there || (has_switched(ctx) && !c->views.n))
 		return finish(s, ctx, &w, err);
 	ret = w.m.there || !strcmp(phase(ctx), "switching") ?
-	      restore(s, ctx, &w, err) : 0;
+	      restore(s, ctx, &w, w.m.there, err) :
+	      cutover_stall_end(ctx, false, err);
 	waits = ret < 0 ? ret : may_wait(s, ctx, &w, err);
 	if (waits < 0)
 		return waits;
@@ -383,7 +383,7 @@ int step_cutover_undo(const struct step *s, struct step_ctx *ctx,
 		left = cutover_carry(s, ctx, &w, err);
 	if (left < 0)
 		return left;
-	ret = restore(s, ctx, &w, err);
+	ret = restore(s, ctx, &w, w.m.there, err);
 	if (ret == 0)
 		ret = cutover_carry_end(s, ctx, err);
 	if (ret == 0)

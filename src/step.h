@@ -253,6 +253,8 @@ const struct step_ops *step_kind_find(const struct step_ops *const *kinds,
 int step_root_fd(struct step_ctx *c);
 const char *step_root(struct step_ctx *c);
 const struct plan *step_plan(struct step_ctx *c);
+/* the step's id, "app" or "backup" */
+const char *step_ctx_id(struct step_ctx *c);
 /* what below root is not the user's; see base/ours.h */
 const struct ours *step_ours(struct step_ctx *c);
 /* done of total (0: unknown); cheap, may be called often */

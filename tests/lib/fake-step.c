@@ -62,6 +62,11 @@ bool step_is_ahead(_unused_ const struct step_ctx *c)
 	return false;
 }
 
+const char *step_ctx_id(_unused_ struct step_ctx *c)
+{
+	return "step";
+}
+
 const struct plan *step_plan(struct step_ctx *c)
 {
 	return c->plan;
