@@ -17,6 +17,7 @@
 #include "records-keys.h"
 #include "records-live.h"
 #include "step-live.h"
+#include "store-ours.h"
 #include "store-sql.h"
 
 int step_records_effects(const struct step *s, _unused_ struct step_ctx *ctx,
@@ -101,6 +102,20 @@ static int look_at_keys(const struct step_records_job *j, struct store *from,
 	return n;
 }
 
+/* tables of ours, that another role may have left there */
+static int look_at_ours(struct store *to, struct check_result *r,
+			struct error *err)
+{
+	_cleanup_free_ char *why = NULL;
+	int n = store_ours_look(to, "_upshift_range", &why, err);
+
+	if (n > 0) {
+		check_result_set(r, CHECK_FAIL, "%s", why);
+		r->code = ERR_STORE;
+	}
+	return n;
+}
+
 /* a value that the column of the destination would make another one of */
 static int look_at_types(const struct step_records_job *j, struct store *from,
 			 struct store *to, struct check_result *r,
@@ -150,6 +165,8 @@ int step_records_check(const struct step *s, struct step_ctx *ctx,
 	ret = open_both(s, ctx, &j, &from, &to, err);
 	if (ret > 0)
 		ret = look_at_keys(&j, from, r, err);
+	if (ret == 0 && to)
+		ret = look_at_ours(to, r, err);
 	if (ret == 0 && !m->backfill && from && to)
 		ret = look_at_types(&j, from, to, r, err);
 	if (ret < 0 && step_is_ahead(ctx) && may_come(s, ctx, ret, from, to)) {

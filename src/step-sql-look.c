@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "sqlite-copy.h"
 #include "step-sql-internal.h"
+#include "store-ours.h"
 #include "store.h"
 
 #define COPY "copy.db"
@@ -62,40 +63,21 @@ void step_sql_show(const struct step *s, const char *what,
 
 /* --- check --- */
 
-static int may_create(struct sql_work *w, bool *ret, struct error *err)
-{
-	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
-	_cleanup_free_ char *cell = NULL;
-	int r;
-
-	*ret = true;
-	if (w->target->dialect == SQL_SQLITE)
-		return 0;
-	r = store_columns(w->store, SQL_MARKER, &b, err);
-	if (r)
-		return MIN(r, 0);
-	r = step_sql_cell(w->store, "SELECT has_schema_privilege("
-			  "current_schema(), 'CREATE')", NULL, &cell, err);
-	*ret = cell && *cell == 't';
-	return r;
-}
-
 int step_sql_check(struct sql_work *w, struct check_result *r,
 		   struct error *err)
 {
 	_cleanup_error_ struct error now = ERROR_INIT;
-	bool may = true;
+	_cleanup_free_ char *why = NULL;
 	int ret = step_sql_open(w, true, &now);
 
 	if (ret > 0)
-		ret = may_create(w, &may, &now);
+		ret = store_ours_look(w->store, SQL_MARKER, &why, &now);
 	if (ret < 0) {
 		error_move(err, &now);
 		return ret;
 	}
-	if (!may) {
-		check_result_set(r, CHECK_FAIL, _("store '%s': no right to "
-				 "create a table"), w->target->store->name);
+	if (why) {
+		check_result_set(r, CHECK_FAIL, "%s", why);
 		r->code = ERR_STORE;
 	} else {
 		check_result_set(r, CHECK_OK, _("store '%s' can be reached"),

@@ -4,7 +4,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/hash.h"
+#include "base/i18n.h"
 #include "base/xalloc.h"
 #include "store-dump.h"
 #include "store-sql.h"
@@ -175,5 +177,50 @@ int store_ours_forget(struct store *s, const char *plan, const char *run,
 		return store_transact(s, forget_server, &o, TRIES, err);
 	if (store_is_sqlite(s))
 		return store_transact(s, forget_file, &o, TRIES, err);
+	return 0;
+}
+
+/* --- rights --- */
+
+int store_ours_look(struct store *s, const char *table, char **why,
+		    struct error *err)
+{
+	enum { NAME, OWNER, OPEN, MAKE };
+	static const char sql[] = "SELECT n.name, "
+		"coalesce(pg_get_userbyid(c.relowner)::text, ''), "
+		"(has_table_privilege(c.oid, 'SELECT') "
+		"AND has_table_privilege(c.oid, 'INSERT') "
+		"AND has_table_privilege(c.oid, 'UPDATE') "
+		"AND has_table_privilege(c.oid, 'DELETE'))::int, "
+		"has_schema_privilege(current_schema(), 'CREATE')::int "
+		"FROM (VALUES ('_upshift_run'), ($1::text)) n (name) "
+		"LEFT JOIN pg_class c ON c.oid = to_regclass(n.name)";
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int n;
+
+	if (!store_can_dump(s))
+		return 0;
+	n = store_exec_text(s, sql, &table, 1, &b, err);
+	if (n < 0 && store_class(n) == STORE_CLASS_RECONNECT)
+		return n;
+	if (n < 0)
+		error_release(err);
+	for (uint32_t i = 0; n > 0 && i < b.nrow; i++) {
+		const struct store_cell *name = store_batch_cell(&b, i, NAME);
+		const struct store_cell *owner = store_batch_cell(&b, i, OWNER);
+
+		if (owner->len && !store_batch_int(&b, i, OPEN))
+			*why = xasprintf(_("%s: '%.*s' belongs to the role "
+				"'%.*s' and is closed to this one; that role "
+				"can grant all rights on it, or forget the run "
+				"that left it there"), store_name(s),
+				name->len, b.buf + name->off,
+				owner->len, b.buf + owner->off);
+		else if (!owner->len && !store_batch_int(&b, i, MAKE))
+			*why = xasprintf(_("%s: no right to create a table"),
+					 store_name(s));
+		if (*why)
+			return 1;
+	}
 	return 0;
 }

@@ -53,6 +53,8 @@ static int set_up(struct pg_store *p, bool steady, struct error *err)
 		{ "default_transaction_read_only",
 		  p->read_only ? "on" : NULL, true },
 		{ "intervalstyle", "iso_8601", false },
+		/* rows that a policy hides are an error, not left out */
+		{ "row_security", "off", false },
 		{ "client_connection_check_interval", "1s", false },
 		{ "max_parallel_workers_per_gather",
 		  steady ? "0" : NULL, false },

@@ -72,6 +72,17 @@ static void add_message(const struct pg_store *p, const char *text,
 		strbuf_set_len(out, out->len - 1);
 }
 
+/* what to do about a right that is missing */
+static void add_hint(const PGresult *r, struct error *err)
+{
+	const char *where = PQresultErrorField(r, PG_DIAG_SOURCE_FUNCTION);
+
+	error_hint(err, "%s", where && !strcmp(where, "check_enable_rls") ?
+		_("a policy would hide rows from this role: let the owner of "
+		  "the table run this, or a role with BYPASSRLS") :
+		_("the rights that a plan needs: upshift lint --grants PLAN"));
+}
+
 /* r NULL: what the connection says */
 static int failed(struct pg_store *p, const PGresult *r, struct error *err)
 {
@@ -96,8 +107,11 @@ static int failed(struct pg_store *p, const PGresult *r, struct error *err)
 		return error_set(err, ERR_STORE, -ECONNRESET,
 				 _("%s: the server does not answer"),
 				 p->s.name);
-	return error_set(err, ERR_STORE, ret, "%s: %s", p->s.name,
-			 text.len ? text.buf : _("the connection was lost"));
+	(void)error_set(err, ERR_STORE, ret, "%s: %s", p->s.name,
+			text.len ? text.buf : _("the connection was lost"));
+	if (ret == -EACCES && err)
+		add_hint(r, err);
+	return ret;
 }
 
 /* until the socket is ready, or the clock says stop; false: given up */
