@@ -18,7 +18,6 @@
  * next attempt. Everything below a directory that goes, goes with it.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,7 +31,6 @@
 #include "base/walk.h"
 #include "base/xalloc.h"
 #include "effects.h"
-#include "sqlite-copy.h"
 #include "undo-internal.h"
 
 struct classify {
@@ -46,8 +44,6 @@ struct classify {
 	char *gone, *placed, *kept;
 	size_t gone_act;
 };
-
-static const char *const sidecars[] = { "-wal", "-shm", "-journal" };
 
 /* --- counting --- */
 
@@ -156,10 +152,9 @@ static int is_lost(struct classify *c, struct item *now, const char *path,
 
 /* --- actions --- */
 
-static struct undo_action *add_action(struct classify *c, enum undo_what what,
-				      const char *path, size_t lo, size_t hi)
+struct undo_action *undo_add_action(struct undo *u, enum undo_what what,
+				    const char *path, size_t lo, size_t hi)
 {
-	struct undo *u = c->u;
 	struct undo_action *a;
 
 	VEC_GROW(u->acts, u->act_n, u->act_cap);
@@ -224,7 +219,7 @@ static void place_missing(struct classify *c, size_t i)
 	const struct item *it = &u->pre.items[i];
 	size_t hi = it->type == ITEM_DIR ? undo_subtree_end(u, i) : i + 1;
 
-	add_action(c, UNDO_PLACE, it->path, i, hi);
+	undo_add_action(c->u, UNDO_PLACE, it->path, i, hi);
 	if (it->type == ITEM_DIR)
 		set_prefix(&c->placed, it->path);
 	for (; i < hi; i++)
@@ -245,40 +240,14 @@ static void on_absent(struct classify *c, size_t i)
 
 /* --- what is new --- */
 
-/*
- * The path of the database that path would be a companion of, or NULL. A
- * database that is put back beside a -wal of another one is read as a mixture
- * of both (measured), so the companions of what is displaced go with it.
- */
-static char *sidecar_of(const char *path)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(sidecars); i++)
-		if (str_ends(path, sidecars[i]))
-			return xstrndup(path, strlen(path) -
-					      strlen(sidecars[i]));
-	return NULL;
-}
-
-static bool looks_like_database(struct undo *u, const char *path)
-{
-	char head[16];
-	_cleanup_close_ int fd = fs_open_beneath(u->spec.root_fd, path,
-				O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-
-	if (fd < 0)
-		return fd == -ENOENT;
-	return fs_pread_full(fd, head, sizeof(head), 0) == sizeof(head) &&
-	       sqlite_is_database(head, sizeof(head));
-}
-
 static bool goes_with_database(struct classify *c, const char *path)
 {
-	_cleanup_free_ char *db = sidecar_of(path);
+	_cleanup_free_ char *db = undo_database_of(path);
 	struct undo_action *a = db ? find_action(c->u, db) : NULL;
 
 	return a && a->what == UNDO_PLACE &&
 	       c->u->pre.items[a->lo].type == ITEM_FILE &&
-	       looks_like_database(c->u, db);
+	       undo_is_database(c->u, db);
 }
 
 static void note_gone(struct classify *c, const struct item *now)
@@ -311,7 +280,7 @@ static int on_gone(struct classify *c, struct item *now, bool top,
 
 static int displace(struct classify *c, struct item *now, struct error *err)
 {
-	add_action(c, UNDO_DISPLACE, now->path, 0, 0);
+	undo_add_action(c->u, UNDO_DISPLACE, now->path, 0, 0);
 	c->gone_act = c->u->act_n - 1;
 	if (now->type == ITEM_DIR)
 		set_prefix(&c->gone, now->path);
@@ -398,7 +367,7 @@ static int on_both(struct classify *c, size_t i, struct item *now,
 	if (lost && diff != ITEM_DIFF_MTIME)
 		count_lost(c, now->path);
 	if (!(diff & (ITEM_DIFF_TYPE | ITEM_DIFF_CONTENT))) {
-		add_action(c, UNDO_META, now->path, i, i + 1);
+		undo_add_action(c->u, UNDO_META, now->path, i, i + 1);
 		count_restored(c, now->path, false);
 		return 0;
 	}
@@ -517,39 +486,9 @@ static int classify_top(struct classify *c, const struct undo_top *top,
 	return 0;
 }
 
-/* Companions of a database beside a single file that comes back. */
-static int displace_sidecars(struct classify *c, struct error *err)
+static void on_beside(void *ctx, const char *path)
 {
-	struct undo *u = c->u;
-	size_t n = u->act_n;
-
-	for (size_t k = 0; k < n; k++) {
-		if (u->acts[k].what != UNDO_PLACE ||
-		    u->pre.items[u->acts[k].lo].type != ITEM_FILE)
-			continue;
-		for (size_t s = 0; s < ARRAY_SIZE(sidecars); s++) {
-			_cleanup_free_ char *path =
-				xasprintf("%s%s", u->acts[k].path, sidecars[s]);
-			_cleanup_item_ struct item now = ITEM_INIT;
-			int r;
-
-			/* no file system has a name as long as that */
-			if (strlen(path_basename(path)) > NAME_MAX ||
-			    effects_cover(u->spec.effects, path) ||
-			    manifest_find(&u->pre, path))
-				continue;
-			r = item_read(u->spec.root_fd, path, false, &now, err);
-			if (r < 0)
-				return r;
-			if (now.type != ITEM_FILE ||
-			    !looks_like_database(u, u->acts[k].path))
-				continue;
-			add_action(c, UNDO_DISPLACE, path, 0, 0);
-			u->acts[u->act_n - 1].gone_bytes = now.size;
-			count_lost(c, path);
-		}
-	}
-	return 0;
+	count_lost(ctx, path);
 }
 
 int undo_classify(struct undo *u, struct undo_counts *counts,
@@ -571,7 +510,7 @@ int undo_classify(struct undo *u, struct undo_counts *counts,
 	for (size_t i = 0; r >= 0 && i < u->top_n; i++)
 		r = classify_top(&c, &u->tops[i], err);
 	if (r >= 0)
-		r = displace_sidecars(&c, err);
+		r = undo_add_beside(u, on_beside, &c, err);
 	manifest_reader_free(c.post);
 	free(c.gone);
 	free(c.placed);

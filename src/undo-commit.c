@@ -300,6 +300,9 @@ int undo_commit_actions(struct undo *u, struct error *err)
 		return undo_fail(err, r, _("cannot open"), u->spec.aside_name);
 	r = undo_split_mark(u, err);
 	for (size_t k = 0; r == 0 && k < u->act_n; k++)
+		if (undo_goes_first(u, &u->acts[k]))
+			r = displace_one(u, &u->acts[k], err);
+	for (size_t k = 0; r == 0 && k < u->act_n; k++)
 		if (u->acts[k].what == UNDO_DISPLACE)
 			r = displace_one(u, &u->acts[k], err);
 	for (size_t k = 0; r == 0 && k < u->act_n; k++)

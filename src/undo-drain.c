@@ -35,8 +35,7 @@ static int drain_error(struct error *err, int r, const char *path)
 			   _("cannot keep a copy of '%s'"), text);
 }
 
-/* The user's path of what lies in gone/ as rel. */
-static const char *original(const char *rel)
+const char *undo_original(const char *rel)
 {
 	size_t n = strlen(UNDO_OUTSIDE);
 
@@ -107,6 +106,8 @@ static int copy_leaf(struct drain *d, const struct walk_entry *e,
 static int find_slot(struct drain *d, const struct item *it, const char *path,
 		     char **rel, bool *there, struct error *err)
 {
+	int first = undo_first_slot(d->u->aside_fd, path);
+
 	*there = false;
 	for (int slot = 0;; slot++) {
 		_cleanup_free_ char *at = undo_aside_path(path, slot);
@@ -114,6 +115,8 @@ static int find_slot(struct drain *d, const struct item *it, const char *path,
 		struct stat st;
 		int r = fs_stat_beneath(d->u->aside_fd, at, &st);
 
+		if (r == -ENOENT && slot < first)
+			continue;
 		if (r == -ENOENT) {
 			*rel = TAKE_PTR(at);
 			return 0;
@@ -153,6 +156,28 @@ static int drain_leaf(struct drain *d, const struct walk_entry *e,
 	return r < 0 ? drain_error(err, r, path) : 0;
 }
 
+/* what lies beside a database is in aside first, so that it finds it there */
+static int drain_beside(struct drain *d, const struct walk_entry *e,
+			const char *path, struct error *err)
+{
+	char *name;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (name = undo_beside(e->name, i)); i++) {
+		_cleanup_free_ char *its_path = undo_beside(path, i);
+		_cleanup_free_ char *at = undo_beside(e->path, i);
+		struct walk_entry its = *e;
+
+		its.name = name;
+		its.path = at;
+		if (fstatat(e->dirfd, name, &its.st,
+			    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(its.st.st_mode))
+			r = drain_leaf(d, &its, its_path, err);
+		free(name);
+	}
+	return r;
+}
+
 static int drain_dir(struct drain *d, const char *path, struct error *err)
 {
 	for (int slot = 0;; slot++) {
@@ -169,12 +194,15 @@ static int drain_dir(struct drain *d, const char *path, struct error *err)
 static int drain_entry(void *ctx, const struct walk_entry *e,
 		       struct error *err)
 {
-	const char *path = original(e->path);
+	const char *path = undo_original(e->path);
+	int r;
 
 	if (!path)
 		return 0;
-	return S_ISDIR(e->st.st_mode) ? drain_dir(ctx, path, err) :
-					drain_leaf(ctx, e, path, err);
+	if (S_ISDIR(e->st.st_mode))
+		return drain_dir(ctx, path, err);
+	r = drain_beside(ctx, e, path, err);
+	return r < 0 ? r : drain_leaf(ctx, e, path, err);
 }
 
 int undo_drain(struct undo *u, struct undo_place *p, struct error *err)

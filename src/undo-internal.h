@@ -6,6 +6,7 @@
  *
  *  undo.c           the handle, the order of work
  *  undo-classify.c  tree against manifest -> list of actions and counts
+ *  undo-beside.c    a database of SQLite and what lies beside it
  *  undo-links.c     hard-link groups: which inode is still the right one
  *  undo-place.c     directories for staging and for what is displaced
  *  undo-settle.c    what an earlier process left in them, and their end
@@ -110,6 +111,7 @@ struct undo {
 	struct undo_fs *touched; /* file systems with changes to be flushed */
 	size_t touched_n, touched_cap;
 	bool prepared;
+	bool again;              /* somebody was killed in it before */
 	/* a name of an inode with several is displaced: now, or before a kill */
 	bool split, split_left;
 	uint64_t split_bytes;
@@ -126,8 +128,28 @@ int undo_load_tops(struct undo *u, struct error *err);
 int undo_classify(struct undo *u, struct undo_counts *counts,
 		  struct error *err);
 void undo_clear_actions(struct undo *u);
+struct undo_action *undo_add_action(struct undo *u, enum undo_what what,
+				    const char *path, size_t lo, size_t hi);
 unsigned int undo_diff(const struct item *pre, const struct item *now);
 size_t undo_subtree_end(const struct undo *u, size_t i);
+
+/* undo-beside.c */
+/* the path of the database that path would lie beside, or NULL; new */
+char *undo_database_of(const char *path);
+/* the i-th of the names that may lie beside it, or NULL behind them; new */
+char *undo_beside(const char *path, size_t i);
+/* has it the look of one? also if it is not there */
+bool undo_is_database(struct undo *u, const char *path);
+/* the actions, done, make a database complete; lost: what nobody declared */
+typedef void undo_path_fn(void *ctx, const char *path);
+int undo_add_beside(struct undo *u, undo_path_fn *lost, void *ctx,
+		    struct error *err);
+/* and what an undo that was killed has displaced a part of; before staging */
+int undo_finish_beside(struct undo *u, struct error *err);
+/* is what is there displaced before anything else is done? */
+bool undo_goes_first(struct undo *u, const struct undo_action *a);
+/* the slot in aside that path comes into, or above it, as it may be taken */
+int undo_first_slot(int aside_fd, const char *path);
 
 /* undo-links.c */
 int undo_load_groups(struct undo *u, struct error *err);
@@ -230,6 +252,8 @@ int undo_split_unmark(struct undo_place *p);
 int undo_split(struct undo *u, struct error *err);
 
 /* undo-drain.c */
+/* the user's path of what lies in aside or gone/ as rel; NULL: none */
+const char *undo_original(const char *rel);
 int undo_drain(struct undo *u, struct undo_place *p, struct error *err);
 
 #endif

@@ -194,6 +194,7 @@ static int place_add(struct undo *u, struct undo_place *p, int base_fd,
 int undo_open_home(struct undo *u, struct error *err)
 {
 	struct undo_place *p;
+	struct stat st;
 
 	if (u->home)
 		return 0;
@@ -202,6 +203,8 @@ int undo_open_home(struct undo *u, struct error *err)
 		return undo_fail(err, u->aside_fd, _("cannot make"),
 				 u->spec.aside_name);
 	p = place_new(NULL, xasprintf("%s.stage", u->spec.pre_name));
+	u->again = fstatat(u->spec.backup_fd, p->name, &st,
+			   AT_SYMLINK_NOFOLLOW) == 0;
 	return place_add(u, p, u->spec.backup_fd, &u->home, err);
 }
 
@@ -399,7 +402,8 @@ int undo_put_aside(struct undo *u, struct undo_place *p, int dirfd,
 	int r;
 
 	r = undo_loosen(dirfd, name, &was);
-	for (int slot = 0; r >= 0 && slot < SLOTS_MAX; slot++) {
+	for (int slot = undo_first_slot(aside_fd, path);
+	     r >= 0 && slot < SLOTS_MAX; slot++) {
 		_cleanup_free_ char *rel = undo_aside_path(path, slot);
 		const char *last;
 

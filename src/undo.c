@@ -225,6 +225,8 @@ int undo_prepare(struct undo *u, struct error *err)
 	if (r == 0)
 		r = undo_classify(u, u->spec.counts, err);
 	if (r == 0)
+		r = undo_finish_beside(u, err);
+	if (r == 0)
 		r = undo_stage(u, err);
 	if (r < 0)
 		undo_places_abandon(u);

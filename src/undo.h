@@ -20,6 +20,8 @@
  *
  * Where a path is taken in aside already (an older step displaces the same
  * name), what comes later goes to aside/.more/N/<path>; nothing is replaced.
+ * A database of SQLite and what lies beside it come there together, so that
+ * aside/<path> is the database as it was before the first undo.
  * Paths outside the root go below aside/.upshift-outside/.
  *
  * Classes of a path (preview): RESTORED (comes back), LOST (others changed it
