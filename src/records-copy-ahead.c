@@ -38,7 +38,7 @@ void records_ahead_init(struct records_worker *w)
 {
 	const struct records_job *job = w->run->job;
 
-	w->reads_ahead = !job->sql_n && job->workers <= AT_MOST_WORKERS &&
+	w->reads_ahead = !job->sql_n && !w->moves && job->workers <= AT_MOST_WORKERS &&
 		store_is_pg(w->to) &&
 		(store_is_pg(w->from) || store_is_sqlite(w->from)) &&
 		!job->from_options.within && !job->to_options.within;

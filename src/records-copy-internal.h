@@ -53,6 +53,8 @@ struct records_worker {
 	char *bad_key;               /* a row that cannot be read; rows is then
 					empty */
 	bool more;                   /* there may be rows behind these */
+	struct store_move move;
+	bool moves;                  /* the database can take them itself */
 	struct store_pack pack;
 	bool packs;                  /* rows can go packed */
 	bool packed;                 /* rows is, and out is nothing */
@@ -62,8 +64,8 @@ struct records_worker {
 					NULL: there is none */
 	pthread_t reader;            /* has `from` and ahead while it reads */
 	bool reading;
-	uint32_t span;               /* of a backfill: rows is the last of so many;
-					0: they are all there */
+	uint32_t span;               /* of a backfill, or moved: rows is the last
+					of so many; 0: they are all there */
 	bool whole;                  /* one of the next is bad: read them all */
 	struct records_pace pace;
 	unsigned int lost;           /* the batch, against others */
@@ -165,8 +167,10 @@ void records_ahead_drop(struct records_worker *w);
 bool records_ahead_take(struct records_worker *w, const char *after);
 
 /* --- records-copy-read.c --- */
-/* with new connections: w->packs */
+/* how rows go, with new connections: w->moves or w->packs */
 void records_pack(struct records_worker *w);
+/* in the transaction: the rows of w->span, as put() */
+int records_move(struct records_worker *w, struct error *err);
 /* w->out: the rows without the hidden columns */
 void records_project(struct records_worker *w);
 /* the key behind which rows from .. from + n stand, or NULLs, and the last of

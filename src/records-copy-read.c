@@ -50,6 +50,10 @@ void records_pack(struct records_worker *w)
 	const struct records_job *job = w->run->job;
 
 	store_pack_release(&w->pack);
+	store_move_release(&w->move);
+	w->moves = !job->sql_n && !w->run->undo &&
+		store_move_init(&w->move, w->from, &job->from, job->hidden,
+				w->to, &job->to);
 	w->packs = !job->sql_n && !w->run->undo &&
 		store_pack_init(&w->pack, w->from, &job->from, job->hidden,
 				w->to, &job->to);
@@ -57,22 +61,80 @@ void records_pack(struct records_worker *w)
 		store_put_typed(w->to, &job->to);
 }
 
+/* the end of what is left of the part, if that is fewer rows than n */
+static bool read_last(struct records_worker *w, const char *after, uint32_t n)
+{
+	_cleanup_store_batch_ struct store_batch keys = STORE_BATCH_INIT;
+	const struct store_shape *shape = &w->run->job->from;
+	int got = store_scan_keys(w->from, shape, after, w->part->hi, n, &keys,
+				  NULL);
+
+	if (got <= 0 || (uint32_t)got == n)
+		return false;
+	store_batch_clear(&w->rows, shape->nkey);
+	for (uint32_t i = 0; i < shape->nkey; i++) {
+		const struct store_cell *c = store_batch_cell(&keys,
+			(uint32_t)got - 1, i);
+
+		store_batch_add(&w->rows, (enum store_type)c->type,
+				store_batch_text(&keys, c), (size_t)c->len);
+	}
+	w->span = (uint32_t)got;
+	w->more = false;
+	return true;
+}
+
 /* Statements for a range want no more than its end, and not the keys inside. The
    first and the last of a part are read: there may be rows without a key, or
-   fewer. */
+   fewer. What moves is read only where there is nothing before it: whoever
+   reads says what is wrong with keys, and must not write. */
 static bool read_end(struct records_worker *w, const char *after, uint32_t n)
 {
 	const struct records_job *job = w->run->job;
+	bool moves = w->moves && !w->plain;
+	int got;
 
 	w->span = 0;
-	if (!job->sql_n || w->whole || w->run->undo || !*w->part->pos ||
-	    n < 2 ||
-	    store_nth(w->from, &job->from, after, w->part->hi, n, &w->rows,
-		      NULL) <= 0)
+	if ((!job->sql_n && !moves) || w->whole || w->run->undo || !after ||
+	    (!moves && !*w->part->pos) || n < 2)
+		return false;
+	got = store_nth(w->from, &job->from, after, w->part->hi, n, &w->rows,
+			NULL);
+	w->packed = w->packed && !moves;
+	if (got == 0 && moves)
+		return read_last(w, after, n);
+	if (got <= 0)
 		return false;
 	w->more = true;
 	w->span = n;
 	return true;
+}
+
+/* Where it cannot be done, or has brought other rows than were counted, the
+   rows go as cells, and the reason comes up again if it is one. */
+int records_move(struct records_worker *w, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf until = STRBUF_INIT;
+	_cleanup_error_ struct error why = ERROR_INIT;
+	const struct records_job *job = w->run->job;
+	bool all = job->conflict == STORE_ERROR ||
+		   (job->conflict == STORE_REPLACE &&
+		    job->to.ncol > job->to.nkey);
+	int ret;
+
+	store_key(&w->rows, 0, job->from.nkey, &until);
+	ret = store_move(w->to, &w->move,
+			 *w->part->pos ? w->part->pos : w->part->lo, until.buf,
+			 job->conflict, &why);
+	if (store_class(ret) == STORE_CLASS_FATAL) {
+		w->moves = false;
+		ret = -EBADMSG;
+	} else if (ret >= 0 && all && (uint32_t)ret != w->span) {
+		ret = -EBADMSG;
+	}
+	if (ret < 0)
+		error_move(err, &why);
+	return MIN(ret, 0);
 }
 
 static int read_rows(struct records_worker *w, const char *after, uint32_t n,

@@ -104,6 +104,8 @@ static int put(struct records_worker *w, uint32_t from, uint32_t n,
 		ret = records_undo_before(w, from, n, err);
 	if (ret >= 0 && job->sql_n)
 		ret = run_sql(w, from, n, err);
+	else if (ret >= 0 && w->span)
+		ret = records_move(w, err);
 	else if (ret >= 0 && w->packed)
 		ret = store_put_packed(w->to, &w->pack, &job->to, &w->rows,
 				       from, n, job->conflict, err);
@@ -370,7 +372,8 @@ static int write_rows(struct records_worker *w, bool *again,
 		*again = *again || ret != WRITTEN;
 		/* from here on the source may be asked for other things */
 		records_ahead_end(w, !*again);
-		if (store_class(ret) == STORE_CLASS_BADROW && w->packed) {
+		if (store_class(ret) == STORE_CLASS_BADROW &&
+		    (w->packed || (w->span && !w->run->job->sql_n))) {
 			w->plain = PLAIN_BATCHES;
 			return RECORDS_AGAIN;
 		}
@@ -482,6 +485,7 @@ void *records_worker_main(void *worker)
 	store_batch_release(&w->rows);
 	store_batch_release(&w->ahead.rows);
 	store_pack_release(&w->pack);
+	store_move_release(&w->move);
 	free(w->out.cell);
 	free(w->bad_key);
 	(void)pthread_mutex_lock(&run->lock);

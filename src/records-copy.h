@@ -13,6 +13,11 @@
  * the same time: no row is put twice, none is left out, and at most the batches
  * under way are read again.
  *
+ * Where both sets are in one database it takes the rows of a batch itself, in
+ * the same transaction (store_move()); the program sees no more than the last
+ * key. A batch that is refused goes through the program then, row by row in the
+ * end, as do some behind it.
+ *
  * With `sql` a batch is no copy: each statement is run for the keys of the
  * batch (a backfill). Source and destination are then one store, and the shape
  * of `from` has the columns of the key alone.

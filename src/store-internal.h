@@ -62,6 +62,11 @@ struct store_ops {
 			  const struct store_batch *b, uint32_t from,
 			  uint32_t n, enum store_conflict how,
 			  struct error *err);
+	/* may be NULL, both: store_move_init(), with what it fills in for
+	   the kind; and, inside of the transaction, is all of it as it was? */
+	bool (*moves)(struct store_move *m, struct store *from,
+		      struct store *dest);
+	bool (*moves_still)(struct store *s, const struct store_move *m);
 	/* may be NULL: the caps are all; not inside of a transaction */
 	bool (*probe)(struct store *s, enum store_cap cap);
 	/* may be NULL; digest is then a scan */
@@ -214,6 +219,10 @@ int store_sql_count(struct store *s, const struct store_shape *shape,
 /* " ON CONFLICT ..." */
 void store_sql_conflict(struct strbuf *sb, const struct store_shape *shape,
 			enum store_conflict how);
+
+/* --- store-move.c --- */
+/* the columns that are written, as they are read; caller frees */
+char *store_move_reads(const struct store_move *m);
 
 /* --- store-number.c --- */
 /* text of a number as it comes back (see store.h); NaN, Infinity, -Infinity */

@@ -46,9 +46,10 @@ int pg_open(const char *rest, const struct store_options *o,
 void pg_close(struct store *s);
 bool pg_rest(struct store *s);
 int pg_again(struct store *s, const struct store_options *o);
-/* the types of the first n columns of a query, 0 if it has fewer */
-int pg_types(struct pg_store *p, const char *sql, uint32_t *type, uint32_t n,
-	     struct error *err);
+/* the types of the first n columns of a query, 0 if it has fewer; mod: their
+   lengths and digits, as the server has them, or NULL */
+int pg_types(struct pg_store *p, const char *sql, uint32_t *type, int *mod,
+	     uint32_t n, struct error *err);
 /* store-pg.c: the failure of a scan if keys are NULL */
 int pg_no_nulls(struct store *s, const struct store_shape *shape,
 		struct error *err);
@@ -65,14 +66,17 @@ bool pg_binary(struct pg_store *p);
 /* what COPY ... (FORMAT binary) begins with: no flags, nothing more */
 #define PG_COPY_HEAD "PGCOPY\n\377\r\n\0" "\0\0\0\0" "\0\0\0\0"
 #define PG_COPY_HEAD_SIZE 19
-/* the types of the columns, as the server numbers them */
+/* the types of the columns, as the server numbers them; mod as above */
 int pg_types_of(struct pg_store *p, const char *set,
-		const struct store_shape *shape, uint32_t *type,
+		const struct store_shape *shape, uint32_t *type, int *mod,
 		struct error *err);
 int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
 		   const char *set, const struct store_shape *shape,
 		   const struct store_batch *b, uint32_t from, uint32_t n,
 		   struct error *err);
+/* store-pg-move.c: ops->moves, moves_still */
+bool pg_moves(struct store_move *m, struct store *from, struct store *dest);
+bool pg_moves_still(struct store *s, const struct store_move *m);
 /* store-pg-typed.c: ops->typed; and COPY for rows of cells, the first of them:
    returns how many went, others must go as text */
 void pg_typed(struct store *s, const struct store_shape *shape);

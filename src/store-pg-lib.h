@@ -22,6 +22,7 @@
 	X(PQerrorMessage) \
 	X(PQfinish) \
 	X(PQflush) \
+	X(PQfmod) \
 	X(PQfreemem) \
 	X(PQftype) \
 	X(PQgetCopyData) \
@@ -63,6 +64,7 @@ LIB_TABLE(pg, PG_FUNCTIONS)
 #define PQerrorMessage pg_lib.PQerrorMessage
 #define PQfinish pg_lib.PQfinish
 #define PQflush pg_lib.PQflush
+#define PQfmod pg_lib.PQfmod
 #define PQfreemem pg_lib.PQfreemem
 #define PQftype pg_lib.PQftype
 #define PQgetCopyData pg_lib.PQgetCopyData

@@ -293,7 +293,7 @@ int pg_scan_packed(struct store *s, const struct store_pack *k,
 }
 
 int pg_types_of(struct pg_store *p, const char *set,
-		const struct store_shape *shape, uint32_t *type,
+		const struct store_shape *shape, uint32_t *type, int *mod,
 		struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
@@ -303,7 +303,7 @@ int pg_types_of(struct pg_store *p, const char *set,
 	strbuf_addstr(&sql, " FROM ");
 	store_sql_set(&sql, set);
 	strbuf_addstr(&sql, " LIMIT 0");
-	return pg_types(p, sql.buf, type, shape->ncol, err);
+	return pg_types(p, sql.buf, type, mod, shape->ncol, err);
 }
 
 bool pg_pack(struct store_pack *k, struct store *from,
@@ -320,8 +320,8 @@ bool pg_pack(struct store_pack *k, struct store *from,
 	    !store_can(dest, STORE_CAP_TEMP_TABLE))
 		return false;
 	k->type = xcalloc(k->n, sizeof(*k->type));
-	if (pg_types_of(f, of->set, of, k->type, NULL) < 0 ||
-	    pg_types_of(d, to->set, to, want, NULL) < 0)
+	if (pg_types_of(f, of->set, of, k->type, NULL, NULL) < 0 ||
+	    pg_types_of(d, to->set, to, want, NULL, NULL) < 0)
 		return false;
 	for (uint32_t i = 0; i < k->n; i++) {
 		size_t t = find_type(k->type[i]);
@@ -398,7 +398,7 @@ int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
 	struct packing rows = { .b = b, .at = from, .end = from + n,
 				.sb = STRBUF_INIT };
 	/* from here to the end of the transaction they stay what they are */
-	int ret = pg_types_of(p, set, shape, type, err);
+	int ret = pg_types_of(p, set, shape, type, NULL, err);
 
 	if (ret == 0 && memcmp(type, k->type + k->hidden,
 			       shape->ncol * sizeof(*type)))

@@ -360,7 +360,7 @@ void pg_typed(struct store *s, const struct store_shape *shape)
 
 	p->typed = !(s->taken & STORE_CAP_COPY) &&
 		store_can(s, STORE_CAP_BINARY) &&
-		pg_types_of(p, shape->set, shape, type, NULL) == 0;
+		pg_types_of(p, shape->set, shape, type, NULL, NULL) == 0;
 	for (uint32_t i = 0; p->typed && i < shape->ncol; i++)
 		p->typed = can_put(type[i]);
 	s->sqlstate[0] = '\0';
@@ -374,7 +374,7 @@ int pg_copy_typed(struct pg_store *p, const char *set,
 	_cleanup_strbuf_ struct strbuf rows = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	/* from here to the end of the transaction they stay what they are */
-	int ret = pg_types_of(p, set, shape, type, err);
+	int ret = pg_types_of(p, set, shape, type, NULL, err);
 	uint32_t done = 0, more;
 
 	for (uint32_t i = 0; i < shape->ncol; i++)

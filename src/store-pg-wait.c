@@ -181,6 +181,7 @@ struct taking {
 	uint32_t rows;
 	int changed;
 	uint32_t *type, ntype;   /* of the columns, if there are so many */
+	int *mod;                /* what is said behind them, or NULL */
 };
 
 static int take(struct pg_store *p, struct taking *t, const PGresult *r,
@@ -211,6 +212,8 @@ static int take(struct pg_store *p, struct taking *t, const PGresult *r,
 		t->changed = -1;
 		for (uint32_t i = 0; i < t->ntype; i++)
 			t->type[i] = PQftype(r, (int)i);
+		for (uint32_t i = 0; t->mod && i < t->ntype; i++)
+			t->mod[i] = PQfmod(r, (int)i);
 		return 0;
 	case PGRES_COMMAND_OK:
 		t->changed = atoi(PQcmdTuples((PGresult *)r));
@@ -309,10 +312,10 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
 	return t.changed < 0 ? (int)t.rows : t.changed;
 }
 
-int pg_types(struct pg_store *p, const char *sql, uint32_t *type, uint32_t n,
-	     struct error *err)
+int pg_types(struct pg_store *p, const char *sql, uint32_t *type, int *mod,
+	     uint32_t n, struct error *err)
 {
-	struct taking t = { .type = type, .ntype = n };
+	struct taking t = { .type = type, .mod = mod, .ntype = n };
 	int ret = send_sql(p, sql, NULL, err);
 
 	ret = ret < 0 ? ret : take_all(p, &t, err);

@@ -60,6 +60,8 @@ int sqlite_bind_kept(struct sqlite3_stmt *stmt, int i, unsigned char affinity,
 /* bound as it is it stays what it is */
 bool sqlite_keeps_int(unsigned char affinity, int64_t v);
 bool sqlite_keeps_real(unsigned char affinity);
+/* any value; a text that is no exact number may have to be bound as one */
+bool sqlite_keeps_value(unsigned char affinity, struct sqlite3_value *v);
 /* the same as sqlite_bind_kept() for a cell that is a number, and goes at once */
 int sqlite_bind_number(struct sqlite3_stmt *stmt, int i, unsigned char affinity,
 		       const struct store_batch *b, const struct store_cell *c);
@@ -77,5 +79,9 @@ int sqlite_scan_packed(struct store *s, const struct store_pack *k,
 int sqlite_bind_packed(struct sqlite3_stmt *stmt, const unsigned char *affinity,
 		       const struct store_batch *b, uint32_t row, uint32_t n,
 		       uint32_t *at);
+
+/* --- store-sqlite-move.c --- */
+bool sqlite_moves(struct store_move *m, struct store *from, struct store *dest);
+bool sqlite_moves_still(struct store *s, const struct store_move *m);
 
 #endif

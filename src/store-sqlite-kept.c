@@ -150,6 +150,26 @@ bool sqlite_keeps_real(unsigned char affinity)
 	return affinity != MAKES_TEXT;
 }
 
+bool sqlite_keeps_value(unsigned char affinity, sqlite3_value *v)
+{
+	const char *p;
+	size_t n;
+
+	switch (sqlite3_value_type(v)) {
+	case SQLITE_INTEGER:
+		return sqlite_keeps_int(affinity, sqlite3_value_int64(v));
+	case SQLITE_FLOAT:
+		return sqlite_keeps_real(affinity);
+	case SQLITE_TEXT:
+		if (affinity == KEEPS_ALL || affinity == MAKES_TEXT)
+			return true;
+		p = sqlite_text(v, &n);
+		return !looks_like_number(p, n);
+	default:
+		return true;
+	}
+}
+
 /* bound as the number that it is, would it stay that? */
 static bool stays_number(enum store_type type, const char *p, size_t n,
 			 enum affinity a)

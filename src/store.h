@@ -408,6 +408,35 @@ int store_put_packed(struct store *s, const struct store_pack *k,
 		     const struct store_shape *shape,
 		     const struct store_batch *b, uint32_t from, uint32_t n,
 		     enum store_conflict how, struct error *err);
+/*
+ * Rows from one set to another of the same database, which it takes itself:
+ * nobody else sees their values. Only where it comes to the same as a scan and
+ * a put: the same user in the same database with the same search path, columns
+ * of the same types (SQLite: no value becomes another one), and a key of the
+ * source that an index holds unique, as nobody looks at keys on the way.
+ */
+struct store_move {
+	const struct store_shape *of, *to; /* borrowed */
+	uint32_t hidden;         /* columns of the source, not written */
+	char *reads;             /* what is read, in the language of the kind */
+	const char *words;       /* of the kind, behind the names */
+	uint32_t *type;          /* of the columns, for the kind */
+	char *schema;            /* the kind's, at that time */
+};
+#define _cleanup_move_ _cleanup_(store_move_release)
+/* True: that is so. Asks both, outside of transactions; false too if one does
+   not answer. */
+bool store_move_init(struct store_move *m, struct store *from,
+		     const struct store_shape *of, uint32_t hidden,
+		     struct store *dest, const struct store_shape *to);
+void store_move_release(struct store_move *m);
+/*
+ * Rows behind the key `after` up to and with `until`, inside a transaction of
+ * dest. Returns how many were new or changed. STORE_CLASS_BADROW also where it
+ * is not as it was at first: cells may do then.
+ */
+int store_move(struct store *s, const struct store_move *m, const char *after,
+	       const char *until, enum store_conflict how, struct error *err);
 /* The rows whose keys are the first nkey cells of b's rows; inside a
    transaction. Returns how many there were. */
 int store_del(struct store *s, const struct store_shape *shape,

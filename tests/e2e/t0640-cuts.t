@@ -12,7 +12,9 @@ root=$tmp/data
 plan=$tmp/a.plan
 pg_start db
 PG=$(pg_proxy_conn db)
-export PG
+# who finds other tables by the same names: rows go through the program
+PG2="$PG options=-csearch_path=public"
+export PG PG2
 
 sql()
 {
@@ -41,7 +43,7 @@ new()
 plan()
 {
 	printf 'plan = 1; name = "a"; from = "1"; to = "2";\n
-stores = { pg = "pg:${env:PG}"; };
+stores = { pg = "pg:${env:PG}"; far = "pg:${env:PG2}"; };
 steps = (\n%s\n);\n' "$1" >"$plan"
 }
 
@@ -143,9 +145,9 @@ for manner in before race swallow; do
 	like "$out$err" 'connection lost, attempt' 'it says so'
 done
 
-# --- in the middle of COPY, of rows ---
+# --- in the middle of COPY, of rows, where they go through the program ---
 new
-plan "$copy"
+plan "$(printf '%s' "$copy" | sed 's/pg:dst/far:dst/')"
 pg_proxy db copy cut 9 12
 run_is 0 'copied, COPY cut' go
 is "$(pg_cuts db)" 12 'cut in the middle of 12'

@@ -30,7 +30,9 @@ if [ -n "$pg_bin" ] && "$UPSHIFT" --version | grep -qw pg; then
 	has_pg=1
 	pg_start db
 	PG=$(pg_conn db)
-	export PG
+	# who finds other tables by the same names: rows go through the program
+	PG2="$PG options=-csearch_path=public"
+	export PG PG2
 fi
 
 lite()
@@ -81,6 +83,13 @@ fresh()
 	TXT
 }
 
+fresh_inside()
+{
+	fresh
+	lite b "CREATE TABLE src (id INTEGER PRIMARY KEY, name text NOT NULL,
+		v text); INSERT INTO src $numbers"
+}
+
 fresh_filled()
 {
 	rm -rf "$root/.upshift" "$root"/b.db*
@@ -100,11 +109,11 @@ plan()
 {
 	# shellcheck disable=SC2016 # for the plan
 	printf 'plan = 1; name = "a"; from = "1"; to = "2";
-stores = { a = "sqlite:a.db"; b = "sqlite:b.db"; pg = "pg:${env:PG}";
+stores = { a = "sqlite:a.db"; b = "sqlite:b.db"; pg = "pg:${env:PG}"; far = "pg:${env:PG2}";
 	inl = "jsonl:in.jsonl"; inj = "json:in.json#all";
 	outl = "jsonl:out.jsonl"; outj = "json:out.json#some.where"; };
 steps = ( %s );\n' "$1" >"$plan"
-	[ -n "$has_pg" ] || sed -i 's/pg = "[^"]*";//' "$plan"
+	[ -n "$has_pg" ] || sed -i 's/pg = "[^"]*"; far = "[^"]*";//' "$plan"
 }
 
 # what is in a file of records, one by one
@@ -238,8 +247,12 @@ copy lite outj a:src outj
 copy inl lite inl b:dst
 copy inj outl inj outl
 copy lite lite a:src b:dst
+begin=fresh_inside
+copy inside lite b:src b:dst
+begin=fresh
 if [ -n "$has_pg" ]; then
-	copy pg pg pg:src pg:dst 'workers = 2;'
+	copy pg pg pg:src far:dst 'workers = 2;'
+	copy moved pg pg:src pg:dst 'workers = 2;'
 	copy pg lite pg:src b:dst
 	copy lite pg a:src pg:dst
 	copy pg outl pg:src outl
