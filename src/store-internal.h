@@ -87,7 +87,8 @@ struct store_ops {
 	int (*each_hash)(struct store *s, const struct store_shape *shape,
 			 store_hashes_fn *fn, void *ctx, struct error *err);
 	/* COPY ... TO STDOUT, a row at a time, and COPY ... FROM STDIN, for as
-	   long as it takes; NULL: the sets are in a file (store-dump.h) */
+	   long as it takes (how many rows were taken); NULL: the sets are in a
+	   file (store-dump.h) */
 	int (*copy_out)(struct store *s, const char *sql, store_sink_fn *sink,
 			void *ctx, struct error *err);
 	int (*copy_in)(struct store *s, const char *sql,
@@ -223,6 +224,14 @@ void store_sql_conflict(struct strbuf *sb, const struct store_shape *shape,
 /* --- store-move.c --- */
 /* the columns that are written, as they are read; caller frees */
 char *store_move_reads(const struct store_move *m);
+
+/* --- store-taken.c --- */
+/* The rows from .. from + n of b (NULL: nobody can say which), of which not all
+   were counted as put: are they there? A trigger may have thrown them away.
+   -EBADMSG: a row is not. */
+int store_taken(struct store *s, const struct store_shape *shape,
+		const struct store_batch *b, uint32_t from, uint32_t n,
+		struct error *err);
 
 /* --- store-number.c --- */
 /* text of a number as it comes back (see store.h); NaN, Infinity, -Infinity */

@@ -347,7 +347,7 @@ static int load_rows(struct loading *g, const struct store_dump_set *s,
 		ret = g->s->ops->copy_in(g->s, sql.buf, take_rows, g, err);
 	if (ret < 0)
 		error_prefix(err, _("cannot restore '%s'"), s->set);
-	return ret;
+	return MIN(ret, 0);
 }
 
 static int load_all(struct loading *g, struct error *err)

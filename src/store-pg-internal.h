@@ -78,11 +78,13 @@ int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
 bool pg_moves(struct store_move *m, struct store *from, struct store *dest);
 bool pg_moves_still(struct store *s, const struct store_move *m);
 /* store-pg-typed.c: ops->typed; and COPY for rows of cells, the first of them:
-   returns how many went, others must go as text */
+   *sent is how many went, others must go as text; returns how many the server
+   took */
 void pg_typed(struct store *s, const struct store_shape *shape);
 int pg_copy_typed(struct pg_store *p, const char *set,
 		  const struct store_shape *shape, const struct store_batch *b,
-		  uint32_t from, uint32_t n, struct error *err);
+		  uint32_t from, uint32_t n, uint32_t *sent,
+		  struct error *err);
 /* store-pg-caps.c: ops->probe and ops->digest */
 bool pg_probe(struct store *s, enum store_cap cap);
 int pg_digest(struct store *s, const struct store_shape *shape,
@@ -94,7 +96,8 @@ int pg_copy_in(struct pg_store *p, const char *sql,
 	       struct error *err);
 /* store-pg-reach.c */
 void pg_reach(struct store *s, struct strbuf *out, struct strvec *env);
-/* ops->copy_out and copy_in: the clock is wound up with each piece */
+/* ops->copy_out and copy_in: the clock is wound up with each piece; in returns
+   how many rows the server took */
 int pg_copy_out(struct store *s, const char *sql, store_sink_fn *sink,
 		void *ctx, struct error *err);
 int pg_copy_stream(struct store *s, const char *sql, store_source_fn *source,

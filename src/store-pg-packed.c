@@ -412,7 +412,7 @@ int pg_copy_packed(struct pg_store *p, const struct store_pack *k,
 	strbuf_addstr(&sql, ") FROM STDIN (FORMAT binary)");
 	ret = pg_copy_stream(&p->s, sql.buf, next_piece, &rows, err);
 	strbuf_release(&rows.sb);
-	return ret < 0 ? ret : (int)n;
+	return ret;
 }
 
 /* --- does a server have the form that we know? --- */
@@ -483,7 +483,7 @@ static bool takes_sample(struct pg_store *p)
 		ok = pg_run(p, before[i], NULL, NULL, 1, NULL, NULL) >= 0;
 	ok = ok && pg_copy_stream(&p->s, "COPY pg_temp._upshift_probe_binary "
 				  "FROM STDIN (FORMAT binary)", give_sample,
-				  &given, NULL) == 0;
+				  &given, NULL) >= 0;
 	ok = ok && pg_run(p, "SELECT 1 / count(*) FROM "
 			  "pg_temp._upshift_probe_binary t WHERE (a, b, c, d, "
 			  "e, f, g::text, h) = (SELECT x.a, x.b, x.c, x.d, "

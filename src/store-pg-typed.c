@@ -368,7 +368,8 @@ void pg_typed(struct store *s, const struct store_shape *shape)
 
 int pg_copy_typed(struct pg_store *p, const char *set,
 		  const struct store_shape *shape, const struct store_batch *b,
-		  uint32_t from, uint32_t n, struct error *err)
+		  uint32_t from, uint32_t n, uint32_t *sent,
+		  struct error *err)
 {
 	_cleanup_free_ uint32_t *type = xcalloc(shape->ncol, sizeof(*type));
 	_cleanup_strbuf_ struct strbuf rows = STRBUF_INIT;
@@ -376,6 +377,7 @@ int pg_copy_typed(struct pg_store *p, const char *set,
 	/* from here to the end of the transaction they stay what they are */
 	int ret = pg_types_of(p, set, shape, type, NULL, err);
 	uint32_t done = 0, more;
+	int taken = 0;
 
 	for (uint32_t i = 0; i < shape->ncol; i++)
 		p->typed = p->typed && can_put(type[i]);
@@ -393,6 +395,8 @@ int pg_copy_typed(struct pg_store *p, const char *set,
 		out = (struct sending){ .p = rows.buf, .n = rows.len };
 		ret = pg_copy_stream(&p->s, sql.buf, next_piece, &out, err);
 		done += more;
+		taken += MAX(ret, 0);
 	}
-	return ret < 0 ? ret : (int)done;
+	*sent = done;
+	return ret < 0 ? ret : taken;
 }

@@ -478,7 +478,7 @@ int pg_copy_stream(struct store *s, const char *sql, store_source_fn *source,
 	if (!end_copy(p, n < 0 ? "the source failed" : NULL))
 		return n < 0 ? (int)n : give_up(p, err);
 	ret = take_all(p, &t, n < 0 ? NULL : err);
-	return n < 0 ? (int)n : MIN(ret, 0);
+	return n < 0 ? (int)n : ret < 0 ? ret : t.changed;
 }
 
 int pg_copy_out(struct store *s, const char *sql, store_sink_fn *sink,

@@ -153,23 +153,24 @@ static int copy_in(struct store *s, const struct store_pack *k,
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	struct pg_store *p = (struct pg_store *)s;
-	int done = 0, ret;
+	int taken = 0, ret;
+	uint32_t sent = 0;
 
 	if (k)
 		return pg_copy_packed(p, k, set, shape, b, from, n, err);
 	if (p->typed && n >= ROWS_STAGED)
-		done = pg_copy_typed(p, set, shape, b, from, n, err);
-	if (done < 0 || (uint32_t)done == n)
-		return done;
-	from += (uint32_t)done;
-	n -= (uint32_t)done;
+		taken = pg_copy_typed(p, set, shape, b, from, n, &sent, err);
+	if (taken < 0 || sent == n)
+		return taken;
+	from += sent;
+	n -= sent;
 	strbuf_addstr(&sql, "COPY ");
 	store_sql_set(&sql, set);
 	strbuf_addstr(&sql, " (");
 	store_sql_names(&sql, shape, 0, shape->ncol);
 	strbuf_addstr(&sql, ") FROM STDIN");
 	ret = pg_copy_in(p, sql.buf, b, from, n, err);
-	return ret < 0 ? ret : done + ret;
+	return ret < 0 ? ret : taken + ret;
 }
 
 /* INSERT INTO set (names) and a blank */

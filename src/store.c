@@ -347,16 +347,29 @@ static void need_write(const struct store *s)
 		BUG("a write without a transaction");
 }
 
+/* files count what they write */
+static bool too_few(const struct store *s, int put, uint32_t n,
+		    enum store_conflict how)
+{
+	return put >= 0 && (uint32_t)put < n && how != STORE_SKIP &&
+	       s->ops->exec;
+}
+
 int store_put(struct store *s, const struct store_shape *shape,
 	      const struct store_batch *b, uint32_t from, uint32_t n,
 	      enum store_conflict how, struct error *err)
 {
+	int put, ret = 0;
+
 	store_check_shape(shape);
 	need_write(s);
 	if (b->ncol != shape->ncol || from + n > b->nrow)
 		BUG("a put of rows that are not there");
 	s->sqlstate[0] = '\0';
-	return n ? s->ops->put(s, shape, b, from, n, how, err) : 0;
+	put = n ? s->ops->put(s, shape, b, from, n, how, err) : 0;
+	if (too_few(s, put, n, how))
+		ret = store_taken(s, shape, b, from, n, err);
+	return ret < 0 ? ret : put;
 }
 
 int store_put_packed(struct store *s, const struct store_pack *k,
@@ -364,12 +377,16 @@ int store_put_packed(struct store *s, const struct store_pack *k,
 		     const struct store_batch *b, uint32_t from, uint32_t n,
 		     enum store_conflict how, struct error *err)
 {
+	int put;
+
 	store_check_shape(shape);
 	need_write(s);
 	if (k->n - k->hidden != shape->ncol || from + n > b->nrow)
 		BUG("a put of packed rows that are not there");
 	s->sqlstate[0] = '\0';
-	return n ? s->ops->put_packed(s, k, shape, b, from, n, how, err) : 0;
+	put = n ? s->ops->put_packed(s, k, shape, b, from, n, how, err) : 0;
+	return too_few(s, put, n, how) ?
+		store_taken(s, shape, NULL, from, n, err) : put;
 }
 
 int store_del(struct store *s, const struct store_shape *shape,

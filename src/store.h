@@ -374,7 +374,8 @@ int store_each_hash(struct store *s, const struct store_shape *shape,
 int store_get(struct store *s, const struct store_shape *shape,
 	      const char *key, struct store_batch *b, struct error *err);
 /* Rows from .. from + n of b, whose columns are those of shape; inside a
-   transaction. Returns how many were new or changed. */
+   transaction. Returns how many were new or changed; -EBADMSG, SQLSTATE 02000:
+   one is not there, though nothing refused it (a trigger). */
 int store_put(struct store *s, const struct store_shape *shape,
 	      const struct store_batch *b, uint32_t from, uint32_t n,
 	      enum store_conflict how, struct error *err);
