@@ -71,11 +71,18 @@ int engine_check_one(struct engine *e, const struct step *s,
 		     enum event_phase phase, struct check_result *r,
 		     struct error *err)
 {
+	unsigned int tried = 0;
 	struct step_ctx c;
 	int ret;
 
 	step_ctx_init(&c, e, s, phase);
-	ret = s->ops->check(s, &c, r, err);
+	do {
+		check_result_release(r);
+		check_result_init(r);
+		ret = s->ops->check(s, &c, r, err);
+		/* a table that is locked now is no reason to end a run */
+	} while (phase == PHASE_STEPS &&
+		 step_store_again(&c, &tried, ret, err));
 	if (ret >= 0 && e->dry && c.ran_command)
 		check_result_set(r, CHECK_OK, "%s",
 				 _("not run in a dry run"));

@@ -120,6 +120,11 @@ void records_parts_release(struct records_run *run);
 /* --- records-copy-work.c: one worker --- */
 void *records_worker_main(void *worker);
 
+/* --- records-copy.c --- */
+/* held() of its stores: told with the next report, of which there are some
+   while workers are at work */
+void records_held(void *run, const char *by);
+
 /* --- records-copy-lost.c --- */
 int records_stopped(void *run);
 int records_set_cancelled(struct error *err);

@@ -31,6 +31,7 @@ int records_open(struct records_run *run, bool source, struct store **ret,
 	int r;
 
 	o.tick = records_stopped;
+	o.held = records_held;
 	o.ctx = run;
 	o.steady = true;
 	r = store_open(source ? job->from_url : job->to_url, &o, ret, err);

@@ -173,6 +173,19 @@ static int setup_tick(void *ctx)
 	return go ? 0 : run->ret;
 }
 
+void records_held(void *ctx, const char *by)
+{
+	struct records_run *run = ctx;
+	bool alone;
+
+	(void)pthread_mutex_lock(&run->lock);
+	records_trouble(run, by);
+	alone = !run->alive;
+	(void)pthread_mutex_unlock(&run->lock);
+	if (alone)
+		(void)setup_tick(run);
+}
+
 /* nobody else is at work, and the lock is nobody's */
 static void setup_note(struct records_run *run, int ret, unsigned int n,
 		       unsigned int ms, const char *why)

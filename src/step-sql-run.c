@@ -293,6 +293,7 @@ static int do_alone(struct sql_work *w, const struct way *d, int i,
 			return ret;
 		}
 	}
+	step_sql_settled(w);
 	return mark(w, moved(d, &w->m, i + 1, 0), err);
 }
 

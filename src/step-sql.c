@@ -79,6 +79,9 @@ static int set_up(struct sql_work *w, struct error *err)
 
 	if (w->tries_all)
 		store_try_all(w->store);
+	if (w->target->dialect == SQL_PG)
+		store_set_lock_ms(w->store,
+				  (unsigned int)(w->target->lock_s * 1000));
 	if (w->target->dialect == SQL_SQLITE && !w->read_only)
 		ret = step_sql_exec(w, "PRAGMA foreign_keys = OFF", err);
 	return ret < 0 ? ret : step_sql_settings(w, err);
@@ -146,6 +149,7 @@ static void say_again(struct sql_work *w, enum store_class class,
 		why && why->msg ? why->msg : "");
 
 	step_log(w->ctx, "note", text, strlen(text));
+	step_waits(w->ctx, text);
 }
 
 int step_sql_again(struct sql_work *w, int ret, struct error *err)
@@ -168,6 +172,12 @@ int step_sql_again(struct sql_work *w, int ret, struct error *err)
 		w->store = NULL;
 	}
 	return 0;
+}
+
+void step_sql_settled(struct sql_work *w)
+{
+	if (w->tried)
+		step_waits(w->ctx, NULL);
 }
 
 /* --- transactions --- */
@@ -216,8 +226,10 @@ int step_sql_transact(struct sql_work *w, step_sql_fn *fn, void *arg,
 			ret = once(w, fn, arg, &now);
 		if (w->store)
 			store_abort(w->store);
-		if (ret >= 0)
+		if (ret >= 0) {
+			step_sql_settled(w);
 			return 0;
+		}
 		ret = step_sql_again(w, ret, &now);
 		if (ret < 0) {
 			if (err)

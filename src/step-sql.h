@@ -117,6 +117,8 @@ int step_sql_connect(struct sql_work *w, struct error *err);
 /* a failure that may pass: says so, waits, and returns 0 to have it tried once
    more, with step_sql_connect() first; else ret. w->tried counts */
 int step_sql_again(struct sql_work *w, int ret, struct error *err);
+/* it was done in the end: nothing is waited for any more */
+void step_sql_settled(struct sql_work *w);
 /* the first cell of the first row, NULL if there is none; caller frees */
 int step_sql_cell(struct store *s, const char *sql,
 		  const struct store_batch *args, char **ret,

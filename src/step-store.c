@@ -18,6 +18,11 @@ static int tick(void *ctx)
 	return step_cancelled(ctx);
 }
 
+static void held(void *ctx, const char *by)
+{
+	step_waits(ctx, by);
+}
+
 /* steps alone write, and not when nothing may change */
 static bool must_read(const struct step_ctx *c)
 {
@@ -74,6 +79,7 @@ int step_store_timeout(struct step_ctx *c, const char *name, bool read_only,
 				 _("unknown store '%s'"), name);
 	step_store_options(c, s, &o);
 	o.tick = tick;
+	o.held = held;
 	o.ctx = c;
 	o.read_only = read_only || must_read(c);
 	o.create = !o.read_only;
@@ -112,6 +118,7 @@ int step_store_scratch(struct step_ctx *c, const char *name,
 		return step_store(c, name, true, ret, err);
 	step_store_options(c, s, &o);
 	o.tick = tick;
+	o.held = held;
 	o.ctx = c;
 	r = store_open(s->url, &o, ret, err);
 	if (r < 0)

@@ -162,10 +162,24 @@ struct store_clock {
 	uint64_t deadline;       /* of what is going on; 0: none */
 	bool cancelled, late;
 	atomic_bool stop;        /* store_stop() */
+	/* of the options; and what it was told last, or NULL */
+	void (*tell)(void *ctx, const char *by);
+	char *held;
+	unsigned int lock_ms;    /* a wait for a lock ends, then */
+	uint64_t look_at;        /* who has it; 0: never */
+	unsigned int look_ms;
 };
 void store_clock_init(struct store_clock *c, const struct store_options *o);
 void store_clock_start(struct store_clock *c, unsigned int ms);
 bool store_clock_stop(struct store_clock *c);
+/* a wait that may be one for a lock begins: who has it is looked for at times,
+   the first well before it ends, the others after longer and longer */
+void store_clock_watch(struct store_clock *c);
+bool store_clock_looks(struct store_clock *c);
+/* what it waits for, the clock's from now on; NULL: nothing. The next
+   store_clock_start() forgets it. */
+void store_clock_held(struct store_clock *c, char *by);
+void store_clock_release(struct store_clock *c);
 
 /* a key there must be, or it is a bug */
 void store_check_shape(const struct store_shape *shape);

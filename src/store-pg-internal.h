@@ -21,6 +21,9 @@ struct pg_store {
 	bool read_only;
 	bool dead;               /* given up */
 	bool typed;              /* COPY of cells: store_put_typed() */
+	int64_t pid;             /* of the session at the server; 0: unknown */
+	char *conninfo;          /* for a second one; NULL: there is none */
+	bool allow_plaintext;
 };
 
 /* conninfo of a plan; p->c is connected and set up afterwards */
@@ -40,6 +43,9 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
  */
 int pg_refuse_pool(struct pg_store *p, const char *conninfo,
 		   const struct store_options *o, struct error *err);
+/* store-pg-held.c: asks, over a connection of its own, whose lock the statement
+   under way waits for, and has it told */
+void pg_held_look(struct pg_store *p);
 /* store-pg-session.c: ops->open, close, rest, again */
 int pg_open(const char *rest, const struct store_options *o,
 	    struct store **ret, struct error *err);

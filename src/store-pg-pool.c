@@ -58,8 +58,11 @@ int pg_refuse_pool(struct pg_store *p, const char *conninfo,
 	int64_t pid;
 	int ret = ask(p, &pid, err);
 
-	if (ret < 0 || pid <= 0 || pid == PQbackendPID(p->c))
+	if (ret < 0 || pid <= 0)
 		return ret;
+	p->pid = pid;
+	if (pid == PQbackendPID(p->c))
+		return 0;
 	q.s.ops = p->s.ops;
 	store_clock_init(&q.clock, o);
 	q.s.clock = &q.clock;

@@ -88,7 +88,9 @@ static void take_options(struct pg_store *p, const struct store_options *o)
 			  STORE_STATEMENT_MS;
 	p->read_only = o->read_only;
 	p->typed = false;
+	p->allow_plaintext = o->allow_plaintext;
 	store_clock_init(&p->clock, o);
+	p->clock.lock_ms = p->lock_ms;
 	p->s.clock = &p->clock;
 }
 
@@ -105,6 +107,7 @@ int pg_open(const char *rest, const struct store_options *o,
 	p->s.name = xstrdup("pg");
 	take_options(p, o);
 	r = pg_connect(p, rest, o, err);
+	p->conninfo = xstrdup(rest);
 	if (r == 0)
 		r = pg_refuse_pool(p, rest, o, err);
 	if (r == 0)
@@ -122,6 +125,8 @@ void pg_close(struct store *s)
 	struct pg_store *p = (struct pg_store *)s;
 
 	PQfinish(p->c);
+	store_clock_release(&p->clock);
+	free(p->conninfo);
 	free(p);
 }
 

@@ -107,8 +107,16 @@ static int failed(struct pg_store *p, const PGresult *r, struct error *err)
 		return error_set(err, ERR_STORE, -ECONNRESET,
 				 _("%s: the server does not answer"),
 				 p->s.name);
-	(void)error_set(err, ERR_STORE, ret, "%s: %s", p->s.name,
-			text.len ? text.buf : _("the connection was lost"));
+	if (!text.len)
+		strbuf_addstr(&text, _("the connection was lost"));
+	/* a limit of time, and one for locks */
+	if (p->clock.held && (ret == -E2BIG || ret == -EAGAIN))
+		return error_set(err, ERR_STORE, ret,
+				 /* TRANSLATORS: name of the store, what the
+				    server said, "the lock of somebody" */
+				 _("%s: %s, waiting for %s"), p->s.name,
+				 text.buf, p->clock.held);
+	(void)error_set(err, ERR_STORE, ret, "%s: %s", p->s.name, text.buf);
 	if (ret == -EACCES && err)
 		add_hint(r, err);
 	return ret;
@@ -125,6 +133,8 @@ static bool wait_for(struct pg_store *p, short events)
 			p->dead = true;
 			return false;
 		}
+		if (store_clock_looks(&p->clock))
+			pg_held_look(p);
 		n = poll(&fd, 1, SLICE_MS);
 	} while (n == 0 || (n < 0 && errno == EINTR));
 	if (n < 0)
@@ -251,6 +261,7 @@ static int take_all(struct pg_store *p, struct taking *t, struct error *err)
 		if (p->dead)
 			return ret;
 	}
+	store_clock_held(&p->clock, NULL);
 	return ret;
 }
 
@@ -285,6 +296,8 @@ static int send_sql(struct pg_store *p, const char *sql,
 		strvec_take(&v, text ? xstrndup(text, (size_t)c->len) : NULL);
 	}
 	store_clock_start(&p->clock, p->statement_ms + GRACE_MS);
+	if (p->conninfo && p->pid > 0)
+		store_clock_watch(&p->clock);
 	sent = PQsendQueryParams(p->c, sql, (int)n, NULL,
 				 (const char *const *)v.v, NULL, NULL, 0);
 	if (!sent || !flushed(p))

@@ -43,6 +43,11 @@ const void *sqlite_blob(struct sqlite3_value *v, size_t *n);
 /* column i of the row that stmt stands at, as the next cell */
 void sqlite_add_column(struct store_batch *b, struct sqlite3_stmt *stmt, int i);
 
+/* --- store-sqlite-held.c --- */
+/* the lock of another process that keeps this one out, in words; NULL: nobody
+   can tell. Caller frees. */
+char *sqlite_held(struct sqlite3 *db);
+
 /* --- store-sqlite-each.c --- */
 int sqlite_each(struct store *s, const struct store_shape *shape,
 		store_rows_fn *fn, void *ctx, struct error *err);

@@ -35,6 +35,8 @@ static int on_progress(void *ctx)
 {
 	struct sqlite_store *q = ctx;
 
+	/* it goes on */
+	store_clock_held(&q->clock, NULL);
 	return store_clock_stop(&q->clock);
 }
 
@@ -43,8 +45,12 @@ static int on_busy(void *ctx, int count)
 	struct sqlite_store *q = ctx;
 	uint64_t now = clock_mono_ns();
 
-	if (count == 0)
+	if (count == 0) {
 		q->lock_until = now + (uint64_t)q->lock_ms * 1000000;
+		store_clock_watch(&q->clock);
+	}
+	if (store_clock_looks(&q->clock))
+		store_clock_held(&q->clock, sqlite_held(q->db));
 	if (now >= q->lock_until || store_clock_stop(&q->clock))
 		return 0;
 	(void)sqlite3_sleep(MIN(1 << MIN(count, 6), LONGEST_NAP_MS));
@@ -87,6 +93,10 @@ int sqlite_failed(struct sqlite_store *q, struct error *err)
 				  q->s.name, sqlite3_errmsg(q->db));
 		return -EIO;
 	}
+	if (q->clock.held && (rc & 0xff) == SQLITE_BUSY)
+		return error_set(err, ERR_STORE, store_sqlite_errno(rc),
+				 _("%s: %s, waiting for %s"), q->s.name,
+				 sqlite3_errmsg(q->db), q->clock.held);
 	return error_set(err, ERR_STORE, store_sqlite_errno(rc), "%s: %s",
 			 q->s.name, sqlite3_errmsg(q->db));
 }
@@ -364,6 +374,7 @@ static void sqlite_close(struct store *s)
 	struct sqlite_store *q = (struct sqlite_store *)s;
 
 	(void)sqlite3_close(q->db); /* nothing is open in it */
+	store_clock_release(&q->clock);
 	free(q);
 }
 
@@ -486,6 +497,7 @@ static int sqlite_open(const char *rest, const struct store_options *o,
 	q->statement_ms = o->statement_ms ? o->statement_ms :
 			  STORE_STATEMENT_MS;
 	store_clock_init(&q->clock, o);
+	q->clock.lock_ms = q->lock_ms;
 	q->s.clock = &q->clock;
 	r = open_file(q, path, flags, &why);
 	if (r == 0)

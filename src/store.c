@@ -12,7 +12,6 @@
 #include "base/xalloc.h"
 #include "store-internal.h"
 
-#define TICK_NS 100000000ull
 /* of a scan by bytes */
 #define SCAN_FIRST 500
 
@@ -502,34 +501,4 @@ int store_count(struct store *s, const struct store_shape *shape,
 	if (r >= 0)
 		*ret = d.n;
 	return r;
-}
-
-void store_clock_init(struct store_clock *c, const struct store_options *o)
-{
-	memset(c, 0, sizeof(*c));
-	c->tick = o->tick;
-	c->ctx = o->ctx;
-}
-
-void store_clock_start(struct store_clock *c, unsigned int ms)
-{
-	c->deadline = clock_mono_ns() + (uint64_t)ms * 1000000;
-	c->cancelled = c->late = false;
-}
-
-bool store_clock_stop(struct store_clock *c)
-{
-	uint64_t now = clock_mono_ns();
-
-	if (c->cancelled || c->late)
-		return true;
-	c->cancelled = atomic_load_explicit(&c->stop, memory_order_relaxed);
-	if (c->cancelled)
-		return true;
-	if (c->tick && now >= c->next_tick) {
-		c->next_tick = now + TICK_NS;
-		c->cancelled = c->tick(c->ctx) != 0;
-	}
-	c->late = !c->cancelled && c->deadline && now > c->deadline;
-	return c->cancelled || c->late;
 }

@@ -68,7 +68,9 @@
  *
  * Waits are bounded: to connect, for a lock, for a statement. While a store
  * waits or works it calls tick() about ten times a second; nonzero ends what
- * is going on with STORE_CLASS_CANCELLED.
+ * is going on with STORE_CLASS_CANCELLED. Where a lock is waited for and it can
+ * be found out who has it, held() is told, and so is the message of a wait that
+ * was too long.
  *
  * No password is ever in a message or in store_name().
  *
@@ -218,6 +220,9 @@ struct store_options {
 	/* milliseconds; 0: 10 s, 10 s, 10 min */
 	unsigned int connect_ms, lock_ms, statement_ms;
 	int (*tick)(void *ctx);  /* may be NULL */
+	/* what it waits for is somebody's lock, in words; NULL: no longer. In
+	   the thread that waits; may be NULL */
+	void (*held)(void *ctx, const char *by);
 	void *ctx;
 	struct store_pool *pool; /* store-pool.h; NULL: none */
 	/* where the URL is within_url: a handle inside of the transaction of
@@ -232,6 +237,9 @@ enum store_class {
 	STORE_CLASS_CANCELLED, STORE_CLASS_FATAL,
 };
 enum store_class store_class(int ret);
+
+/* statements set a limit of their own to waits for locks, this one */
+void store_set_lock_ms(struct store *s, unsigned int ms);
 
 /* the kinds that this upshift was built with, in a line */
 const char *store_built(void);

@@ -129,7 +129,7 @@ run_is 0 'applied' up --confirm none
 run_is 66 'and true' back
 
 # --- locks ---
-plan '{ id = "lock"; kind = "sql"; store = "db"; lock_timeout = 0.05; up = [ "ALTER TABLE author ADD COLUMN born int" ]; down = [ "ALTER TABLE author DROP COLUMN born" ]; }'
+plan '{ id = "lock"; kind = "sql"; store = "db"; lock_timeout = 0.4; up = [ "ALTER TABLE author ADD COLUMN born int" ]; down = [ "ALTER TABLE author DROP COLUMN born" ]; }'
 fresh
 mkfifo "$tmp/hold"
 pg_sql a <"$tmp/hold" >"$tmp/held" 2>&1 &
@@ -145,7 +145,35 @@ exec 8>&-
 wait "$runner"
 is $? 0 'a lock that is held is tried for again'
 wait "$holder"
-like "$(cat "$tmp/out")" 'busy, attempt 2 of 10 in [0-9.]+ s: .*lock timeout' 'which is told'
+like "$(cat "$tmp/out")" 'busy, attempt 2 of 10 in [0-9.]+ s: .*lock timeout, waiting for the lock of upshift \(psql, process [0-9]+\) on author' 'which is told, and whose lock it is'
+
+# --- in plain mode: what it waits for is a line, and not one for each attempt ---
+plan '{ id = "lock"; kind = "sql"; store = "db"; lock_timeout = 0.5; up = [ "ALTER TABLE author ADD COLUMN born int" ]; down = [ "ALTER TABLE author DROP COLUMN born" ]; }'
+fresh
+pg_hold a author
+printf '1\n1\n1\n1\n1\n' >"$tmp/keys"
+"$UPSHIFT" run "$tmp/plan" --root "$root" --plain <"$tmp/keys" >"$tmp/out" 2>&1 &
+runner=$!
+until grep -q 'attempt 4' "$root"/.upshift/runs/*/log.jsonl 2>/dev/null || ! kill -0 $runner 2>/dev/null; do :; done
+pg_let_go
+wait "$runner"
+is $? 0 'a lock that is held, in plain mode'
+is "$(grep -c '^waiting: the lock of upshift (.*process [0-9]*) on author$' "$tmp/out")" 1 'whose it is, is said once'
+is "$(grep -c '^waiting: busy, attempt [0-9]* of 10 in ' "$tmp/out")" 1 'and that it is tried again'
+
+# --- a copy that finds its table locked at once ---
+plan '{ id = "copy"; kind = "copy-records"; from = "db:author"; to = "db:other"; key = "id"; }'
+fresh
+pg_sql a -q -c 'CREATE TABLE other (id int PRIMARY KEY, name text)'
+pg_hold a other
+up >"$tmp/out" 2>&1 &
+runner=$!
+until grep -q 'busy, attempt 2 of' "$tmp/out" || ! kill -0 $runner 2>/dev/null; do :; done
+pg_let_go
+wait "$runner"
+is $? 0 'a copy whose table is locked when it begins tries again'
+like "$(cat "$tmp/out")" 'busy, attempt 2 of [0-9]+ in .*waiting for the lock of upshift \(.*\) on other' 'and says whom it waits for'
+is "$(pg_sql a -c 'SELECT count(*) FROM other')" 50 'then the rows are there'
 
 # --- an index that is invalid ---
 plan '{ id = "ix"; kind = "sql"; store = "db"; up = [ "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one ON book (author)" ]; down = [ "DROP INDEX CONCURRENTLY one" ]; }'

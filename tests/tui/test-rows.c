@@ -5,6 +5,8 @@
  */
 #include "journey.h"
 
+#include <sys/wait.h>
+
 #include "store.h"
 
 #define HEAD "plan = 1; name = \"acme\"; title = \"Acme\"; from = \"1\";\n" \
@@ -201,6 +203,59 @@ static void t_hours(void **state)
 	quit(&x);
 }
 
+/* another process has it until the pipe is closed */
+static pid_t hold(struct world *x, int *go)
+{
+	int ready[2], end[2];
+	char c;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		int root = openat(x->s->fd, "root", O_RDONLY | O_DIRECTORY);
+		struct store_options o = { .root_fd = root };
+		struct store *s = NULL;
+
+		(void)close(end[1]);
+		if (store_open("sqlite:a.db", &o, &s, NULL) < 0 ||
+		    store_begin(s, true, NULL) < 0 ||
+		    write(ready[1], "1", 1) != 1)
+			_exit(1);
+		_exit(read(end[0], &c, 1) < 0);
+	}
+	(void)close(ready[1]);
+	(void)close(end[0]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	(void)close(ready[0]);
+	*go = end[1];
+	return pid;
+}
+
+/* statements wait as rows do: for whom is on the page */
+static void t_locked(void **state)
+{
+	_cleanup_free_ char *by = NULL;
+	struct world x;
+	int go = -1;
+	pid_t pid;
+
+	begin(&x, *state, "{ id = \"s\"; kind = \"sql\"; store = \"db\"; "
+	      "up = [\"CREATE TABLE t (a)\"]; down = [\"DROP TABLE t\"]; }");
+	to_step(&x, "> [ Run step 1 ]");
+	pid = hold(&x, &go);
+	by = xasprintf("waiting: the lock of process %ld", (long)pid);
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, by);
+	(void)close(go);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	quit_d90(&x);
+	finish(&x, 0);
+	world_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +265,7 @@ int main(void)
 		with_scratch(t_sign_off),
 		with_scratch(t_figures),
 		with_scratch(t_hours),
+		with_scratch(t_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
