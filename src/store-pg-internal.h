@@ -43,6 +43,8 @@ int pg_run(struct pg_store *p, const char *sql, const struct store_batch *args,
  */
 int pg_refuse_pool(struct pg_store *p, const char *conninfo,
 		   const struct store_options *o, struct error *err);
+/* store-pg-failed.c: r NULL: what the connection says */
+int pg_failed(struct pg_store *p, const PGresult *r, struct error *err);
 /* store-pg-held.c: asks, over a connection of its own, whose lock the statement
    under way waits for, and has it told */
 void pg_held_look(struct pg_store *p);

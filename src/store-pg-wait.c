@@ -21,107 +21,6 @@
 #define GRACE_MS 5000
 #define COPY_CHUNK 65536
 
-static bool starts(const char *state, const char *prefix)
-{
-	return !strncmp(state, prefix, strlen(prefix));
-}
-
-/* no SQLSTATE at all is libpq speaking: the connection */
-static int errno_of(const struct pg_store *p, const char *state)
-{
-	if (!strcmp(state, "53100"))
-		return -ENOSPC;
-	if (!strcmp(state, "25006"))
-		return p->read_only ? -EROFS : -ECONNRESET;
-	if (!*state || starts(state, "08") || starts(state, "57P") ||
-	    starts(state, "58"))
-		return -ECONNRESET;
-	if (starts(state, "40") || !strcmp(state, "55P03") ||
-	    !strcmp(state, "55006"))
-		return -EAGAIN;
-	if (!strcmp(state, "57014") || starts(state, "53") ||
-	    starts(state, "54"))
-		return -E2BIG;
-	/* 21000: a key twice among the rows, which is fine one by one */
-	if (!strcmp(state, "21000") || starts(state, "22") ||
-	    starts(state, "23") || !strcmp(state, "P0001"))
-		return -EBADMSG;
-	return !strcmp(state, "42501") ? -EACCES : -EINVAL;
-}
-
-/* one line, without the advice behind it (which begins with a tab), and the
-   password is not in it whatever libpq says */
-static void add_message(const struct pg_store *p, const char *text,
-			struct strbuf *out)
-{
-	const char *pass = p->c ? PQpass(p->c) : NULL;
-	size_t n = pass ? strlen(pass) : 0;
-
-	while (*text) {
-		if (n && !strncmp(text, pass, n)) {
-			strbuf_addstr(out, "***");
-			text += n;
-			continue;
-		}
-		if (text[0] == '\n' && text[1] == '\t')
-			break;
-		strbuf_addch(out, *text == '\n' ? ' ' : *text);
-		text++;
-	}
-	while (out->len && out->buf[out->len - 1] == ' ')
-		strbuf_set_len(out, out->len - 1);
-}
-
-/* what to do about a right that is missing */
-static void add_hint(const PGresult *r, struct error *err)
-{
-	const char *where = PQresultErrorField(r, PG_DIAG_SOURCE_FUNCTION);
-
-	error_hint(err, "%s", where && !strcmp(where, "check_enable_rls") ?
-		_("a policy would hide rows from this role: let the owner of "
-		  "the table run this, or a role with BYPASSRLS") :
-		_("the rights that a plan needs: upshift lint --grants PLAN"));
-}
-
-/* r NULL: what the connection says */
-static int failed(struct pg_store *p, const PGresult *r, struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
-	const char *primary = r ? PQresultErrorField(r,
-					PG_DIAG_MESSAGE_PRIMARY) : NULL;
-	int ret;
-
-	if (p->clock.cancelled)
-		return error_set(err, ERR_CANCELLED, -ECANCELED,
-				 _("%s: cancelled"), p->s.name);
-	(void)snprintf(p->s.sqlstate, sizeof(p->s.sqlstate), "%s",
-		       state ? state : "");
-	ret = errno_of(p, p->s.sqlstate);
-	if (ret == -ECONNRESET)
-		p->dead = true;
-	/* the detail would have the values of the row in it */
-	add_message(p, primary ? primary : r ? PQresultErrorMessage(r) :
-		    PQerrorMessage(p->c), &text);
-	if (p->clock.late)
-		return error_set(err, ERR_STORE, -ECONNRESET,
-				 _("%s: the server does not answer"),
-				 p->s.name);
-	if (!text.len)
-		strbuf_addstr(&text, _("the connection was lost"));
-	/* a limit of time, and one for locks */
-	if (p->clock.held && (ret == -E2BIG || ret == -EAGAIN))
-		return error_set(err, ERR_STORE, ret,
-				 /* TRANSLATORS: name of the store, what the
-				    server said, "the lock of somebody" */
-				 _("%s: %s, waiting for %s"), p->s.name,
-				 text.buf, p->clock.held);
-	(void)error_set(err, ERR_STORE, ret, "%s: %s", p->s.name, text.buf);
-	if (ret == -EACCES && err)
-		add_hint(r, err);
-	return ret;
-}
-
 /* until the socket is ready, or the clock says stop; false: given up */
 static bool wait_for(struct pg_store *p, short events)
 {
@@ -235,7 +134,7 @@ static int take(struct pg_store *p, struct taking *t, const PGresult *r,
 		return error_set(err, ERR_STORE, -EINVAL,
 				 _("%s: an empty statement"), p->s.name);
 	case PGRES_FATAL_ERROR:
-		return failed(p, r, err);
+		return pg_failed(p, r, err);
 	default:
 		p->dead = true; /* COPY without an end */
 		return error_set(err, ERR_STORE, -EINVAL,
@@ -252,7 +151,7 @@ static int take_all(struct pg_store *p, struct taking *t, struct error *err)
 
 	for (;;) {
 		if (!next_result(p, &r))
-			return ret < 0 ? ret : failed(p, NULL, err);
+			return ret < 0 ? ret : pg_failed(p, NULL, err);
 		if (!r)
 			break;
 		if (ret == 0)
@@ -301,7 +200,7 @@ static int send_sql(struct pg_store *p, const char *sql,
 	sent = PQsendQueryParams(p->c, sql, (int)n, NULL,
 				 (const char *const *)v.v, NULL, NULL, 0);
 	if (!sent || !flushed(p))
-		return failed(p, NULL, err);
+		return pg_failed(p, NULL, err);
 	return 0;
 }
 
@@ -411,7 +310,7 @@ static int begin_copy(struct pg_store *p, const char *sql, ExecStatusType want,
 	if (ret < 0)
 		return ret;
 	if (!next_result(p, &r))
-		return failed(p, NULL, err);
+		return pg_failed(p, NULL, err);
 	if (PQresultStatus(r) != want) {
 		ret = take(p, &t, r, err);
 		(void)take_all(p, &t, NULL);
@@ -426,7 +325,7 @@ static int begin_copy(struct pg_store *p, const char *sql, ExecStatusType want,
 static int give_up(struct pg_store *p, struct error *err)
 {
 	p->dead = true;
-	return failed(p, NULL, err);
+	return pg_failed(p, NULL, err);
 }
 
 /* why: the server is to drop it all */
@@ -451,7 +350,7 @@ int pg_copy_in(struct pg_store *p, const char *sql,
 		return ret;
 	ret = copy_rows(p, b, from, from + n);
 	if (ret == -ECONNRESET || !end_copy(p, ret ? "zero byte" : NULL))
-		return failed(p, NULL, err);
+		return pg_failed(p, NULL, err);
 	sent = take_all(p, &t, ret ? NULL : err);
 	if (ret && !p->dead)
 		return bad_zero(p, err);
@@ -610,6 +509,6 @@ int pg_connect(struct pg_store *p, const char *conninfo,
 	store_clock_start(&p->clock, o->connect_ms ? o->connect_ms :
 			  STORE_CONNECT_MS);
 	if (PQstatus(p->c) == CONNECTION_BAD || poll_connection(p) < 0)
-		return failed(p, NULL, err);
+		return pg_failed(p, NULL, err);
 	return 0;
 }

@@ -394,10 +394,47 @@ static void long_names(void **state)
 	}
 }
 
+/* tables that nobody can write to, by all of their names; what can be undone is
+   said at every size */
+static void long_safety(void **state)
+{
+	const struct pty_setup s = {
+		.env = "FAKE_SAFETY=DATA changed by steps 1-9; nobody can "
+		       "write 'history.configurations_of_every_tenant', "
+		       "'history.relations_between_documents' (step 9) | "
+		       "APP not managed | BACKUP verified | UNDO possible",
+	};
+	static const int sizes[][2] = { { 80, 24 }, { 60, 16 }, { 40, 12 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct strbuf all = STRBUF_INIT;
+		_cleanup_free_ char *f = NULL;
+		struct pty p;
+
+		start(&p, "P50", sizes[i][0], sizes[i][1], &s);
+		pty_text(&p, &all);
+		f = folded(all.buf);
+		for (char *nl; (nl = strchr(f, '\n'));)
+			*nl = ' ';
+		assert_non_null(strstr(f, "DATA changed by steps 1"));
+		if (!strstr(f, "UNDO possible"))
+			fail_msg("%dx%d: %s", sizes[i][0], sizes[i][1], f);
+		if (i == 0)
+			assert_non_null(strstr(f, "nobody can write "
+				"'history.configurations_of_every_tenant', "
+				"'history.relations_between_documents' "
+				"(step 9) APP not managed | BACKUP verified"));
+		strbuf_release(&all);
+		(void)pty_end(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_designed),
+		cmocka_unit_test(long_safety),
 		cmocka_unit_test(to_the_cell),
 		cmocka_unit_test(other_sizes),
 		cmocka_unit_test(other_terminals),

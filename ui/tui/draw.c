@@ -11,6 +11,7 @@
 #define WIDE 80                  /* from here on the header has columns */
 #define PHASE_COL 38
 #define TWO_ROWS_FROM 16         /* lines */
+#define MORE_ROWS_FROM 24
 
 void draw_text(const struct terminal *t, int y, int x, const char *text,
 	       enum sheet_role role, unsigned int flags)
@@ -41,6 +42,62 @@ static void rule(const struct terminal *t, int y)
 		(void)mvhline(y, 0, '-', t->cols);
 }
 
+/* what is longer than a row, in as many as there are but the last, which is
+   for the others */
+static void break_first(const struct terminal *t, const struct strvec *parts,
+			size_t rows_max, struct strvec *rows)
+{
+	_cleanup_strvec_ struct strvec all = STRVEC_INIT;
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	size_t n = 0;
+
+	strvec_clear(rows);
+	width_wrap(&all, parts->v[0], t->cols);
+	while (n < all.n && n + 2 < rows_max)
+		strvec_push(rows, all.v[n++]);
+	while (n < all.n)
+		strbuf_addf(&sb, "%s%s", sb.len ? " " : "", all.v[n++]);
+	if (sb.len)
+		strvec_push(rows, sb.buf);
+	strbuf_clear(&sb);
+	for (size_t i = 1; i < parts->n; i++)
+		strbuf_addf(&sb, "%s%s", i > 1 ? " | " : "", parts->v[i]);
+	strvec_push(rows, sb.buf);
+}
+
+/* all of it in one row: what may go goes, then blanks, then what says of the
+   data in how far it is changed; not what can be undone */
+static void squeeze(const struct terminal *t, struct strvec *parts, bool cut,
+		    struct strbuf *sb)
+{
+	static const int drop[] = { 2, 1 };
+
+	for (size_t k = 0; k < ARRAY_SIZE(drop) && parts->n == 4 &&
+	     width_of(sb->buf) > t->cols; k++) {
+		strbuf_clear(sb);
+		parts->v[drop[k]][0] = '\0';
+		for (size_t i = 0; i < parts->n; i++)
+			if (parts->v[i][0])
+				strbuf_addf(sb, "%s%s", sb->len ? " | " : "",
+					    parts->v[i]);
+	}
+	if (width_of(sb->buf) > t->cols) {
+		char *tight = sb->buf;
+
+		for (char *bar; (bar = strstr(tight, " | ")); tight = bar + 1) {
+			bar[0] = '|';
+			memmove(bar + 1, bar + 3, strlen(bar + 3) + 1);
+		}
+		strbuf_set_len(sb, strlen(sb->buf));
+	}
+	if (cut && parts->n == 4 && width_of(sb->buf) > t->cols) {
+		strbuf_clear(sb);
+		width_cut(sb, parts->v[0],
+			  MAX(t->cols - width_of(parts->v[3]) - 1, 0));
+		strbuf_addf(sb, "|%s", parts->v[3]);
+	}
+}
+
 /*
  * "DATA ... | APP ... | BACKUP ... | UNDO ..." in rows of cols columns; where
  * one row is all there is, what the user's data needs least goes first.
@@ -48,7 +105,6 @@ static void rule(const struct terminal *t, int y)
 static void safety_rows(const struct terminal *t, const char *safety,
 			size_t rows_max, struct strvec *rows)
 {
-	static const int drop[] = { 2, 1 };
 	_cleanup_free_ char *s = safe_of(t, safety);
 	struct strvec parts = STRVEC_INIT;
 	struct strbuf sb = STRBUF_INIT;
@@ -69,26 +125,11 @@ static void safety_rows(const struct terminal *t, const char *safety,
 			strbuf_addstr(&sb, " | ");
 		strbuf_addstr(&sb, parts.v[i]);
 	}
-	for (size_t k = 0; rows->n == 0 && k < ARRAY_SIZE(drop) &&
-	     parts.n == 4 && width_of(sb.buf) > t->cols; k++) {
-		strbuf_clear(&sb);
-		parts.v[drop[k]][0] = '\0';
-		for (size_t i = 0; i < parts.n; i++)
-			if (parts.v[i][0])
-				strbuf_addf(&sb, "%s%s", sb.len ? " | " : "",
-					    parts.v[i]);
-	}
-	if (rows->n == 0 && width_of(sb.buf) > t->cols) {
-		char *tight = sb.buf;
-
-		/* "DATA ...|UNDO ..." before anything is cut off */
-		for (char *bar; (bar = strstr(tight, " | ")); tight = bar + 1) {
-			bar[0] = '|';
-			memmove(bar + 1, bar + 3, strlen(bar + 3) + 1);
-		}
-		strbuf_set_len(&sb, strlen(sb.buf));
-	}
+	if (rows->n == 0)
+		squeeze(t, &parts, rows_max == 1, &sb);
 	strvec_push(rows, sb.buf);
+	if (rows_max > 1 && parts.n > 1 && width_of(parts.v[0]) > t->cols)
+		break_first(t, &parts, rows_max, rows);
 	strbuf_release(&sb);
 	strvec_release(&parts);
 }
@@ -115,12 +156,18 @@ static size_t rows_max(const struct terminal *t)
 	return t->lines >= TWO_ROWS_FROM ? 2 : 1;
 }
 
+/* names of tables may be long */
+static size_t safety_max(const struct terminal *t)
+{
+	return rows_max(t) + (t->lines >= MORE_ROWS_FROM ? 2 : 0);
+}
+
 void draw_frame_size(struct frame *f, const struct terminal *t)
 {
 	_cleanup_strvec_ struct strvec rows = STRVEC_INIT;
 	int foot;
 
-	safety_rows(t, f->sheet->safety, rows_max(t), &rows);
+	safety_rows(t, f->sheet->safety, safety_max(t), &rows);
 	foot = (int)rows.n;
 	strvec_clear(&rows);
 	status_rows(f, t, rows_max(t), &rows);
@@ -205,7 +252,7 @@ void draw_frame(const struct frame *f, const struct terminal *t)
 		narrow_header(f, t);
 	rule(t, 1);
 	rule(t, y++);
-	safety_rows(t, f->sheet->safety, rows_max(t), &rows);
+	safety_rows(t, f->sheet->safety, safety_max(t), &rows);
 	safety_n = rows.n;
 	status_rows(f, t, rows_max(t), &rows);
 	for (size_t i = 0; i < rows.n; i++)
