@@ -8,7 +8,9 @@
  */
 #include <errno.h>
 
+#include "base/error.h"
 #include "base/i18n.h"
+#include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "effects.h"
 #include "plan.h"
@@ -16,6 +18,8 @@
 #include "step-sql.h"
 #include "step-views.h"
 #include "steps.h"
+#include "store-sql.h"
+#include "store.h"
 
 struct views_step {
 	struct sql_target target;
@@ -72,13 +76,51 @@ static const struct views_spec *views_of(const struct step *s,
 	return &v->spec;
 }
 
+/* A view reads as its owner, whom policies do not hold back. */
+static int look_at_policies(const struct views_step *v, struct store *store,
+			    struct check_result *r, struct error *err)
+{
+	static const char sql[] = "SELECT 1 FROM pg_class WHERE oid = "
+		"to_regclass($1) AND relkind IN ('r', 'p') AND relrowsecurity";
+	int n = 0;
+
+	for (size_t i = 0; n == 0 && i < v->spec.n; i++) {
+		_cleanup_strbuf_ struct strbuf set = STRBUF_INIT;
+		const char *name = v->spec.v[i].name, *arg;
+
+		if (v->spec.v[i].mirror)
+			continue;
+		store_sql_set(&set, name);
+		arg = set.buf;
+		n = store_exec_text(store, sql, &arg, 1, NULL, err);
+		if (n > 0)
+			check_result_set(r, CHECK_WARN, _("policies (row-level "
+				"security) hide rows of '%s' from some; its "
+				"view shows all rows to whoever may read it, "
+				"unless security_invoker = true, and policies "
+				"on the new tables"), name);
+	}
+	/* other engines have no such thing */
+	if (n < 0 && store_class(n) == STORE_CLASS_FATAL) {
+		error_release(err);
+		return 0;
+	}
+	return MIN(n, 0);
+}
+
 static int views_check(const struct step *s, struct step_ctx *ctx,
 		       struct check_result *r, struct error *err)
 {
+	const struct views_step *v = s->priv;
 	_cleanup_work_ struct sql_work w;
+	int ret;
 
 	init(&w, s, ctx);
-	return step_sql_check(&w, r, err);
+	ret = step_sql_check(&w, r, err);
+	if (ret == 0 && r->state == CHECK_OK && w.store &&
+	    v->target.dialect != SQL_SQLITE && !v->spec.invoker)
+		ret = look_at_policies(v, w.store, r, err);
+	return ret;
 }
 
 static int views_preview(const struct step *s, struct step_ctx *ctx,

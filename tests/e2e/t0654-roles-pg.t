@@ -81,4 +81,27 @@ as app
 is "$status" 0 'with all rights it runs'
 is "$(sql 'SELECT count(*) FROM dst')" 100 'all rows, of every policy'
 
+# a view reads as its owner: what policies hid from some, it shows
+views()
+{
+	cat >"$plan" <<-TXT
+		plan = 1; name = "b"; from = "1"; to = "2";
+		stores: { db = "pg:\${env:PG}"; };
+		steps = ( { id = "v"; kind = "views"; store = "db"; $1
+		    views = ( { name = "src"; select = "SELECT * FROM dst"; } ); } );
+	TXT
+	rm -rf "$root"
+	mkdir "$root"
+	run "$UPSHIFT" check "$plan" --root "$root"
+}
+
+views ''
+like "$out" "v: .*policies \(row-level security\) hide rows of 'src'" \
+	'views over a table with policies: the check warns'
+views 'security_invoker = true;'
+unlike "$out" 'policies' 'not where clients read as themselves'
+sql 'ALTER TABLE src DISABLE ROW LEVEL SECURITY'
+views ''
+unlike "$out" 'policies' 'nor where there are none'
+
 done_testing
