@@ -10,6 +10,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
+#include "engine-late.h"
 #include "engine-rollback.h"
 #include "engine-stores.h"
 #include "engine-stores-internal.h"
@@ -18,15 +19,25 @@
 /* the three that are compared */
 enum { POINT, BACKUP, SINCE, ARCHIVES };
 
+/* where the rows of a set are */
+struct kept {
+	int fd;
+	off_t at, end;
+	char *file;              /* it came in late, and is there; or NULL */
+};
+
 struct keep {
 	const struct engine_keep *g;
+	const struct store_dump *to;
 	char *store;
 	struct store_keep rows;
-	off_t *at;               /* of each set, in fd; one more: the end */
+	struct kept *of;         /* of each set */
+	size_t early;            /* so many did not come in late */
 	int fd;
 	off_t end;
 	struct strbuf buf;
-	off_t read_at, read_end;
+	const struct kept *reading;
+	off_t read_at;
 };
 
 #define PIECE 65536
@@ -36,12 +47,28 @@ struct store_keep *engine_keep_rows(struct keep *k)
 	return &k->rows;
 }
 
+/* a load may be begun once more */
+static void drop_late(struct keep *k)
+{
+	while (k->rows.n > k->early) {
+		struct store_keep_set *s = &k->rows.v[--k->rows.n];
+
+		closep(&k->of[k->rows.n].fd);
+		free(k->of[k->rows.n].file);
+		free(s->set);
+		free(s->name);
+		strvec_release(&s->columns);
+		strvec_release(&s->sequences);
+	}
+}
+
 void engine_keep_close(struct keep *k)
 {
 	if (!k)
 		return;
+	drop_late(k);
 	store_keep_release(&k->rows);
-	free(k->at);
+	free(k->of);
 	closep(&k->fd);
 	strbuf_release(&k->buf);
 	free(k->store);
@@ -77,23 +104,22 @@ static int open_rows(void *ctx, const struct store_keep_set *set,
 		     _unused_ struct error *err)
 {
 	struct keep *k = ctx;
-	size_t i = (size_t)(set - k->rows.v);
 
-	k->read_at = k->at[i];
-	k->read_end = k->at[i + 1];
+	k->reading = &k->of[set - k->rows.v];
+	k->read_at = k->reading->at;
 	return 0;
 }
 
 static ssize_t next_rows(void *ctx, const char **p, struct error *err)
 {
 	struct keep *k = ctx;
-	off_t left = k->read_end - k->read_at;
+	off_t left = k->reading->end - k->read_at;
 	ssize_t n;
 
 	strbuf_clear(&k->buf);
 	strbuf_grow(&k->buf, PIECE);
-	n = left ? pread(k->fd, k->buf.buf, (size_t)MIN(left, PIECE),
-			 k->read_at) : 0;
+	n = left ? pread(k->reading->fd, k->buf.buf,
+			 (size_t)MIN(left, PIECE), k->read_at) : 0;
 	if (n < 0 || (n == 0 && left))
 		return error_errno(err, ERR_ROLLBACK, n < 0 ? -errno : -EIO,
 				   _("cannot read the dump of '%s'"), k->store);
@@ -167,6 +193,30 @@ struct three {
 	struct stores_reader *reader[ARCHIVES];
 };
 
+/* not counted yet */
+static struct store_keep_set *next_set(struct keep *k)
+{
+	struct store_keep_set *ret;
+
+	k->rows.v = xrealloc(k->rows.v, k->rows.n + 1, sizeof(*k->rows.v));
+	k->of = xrealloc(k->of, k->rows.n + 1, sizeof(*k->of));
+	k->of[k->rows.n] = (struct kept){ .fd = k->fd, .at = k->end };
+	ret = &k->rows.v[k->rows.n];
+	memset(ret, 0, sizeof(*ret));
+	return ret;
+}
+
+static void fill_set(struct store_keep_set *set,
+		     const struct store_dump_set *to,
+		     const struct store_dump_set *now,
+		     const struct strvec *columns)
+{
+	set->set = to ? xstrdup(to->set) : NULL;
+	set->name = xstrdup(to ? to->set : now->set);
+	strvec_copy(&set->columns, columns);
+	add_sequences(now, &set->sequences);
+}
+
 static int look_at(struct keep *k, const struct store_dump *d, struct three *t,
 		   struct store_dump_set *now, struct error *err)
 {
@@ -183,20 +233,14 @@ static int look_at(struct keep *k, const struct store_dump *d, struct three *t,
 
 	if (to)
 		known[0].set = engine_keep_find(&t->dump[POINT], to->full);
-	k->rows.v = xrealloc(k->rows.v, k->rows.n + 1, sizeof(*k->rows.v));
-	k->at = xrealloc(k->at, k->rows.n + 2, sizeof(*k->at));
-	set = &k->rows.v[k->rows.n];
-	memset(set, 0, sizeof(*set));
+	set = next_set(k);
 	ret = store_dump_left(&from, known, ARRAY_SIZE(known), on_row, k, err);
 	if (ret >= 0)
 		ret = flush(k, err);
-	k->at[k->rows.n + 1] = k->end;
+	k->of[k->rows.n].end = k->end;
 	if (ret < 0 || !set->rows)
 		return ret;
-	set->set = to ? xstrdup(to->set) : NULL;
-	set->name = xstrdup(to ? to->set : now->set);
-	strvec_copy(&set->columns, &now->columns);
-	add_sequences(now, &set->sequences);
+	fill_set(set, to, now, &now->columns);
 	k->rows.n++;
 	return 0;
 }
@@ -250,7 +294,7 @@ int engine_keep_open(const struct engine_keep *g, const char *store,
 
 	k->g = g;
 	k->store = xstrdup(store);
-	k->at = xcalloc(1, sizeof(*k->at));
+	k->to = d;
 	k->fd = stores_temp(g->e->run->backup_fd, "keep", err);
 	k->rows.open = open_rows;
 	k->rows.source = next_rows;
@@ -261,10 +305,49 @@ int engine_keep_open(const struct engine_keep *g, const char *store,
 			engine_stores_reader_free(t.reader[i]);
 		store_dump_release(&t.dump[i]);
 	}
-	if (r < 0 || !k->rows.n)
+	k->early = k->rows.n;
+	if (r < 0)
 		engine_keep_close(TAKE_PTR(k));
 	*ret = k;
 	return MIN(r, 0);
+}
+
+/* --- what came in late --- */
+
+static int add_late(struct keep *k, const struct store_dump_set *now,
+		    struct error *err)
+{
+	const struct store_dump_set *to = engine_keep_to(k->to, now->full);
+	struct late_rows l;
+	int ret = 1;
+
+	for (unsigned int n = 1; ret > 0; n++) {
+		struct store_keep_set *set;
+
+		ret = engine_late_open(k->g, k->store, now->set, n, &l, err);
+		if (ret <= 0)
+			break;
+		set = next_set(k);
+		k->of[k->rows.n] = (struct kept){ .fd = TAKE_FD(l.fd),
+			.at = l.at, .end = l.end, .file = xstrdup(l.name) };
+		fill_set(set, to, now, &l.columns);
+		set->rows = l.rows;
+		k->rows.n++;
+		late_rows_release(&l);
+	}
+	return ret;
+}
+
+int engine_keep_add_late(struct keep *k, const struct store_dump *now,
+			 struct error *err)
+{
+	int ret = 0;
+
+	drop_late(k);
+	for (size_t i = 0; ret >= 0 && i < now->n; i++)
+		if (is_table(&now->sets[i]) && is_first(now, i))
+			ret = add_late(k, &now->sets[i], err);
+	return ret;
 }
 
 /* --- told --- */
@@ -287,7 +370,8 @@ void engine_keep_tell(const struct keep *k)
 				"'%s:%s': %ju rows were written since by "
 				"others and stay", s->kept), k->store,
 				s->name, (uintmax_t)s->kept));
-		if (lost)
+		/* of what came in late it was told before where it is */
+		if (lost && !k->of[i].file)
 			tell(k, xasprintf(ngettext("'%s:%s': %ju row was "
 				"written since by others and is in %s alone",
 				"'%s:%s': %ju rows were written since by "

@@ -17,7 +17,7 @@ struct store_keep;
 struct engine_keep {
 	struct engine *e;
 	/* R points, each with the digest of its NAME.stores: the one that is
-	   gone back to, and the next */
+	   gone back to (NULL: to the backup), and the next */
 	const char *point, *point_digest;
 	const char *since, *digest;
 };
@@ -30,11 +30,14 @@ struct store_dump_set *engine_keep_find(const struct store_dump *d,
 struct store_dump_set *engine_keep_to(const struct store_dump *d,
 				      const char *full);
 
-/* of a store, where the sets of d come back; *ret NULL: there are none */
+/* of a store, where the sets of d come back */
 int engine_keep_open(const struct engine_keep *g, const char *store,
 		     const struct store_dump *d, struct keep **ret,
 		     struct error *err);
 struct store_keep *engine_keep_rows(struct keep *k);
+/* what engine-late.h saved of the tables of now comes beside as well */
+int engine_keep_add_late(struct keep *k, const struct store_dump *now,
+			 struct error *err);
 /* what came of it, table by table */
 void engine_keep_tell(const struct keep *k);
 void engine_keep_close(struct keep *k);

@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-keep.h"
+#include "engine-late.h"
 #include "engine-pgdump.h"
 #include "engine-stores-internal.h"
 #include "store.h"
@@ -44,6 +45,7 @@ struct stores_reader {
 	struct engine *e;
 	const char *name, *digest, *store;
 	const struct engine_keep *keep;
+	struct keep *keeping;
 	struct backup_pull *pull;
 	struct engine_meter *meter;
 	int step;
@@ -204,6 +206,17 @@ static void load_progress(void *ctx, uint64_t done, uint64_t total)
 			total, "bytes");
 }
 
+/* what came in since it was saved does not go with the rest */
+static int load_locked(void *ctx, struct store *s, struct store_dump *now,
+		       struct error *err)
+{
+	struct stores_reader *g = ctx;
+	int ret = engine_late_save(g->keep, g->store, s, now, err);
+
+	return ret < 0 || !g->keeping ? ret :
+	       engine_keep_add_late(g->keeping, now, err);
+}
+
 /* what is to go back, and what else the dump holds */
 struct going {
 	struct store_dump d, rest;
@@ -224,13 +237,17 @@ static int go_tables(struct stores_reader *g, struct step_ctx *c,
 		return ret;
 	reader_init(g, g->e, &l);
 	if (g->keep)
+		l.locked = load_locked;
+	if (g->keep && g->keep->point)
 		ret = engine_keep_open(g->keep, g->store, &w->d, &k, err);
 	l.keep = k ? engine_keep_rows(k) : NULL;
+	g->keeping = k;
 	if (ret >= 0)
 		ret = store_load(s, &l, err);
 	if (ret >= 0 && k)
 		engine_keep_tell(k);
 	engine_keep_close(k);
+	g->keeping = NULL;
 	reader_release(g);
 	return ret;
 }

@@ -19,6 +19,7 @@
 
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "engine-keep.h"
 #include "engine-rollback.h"
 #include "engine-snapshot.h"
 #include "engine-stores.h"
@@ -232,6 +233,8 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
 	_cleanup_strvec_ struct strvec steps = STRVEC_INIT;
+	const struct run_point *p = point_of(e->run);
+	struct engine_keep keep = { .e = e };
 	int ret, last = 0;
 
 	if (rollback_strategy(e) == PLAN_BY_SNAPSHOT)
@@ -246,9 +249,10 @@ int rollback_load(struct engine *e, int goal, struct error *err)
 			strvec_push(&steps, e->plan->steps[i]->id);
 			last = i;
 		}
+	keep.since = p->name;
+	keep.digest = p->stores_digest;
 	ret = engine_stores_load(e, "start", e->run->backup.manifest_digest,
-				 &sets, &steps, last, goal == 0, NULL,
-				 err);
+				 &sets, &steps, last, goal == 0, &keep, err);
 	if (ret < 0)
 		error_prefix(err, _("databases"));
 	return ret;

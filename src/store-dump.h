@@ -183,6 +183,10 @@ struct store_load {
 	void (*lost)(void *ctx, const char *view);
 	/* rows that are put beside those of the dump, or NULL (store-keep.h) */
 	struct store_keep *keep;
+	/* all that is there is locked, and nothing is changed yet: what came in
+	   since it was saved can be looked for; may be NULL */
+	int (*locked)(void *ctx, struct store *s, struct store_dump *now,
+		      struct error *err);
 };
 int store_load(struct store *s, const struct store_load *l,
 	       struct error *err);

@@ -2,7 +2,8 @@
 /*
  * Sets back into a database, in one transaction (see store-dump.h):
  *
- *  1 what is there is locked and looked at; foreign keys go, triggers rest
+ *  1 what is there is locked and looked at, by whoever wants to; foreign keys
+ *    go, triggers rest
  *  2 tables that were not there, or are of another make, are dropped, with
  *    the views that read them; the
  *    others are emptied, and what their schema has too much is dropped
@@ -447,9 +448,13 @@ static int load(void *ctx, _unused_ struct store *s, struct error *err)
 					      "value", "owner", NULL };
 	static const char *const after[] = { "value", "owner", NULL };
 	struct loading *g = ctx;
-	int ret = dump_settings(g->s, err);
+	/* what was committed while the locks are waited for is seen */
+	int ret = g->l->locked ? run(g, "SET TRANSACTION ISOLATION LEVEL READ "
+				     "COMMITTED", err) : 0;
 
 	g->bytes = 0;
+	if (ret >= 0)
+		ret = dump_settings(g->s, err);
 	strvec_clear(&g->done);
 	if (ret >= 0)
 		ret = look(g, err);
@@ -457,6 +462,8 @@ static int load(void *ctx, _unused_ struct store *s, struct error *err)
 		ret = lock_all(g, err);
 	if (ret >= 0)
 		ret = look(g, err);
+	if (ret >= 0 && g->l->locked)
+		ret = g->l->locked(g->l->ctx, g->s, &g->now, err);
 	if (ret >= 0)
 		ret = drop_foreign_keys(g, err);
 	if (ret >= 0)
