@@ -59,7 +59,7 @@ static void add_same(const struct records_back *k, struct strbuf *sql)
 {
 	strbuf_addstr(sql, " WHERE ");
 	add_join(k, sql);
-	strbuf_addstr(sql, " AND CASE WHEN md5(t::text) = u.upshift_md5 THEN "
+	strbuf_addstr(sql, " AND CASE WHEN md5((t.*)::text) = u.upshift_md5 THEN "
 		      "true ELSE false END AND ");
 }
 
@@ -72,7 +72,7 @@ static void add_changed(const struct records_back *k, struct strbuf *sql)
 	strbuf_addstr(sql, " WHERE CASE WHEN t.");
 	store_sql_name(sql, k->job->to.col[0]);
 	strbuf_addstr(sql, " IS NULL THEN u.upshift_had AND u.upshift_md5 IS "
-		      "DISTINCT FROM '' ELSE md5(t::text) IS DISTINCT FROM "
+		      "DISTINCT FROM '' ELSE md5((t.*)::text) IS DISTINCT FROM "
 		      "u.upshift_md5 END");
 }
 

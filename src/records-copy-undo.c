@@ -138,7 +138,7 @@ static void insert_sql(const struct records_job *job, int when,
 		      " (upshift_had, upshift_md5, ");
 	store_sql_names(out, &job->to, 0, n);
 	strbuf_addstr(out, when == BEFORE ? ") SELECT true, " :
-		      ") SELECT false, md5(t::text), ");
+		      ") SELECT false, md5((t.*)::text), ");
 	records_undo_names(&job->to, "t", n, out);
 	strbuf_addstr(out, " FROM ");
 	store_sql_set(out, job->to.set);
@@ -313,7 +313,7 @@ int records_copy_left(const struct records_job *job, struct store *to,
 		      "(SELECT u.upshift_had AS had, u.upshift_md5 IS NOT "
 		      "DISTINCT FROM '' AS gone, t.");
 	store_sql_name(&sql, job->to.col[0]);
-	strbuf_addstr(&sql, " IS NOT NULL AS there, coalesce(md5(t::text) = "
+	strbuf_addstr(&sql, " IS NOT NULL AS there, coalesce(md5((t.*)::text) = "
 		      "u.upshift_md5, false) AS same FROM ");
 	records_undo_table(job, "undo", &sql);
 	strbuf_addstr(&sql, " u LEFT JOIN ");
