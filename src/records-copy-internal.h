@@ -28,7 +28,7 @@ struct records_range {
 };
 
 struct records_run;
-#define RECORDS_UNDO_SQL 5
+#define RECORDS_UNDO_SQL 7
 
 /* rows of a source that are read at once */
 struct records_page {
@@ -59,6 +59,9 @@ struct records_worker {
 	bool packs;                  /* rows can go packed */
 	bool packed;                 /* rows is, and out is nothing */
 	unsigned int plain;          /* batches to go as cells all the same */
+	bool by_keys;                /* the undo table is filled by them */
+	bool redo;                   /* the batch goes otherwise, nothing is
+					wrong with it */
 	bool reads_ahead;            /* where that helps */
 	struct records_page ahead;   /* the next, while rows is written; after
 					NULL: there is none */
@@ -174,7 +177,7 @@ bool records_ahead_take(struct records_worker *w, const char *after);
 /* --- records-copy-read.c --- */
 /* how rows go, with new connections: w->moves or w->packs */
 void records_pack(struct records_worker *w);
-/* in the transaction: the rows of w->span, as put() */
+/* in the transaction: the rows of w->span; how many were new or changed */
 int records_move(struct records_worker *w, struct error *err);
 /* w->out: the rows without the hidden columns */
 void records_project(struct records_worker *w);
@@ -220,7 +223,15 @@ void records_undo_names(const struct store_shape *shape, const char *alias,
 /* (A."k") = (B."k") */
 void records_undo_join(const struct store_shape *shape, const char *a,
 		       const char *b, struct strbuf *out);
-/* in the transaction, around the put */
+/* what is put is found again by who made it: no cells are needed */
+bool records_undo_is_own(const struct records_worker *w);
+/* in the transaction, around the put of rows from .. from + n; changed: what it
+   returned. *had: some were there before. -EBADMSG and w->redo: another way. */
+int records_undo_put_before(struct records_worker *w, uint32_t from,
+			    uint32_t n, bool *had, struct error *err);
+int records_undo_put_after(struct records_worker *w, uint32_t from, uint32_t n,
+			   int changed, bool had, struct error *err);
+/* the same around any other put, by the keys of w->out */
 int records_undo_before(struct records_worker *w, uint32_t from, uint32_t n,
 			struct error *err);
 int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,

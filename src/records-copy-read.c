@@ -44,17 +44,21 @@ static int narrow(struct records_worker *w, const char *after,
 	return got;
 }
 
-/* Statements, and the way back of replaced rows, want cells. */
+/* Statements, and the way back of replaced rows, want cells; the way back of
+   others only where it goes by their keys. */
 void records_pack(struct records_worker *w)
 {
 	const struct records_job *job = w->run->job;
+	bool as_are;
 
 	store_pack_release(&w->pack);
 	store_move_release(&w->move);
-	w->moves = !job->sql_n && !w->run->undo &&
+	as_are = !job->sql_n && (!w->run->undo || (records_undo_is_own(w) &&
+		job->conflict != STORE_REPLACE));
+	w->moves = as_are &&
 		store_move_init(&w->move, w->from, &job->from, job->hidden,
 				w->to, &job->to);
-	w->packs = !job->sql_n && !w->run->undo &&
+	w->packs = as_are &&
 		store_pack_init(&w->pack, w->from, &job->from, job->hidden,
 				w->to, &job->to);
 	if (!w->packs && !job->sql_n)
@@ -95,8 +99,8 @@ static bool read_end(struct records_worker *w, const char *after, uint32_t n)
 	int got;
 
 	w->span = 0;
-	if ((!job->sql_n && !moves) || w->whole || w->run->undo || !after ||
-	    (!moves && !*w->part->pos) || n < 2)
+	if ((!job->sql_n && !moves) || w->whole || !after || n < 2 ||
+	    (!moves && (w->run->undo || !*w->part->pos)))
 		return false;
 	got = store_nth(w->from, &job->from, after, w->part->hi, n, &w->rows,
 			NULL);
@@ -134,7 +138,7 @@ int records_move(struct records_worker *w, struct error *err)
 	}
 	if (ret < 0)
 		error_move(err, &why);
-	return MIN(ret, 0);
+	return ret;
 }
 
 static int read_rows(struct records_worker *w, const char *after, uint32_t n,

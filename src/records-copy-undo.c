@@ -10,6 +10,12 @@
  *
  * The first pre-image of a key is the one that counts, the last digest too.
  * A copy names the keys of its batch as one JSON text; a backfill has a range.
+ *
+ * What a copy has written into a plain table without triggers it finds again
+ * behind the put without their keys: between the first and the last of them,
+ * those rows that this transaction has made. That are just as many as the put
+ * says, or the batch is undone and goes by its keys; for instance where the
+ * keys have another order than in the source.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +26,8 @@
 #include "records-copy-internal.h"
 #include "store-sql.h"
 
-enum { BEFORE, AFTER, UNCHANGED, GONE, FORGET };
+enum { BEFORE, AFTER, UNCHANGED, GONE, FORGET, OWN, OWN_UNCHANGED };
+#define DIGESTS ") SELECT false, md5((t.*)::text), "
 
 int records_types_load(struct store *s, const struct store_shape *shape,
 		       struct strvec *types, struct error *err)
@@ -138,7 +145,7 @@ static void insert_sql(const struct records_job *job, int when,
 		      " (upshift_had, upshift_md5, ");
 	store_sql_names(out, &job->to, 0, n);
 	strbuf_addstr(out, when == BEFORE ? ") SELECT true, " :
-		      ") SELECT false, md5((t.*)::text), ");
+		      DIGESTS);
 	records_undo_names(&job->to, "t", n, out);
 	strbuf_addstr(out, " FROM ");
 	store_sql_set(out, job->to.set);
@@ -155,8 +162,67 @@ static void insert_sql(const struct records_job *job, int when,
 		      "excluded.upshift_md5");
 }
 
+/* " AND from one key to another" */
+static void add_range(const struct records_job *job, const char *alias,
+		      const struct strvec *types, struct strbuf *out)
+{
+	uint32_t nkey = job->to.nkey;
+
+	for (uint32_t n = 1; n <= nkey + 1; n += nkey) {
+		strbuf_addstr(out, " AND (");
+		records_undo_names(&job->to, alias, nkey, out);
+		strbuf_addstr(out, n == 1 ? ") >= (" : ") <= (");
+		for (uint32_t i = 0; i < nkey; i++)
+			strbuf_addf(out, "%s$%u::%s", i ? ", " : "", n + i,
+				    types->v[i]);
+		strbuf_addch(out, ')');
+	}
+}
+
+/* the digests of what this transaction has made */
+static void own_sql(const struct records_job *job, const struct strvec *types,
+		    struct strbuf *out)
+{
+	uint32_t nkey = job->to.nkey;
+
+	strbuf_addstr(out, "INSERT INTO ");
+	records_undo_table(job, "undo", out);
+	strbuf_addstr(out, " (upshift_had, upshift_md5, ");
+	store_sql_names(out, &job->to, 0, nkey);
+	strbuf_addstr(out, DIGESTS);
+	records_undo_names(&job->to, "t", nkey, out);
+	strbuf_addstr(out, " FROM ");
+	store_sql_set(out, job->to.set);
+	strbuf_addstr(out, " t WHERE t.xmin = (SELECT (txid_current() % "
+		      "4294967296)::text::xid)");
+	add_range(job, "t", types, out);
+	strbuf_addstr(out, " ON CONFLICT (");
+	store_sql_names(out, &job->to, 0, nkey);
+	strbuf_addstr(out, ") DO UPDATE SET upshift_md5 = "
+		      "excluded.upshift_md5");
+}
+
+/* rows of the set are made by who puts them there, and by nobody else */
+static bool finds_own(const struct records_job *job, struct store *to)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	const char *arg;
+
+	if (job->sql_n || job->hidden ||
+	    store_can(to, STORE_CAP_SERIALIZABLE))
+		return false;
+	store_sql_set(&name, job->to.set);
+	arg = name.buf;
+	return store_exec_text(to, "SELECT 1 FROM pg_class c WHERE c.oid = "
+		"to_regclass($1) AND c.relkind = 'r' AND NOT c.relhassubclass "
+		"AND NOT EXISTS (SELECT 1 FROM pg_trigger g WHERE "
+		"g.tgrelid = c.oid AND NOT g.tgisinternal)", &arg, 1, &b,
+		NULL) == 1;
+}
+
 /* pre-images of what stayed as it was are of no use */
-static void unchanged_sql(const struct records_job *job,
+static void unchanged_sql(const struct records_job *job, bool own,
 			  const struct strvec *types, struct strbuf *out)
 {
 	strbuf_addstr(out, "DELETE FROM ");
@@ -165,8 +231,12 @@ static void unchanged_sql(const struct records_job *job,
 	store_sql_set(out, job->to.set);
 	strbuf_addstr(out, " t WHERE u.upshift_had AND ");
 	records_undo_join(&job->to, "u", "t", out);
-	strbuf_addstr(out, " AND ");
-	add_batch(job, "u", types, out);
+	if (own) {
+		add_range(job, "u", types, out);
+	} else {
+		strbuf_addstr(out, " AND ");
+		add_batch(job, "u", types, out);
+	}
 	if (job->conflict == STORE_SKIP && !job->sql_n) {
 		strbuf_addstr(out, " AND u.upshift_md5 IS NULL");
 		return;
@@ -216,14 +286,20 @@ int records_undo_setup(struct records_run *run, struct store *to,
 
 		if (i == BEFORE && job->conflict == STORE_ERROR && !job->sql_n)
 			continue;
+		if (i == OWN && !finds_own(job, to))
+			break;
 		if (i == BEFORE || i == AFTER)
 			insert_sql(job, i, &types, &sb);
+		else if (i == OWN)
+			own_sql(job, &types, &sb);
+		else if (i == OWN_UNCHANGED)
+			unchanged_sql(job, true, &types, &sb);
 		else if (i >= GONE && !job->sql_n)
 			gone_sql(job, i == FORGET, &types, &sb);
 		else if (i >= GONE)
 			continue;
 		else if (job->conflict != STORE_ERROR || job->sql_n)
-			unchanged_sql(job, &types, &sb);
+			unchanged_sql(job, false, &types, &sb);
 		else
 			continue;
 		run->undo_sql[i] = strbuf_detach(&sb);
@@ -282,14 +358,77 @@ static int run_undo(struct records_worker *w, int which, uint32_t from,
 		store_batch_clear(&args, 1);
 		store_batch_add(&args, STORE_TEXT, keys.buf, keys.len);
 	}
-	ret = store_exec(w->to, sql, &args, NULL, err);
-	return MIN(ret, 0);
+	return store_exec(w->to, sql, &args, NULL, err);
 }
 
 int records_undo_before(struct records_worker *w, uint32_t from, uint32_t n,
 			struct error *err)
 {
-	return run_undo(w, BEFORE, from, n, err);
+	int ret = run_undo(w, BEFORE, from, n, err);
+
+	return MIN(ret, 0);
+}
+
+/* the first key of what was put and the last one; of what was moved rows is the
+   last, and the one before the first is nothing that was made */
+static int own_range(struct records_worker *w, uint32_t from, uint32_t n,
+		     struct store_batch *args, struct error *err)
+{
+	uint32_t nkey = w->run->job->from.nkey;
+
+	if (w->span)
+		return records_range_args(w, 0, 1, args, err);
+	store_batch_clear(args, nkey);
+	for (uint32_t i = 0; i < 2 * nkey; i++) {
+		const struct store_cell *c = store_batch_cell(&w->rows,
+			i < nkey ? from : from + n - 1, i % nkey);
+
+		store_batch_add(args, (enum store_type)c->type,
+				store_batch_text(&w->rows, c), (size_t)c->len);
+	}
+	args->ncol = (uint32_t)args->ncell;
+	args->nrow = 1;
+	return 0;
+}
+
+bool records_undo_is_own(const struct records_worker *w)
+{
+	return w->run->undo_sql[OWN] && !w->by_keys;
+}
+
+int records_undo_put_before(struct records_worker *w, uint32_t from,
+			    uint32_t n, bool *had, struct error *err)
+{
+	int ret = 0;
+
+	/* what is there stays, and is none of those that this makes */
+	if (!records_undo_is_own(w) || w->run->job->conflict != STORE_SKIP)
+		ret = run_undo(w, BEFORE, from, n, err);
+	*had = ret > 0;
+	return MIN(ret, 0);
+}
+
+int records_undo_put_after(struct records_worker *w, uint32_t from, uint32_t n,
+			   int changed, bool had, struct error *err)
+{
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+	int ret;
+
+	if (!records_undo_is_own(w))
+		return records_undo_after(w, from, n, err);
+	ret = own_range(w, from, n, &args, err);
+	if (ret == 0)
+		ret = store_exec(w->to, w->run->undo_sql[OWN], &args, NULL,
+				 err);
+	if (ret >= 0 && ret != changed) {
+		w->by_keys = w->redo = true;
+		w->moves = w->packs = false;
+		return -EBADMSG;
+	}
+	if (ret >= 0 && had)
+		ret = store_exec(w->to, w->run->undo_sql[OWN_UNCHANGED], &args,
+				 NULL, err);
+	return MIN(ret, 0);
 }
 
 int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
@@ -297,7 +436,9 @@ int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
 {
 	int ret = run_undo(w, AFTER, from, n, err);
 
-	return ret < 0 ? ret : run_undo(w, UNCHANGED, from, n, err);
+	if (ret >= 0)
+		ret = run_undo(w, UNCHANGED, from, n, err);
+	return MIN(ret, 0);
 }
 
 int records_copy_left(const struct records_job *job, struct store *to,

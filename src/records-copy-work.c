@@ -96,12 +96,13 @@ static int put(struct records_worker *w, uint32_t from, uint32_t n,
 	       struct error *err)
 {
 	const struct records_job *job = w->run->job;
+	bool had = false;
 	int ret = 0;
 
 	if (!n)
 		return 0;
 	if (w->run->undo)
-		ret = records_undo_before(w, from, n, err);
+		ret = records_undo_put_before(w, from, n, &had, err);
 	if (ret >= 0 && job->sql_n)
 		ret = run_sql(w, from, n, err);
 	else if (ret >= 0 && w->span)
@@ -113,7 +114,7 @@ static int put(struct records_worker *w, uint32_t from, uint32_t n,
 		ret = store_put(w->to, &job->to, &w->out, from, n,
 				job->conflict, err);
 	if (ret >= 0 && w->run->undo)
-		ret = records_undo_after(w, from, n, err);
+		ret = records_undo_put_after(w, from, n, ret, had, err);
 	return MIN(ret, 0);
 }
 
@@ -373,7 +374,9 @@ static int write_rows(struct records_worker *w, bool *again,
 		/* from here on the source may be asked for other things */
 		records_ahead_end(w, !*again);
 		if (store_class(ret) == STORE_CLASS_BADROW &&
-		    (w->packed || (w->span && !w->run->job->sql_n))) {
+		    (w->packed || w->redo ||
+		     (w->span && !w->run->job->sql_n))) {
+			w->redo = false;
 			w->plain = PLAIN_BATCHES;
 			return RECORDS_AGAIN;
 		}

@@ -219,5 +219,46 @@ if [ -n "$has_pg" ]; then
 	plan pg
 	go 0 'other digits'
 	is "$(moved)" 0 'other digits: through the program'
+
+	# --- a table that has rows: what it takes to go back ---
+
+	# others HOW CONFLICT LEFT TOLD: every third row is there, and every other
+	# one of those is as it will be; afterwards somebody changes and deletes
+	others()
+	{
+		new "$1" "CREATE TABLE src (id $5, v int, t text);
+			CREATE TABLE dst (id int PRIMARY KEY, v int, t text);
+			INSERT INTO src SELECT i, i, 'x' FROM generate_series(1, 9000) i;
+			CREATE UNIQUE INDEX ON src (id);
+			INSERT INTO dst SELECT i, CASE WHEN i % 2 = 0 THEN i ELSE -1 END, 'x'
+				FROM generate_series(3, 12000, 3) i"
+		[ "$2" != error ] || sql 'DELETE FROM dst WHERE id <= 9000'
+		sql 'CREATE TABLE before AS SELECT * FROM dst'
+		plan "$1" '' "on_conflict = \"$2\"; batch = 700;"
+		go 0 "$1, $2: copied"
+		is "$(sql 'SELECT count(*), count(*) FILTER (WHERE v = -1 AND id <= 9000) FROM dst')" \
+			"$3" "$1, $2: what is there"
+		is "$(sql "SELECT count(*) FROM (SELECT * FROM before WHERE id > 9000 EXCEPT
+			SELECT * FROM dst) x")" 0 "$1, $2: rows of others are left alone"
+		sql "UPDATE dst SET t = 'y' WHERE id IN (301, 600, 603, 12000);
+			DELETE FROM dst WHERE id IN (1, 900)"
+		back "$1, $2"
+		like "$out$err" "$4" "$1, $2: so many are told"
+		# what others did since stays, with what it was done to
+		is "$(sql "SELECT count(*) FROM (SELECT id, v, t FROM before EXCEPT SELECT * FROM dst) x")" \
+			"$6" "$1, $2: the others are as before"
+		is "$(sql "SELECT string_agg(id::text || t, ' ' ORDER BY id) FROM dst WHERE id NOT IN
+			(SELECT id FROM before) OR t = 'y'")" "$7" "$1, $2: but for what was changed since"
+	}
+	for how in pg far; do
+		others $how error '10000|0' '8995 rows deleted, 0 put back, 3 kept' int 1 '301y 600y 603y 12000y'
+		others $how skip '10000|1500' '5998 rows deleted, 0 put back, 1 kept' int 4 '301y 600y 603y 12000y'
+		others $how replace '10000|0' '5998 rows deleted, 1499 put back, 2 kept' int 4 '301y 600y 603y 12000y'
+	done
+	is "$(moved)" 0 'replaced: through the program'
+
+	# keys that have another order in the source
+	others pg replace '10000|0' '5998 rows deleted, 1499 put back, 2 kept' text 4 '301y 600y 603y 12000y'
+	others pg error '10000|0' '8995 rows deleted, 0 put back, 3 kept' text 1 '301y 600y 603y 12000y'
 fi
 done_testing
