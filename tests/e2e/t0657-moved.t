@@ -193,9 +193,10 @@ if [ -n "$has_pg" ]; then
 				'BEGIN IF NEW.v % 1000 = 0 THEN RETURN NULL; END IF; RETURN NEW; END';
 			CREATE TRIGGER a BEFORE INSERT ON dst FOR EACH ROW EXECUTE FUNCTION f();
 			INSERT INTO src SELECT i, i FROM generate_series(1, 20000) i"
-		plan $how '' 'batch = 1500;'
-		go 0 "$how: a trigger that leaves rows out"
-		is "$(sql 'SELECT count(*), count(DISTINCT id) FROM dst')" '19980|19980' "$how: these"
+		plan $how '' 'batch = 1500; bad_records = "quarantine"; max_bad = 20;'
+		go 3 "$how: a trigger that leaves rows out"
+		is "$(sql 'SELECT count(*), count(DISTINCT id) FROM dst')" '19980|19980' "$how: the others"
+		is "$(sql 'SELECT count(*) FROM _upshift_reject')" 20 "$how: these are refused"
 	done
 
 	# --- what makes it not the same: rules, a key that no index holds ---
