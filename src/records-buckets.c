@@ -47,12 +47,16 @@ static int some_rows(void *reading, const struct store_batch *b,
 {
 	struct reading *r = reading;
 	uint32_t hidden = r->p->side[r->side].hidden;
+	const struct store_kinds *kinds = &r->p->kinds;
+	bool forms = r->side == 0 && kinds->read_as;
 	int ret = records_cancelled(r->p, err);
 
-	if (hidden) {
+	if (hidden || forms) {
 		records_unhide(b, hidden, &r->shown);
 		b = &r->shown;
 	}
+	if (forms)
+		kinds->read_as(kinds, &r->shown);
 	for (uint32_t row = 0; ret >= 0 && row < b->nrow; row++) {
 		strbuf_clear(&r->key);
 		records_key_text(b, row, r->p->nkey, &r->key);

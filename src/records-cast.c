@@ -2,6 +2,8 @@
 #include "records-cast.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -46,11 +48,20 @@ bool records_cast_loses(const char *has, const char *wants)
 
 	if (!strcmp(has, wants) || (a == WHOLE && b == WHOLE))
 		return false;
-	/* what is too large for it a whole number of the server refuses */
+	/* what is too large for it a whole number of the server refuses; blanks
+	   at the end of a text that is too long it cuts off */
 	if (a == TEXT)
-		return b == WHOLE;
+		return b == WHOLE || (str_starts(wants, "character varying(") &&
+				      !str_starts(has, "character("));
 	return (a == TIME && b == TIME) ||
 		((a == WHOLE || a == NUMBER) && (b == WHOLE || b == NUMBER));
+}
+
+bool records_cast_watched(const char *has, const char *wants)
+{
+	return records_cast_loses(has, wants) ||
+		(family_of(has) == TEXT && strcmp(has, wants) != 0 &&
+		 !str_starts(has, "character("));
 }
 
 /* as its text is read: a cast of its own may go another way */
@@ -123,32 +134,154 @@ static char *type_of(const struct store_batch *cols, const char *name)
 	return NULL;
 }
 
+struct looking {
+	struct store *to;
+	uint32_t nkey;           /* columns that are read for their order */
+	struct store_shape shape;
+	struct store_batch shown; /* without these; its texts are others' */
+	uint32_t found;          /* its number + 1 */
+};
+
+/* What is refused when it is copied is none of those that go and are changed:
+   half of the rows again and again, without it. */
+static int look_at(struct looking *k, uint32_t at, uint32_t n,
+		   struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	uint32_t row, col;
+	int ret = store_keeps(k->to, &k->shape, &k->shown, at, n, &row, &col,
+			      &why);
+
+	if (ret == 0) {
+		k->found = col + 1;
+		return -ECANCELED;
+	}
+	if (ret > 0)
+		return 0;
+	if (store_class(ret) != STORE_CLASS_BADROW) {
+		error_move(err, &why);
+		return ret;
+	}
+	ret = n > 1 ? look_at(k, at, n / 2, err) : 0;
+	return ret < 0 || n == 1 ? ret : look_at(k, at + n / 2, n - n / 2,
+						 err);
+}
+
+static int on_rows(void *ctx, const struct store_batch *b, struct error *err)
+{
+	struct looking *k = ctx;
+
+	store_batch_show(b, k->nkey, &k->shown);
+	return look_at(k, 0, b->nrow, err);
+}
+
+/* the columns of to, by their places there, in all rows that can be read */
+static int look_at_all(struct store *from_store,
+		       const struct store_shape *from, uint32_t hidden,
+		       struct store *to_store, const struct store_shape *to,
+		       const uint32_t *place, uint32_t n, struct error *err)
+{
+	_cleanup_free_ const char **col = xcalloc(from->nkey + n, sizeof(*col));
+	_cleanup_free_ const char **expr = xcalloc(from->nkey + n,
+						   sizeof(*expr));
+	_cleanup_free_ const char **name = xcalloc(n, sizeof(*name));
+	struct store_shape of = *from;
+	struct looking k = { .to = to_store, .nkey = from->nkey };
+	int ret;
+
+	for (uint32_t i = 0; i < from->nkey + n; i++) {
+		uint32_t at = i < from->nkey ? i :
+			hidden + place[i - from->nkey];
+
+		col[i] = from->col[at];
+		expr[i] = from->expr ? from->expr[at] : NULL;
+		if (i >= from->nkey)
+			name[i - from->nkey] = to->col[at - hidden];
+	}
+	of.ncol = from->nkey + n;
+	of.col = col;
+	of.expr = expr;
+	k.shape = (struct store_shape){ .set = to->set, .ncol = n, .nkey = 1,
+					.col = name };
+	ret = store_each(from_store, &of, on_rows, &k, err);
+	free(k.shown.cell);
+	if (k.found)
+		return (int)place[k.found - 1] + 1;
+	/* rows that cannot be read are told by who copies them */
+	if (store_class(ret) == STORE_CLASS_BADROW) {
+		error_release(err);
+		return 0;
+	}
+	return MIN(ret, 0);
+}
+
+/* has: NULL: the source is of another kind, or it is an expression */
+static bool is_doubtful(const struct store_shape *to,
+			const struct store_kinds *kinds, uint32_t i,
+			const char *has, const char *wants)
+{
+	if (to->loose && to->loose[i])
+		return false;
+	/* the server looked */
+	if (has && wants && records_cast_loses(has, wants))
+		return false;
+	return !kinds->n || !kinds->col[i].any;
+}
+
+/* the place of one in to, from 1; 0; or an error. dst: NULL: not looked at */
+static int find(struct store *from_store, const struct store_shape *from,
+		uint32_t hidden, struct store *to_store,
+		const struct store_shape *to, bool read,
+		struct store_batch *src, struct store_batch *dst,
+		struct error *err)
+{
+	_cleanup_free_ uint32_t *place = xcalloc(to->ncol, sizeof(*place));
+	bool pg = store_is_pg(from_store) && store_is_pg(to_store);
+	struct store_kinds kinds;
+	uint32_t doubtful = 0;
+	int ret = store_kinds(to_store, to, &kinds, err);
+
+	for (uint32_t i = 0; ret >= 0 && i < to->ncol; i++) {
+		const char *e = from->expr ? from->expr[hidden + i] : NULL;
+		const char *name = e ? e : from->col[hidden + i];
+		_cleanup_free_ char *has = pg ? type_of(src, name) : NULL;
+		_cleanup_free_ char *wants = type_of(dst, to->col[i]);
+
+		if (has && wants && records_cast_loses(has, wants) &&
+		    look_for(from_store, from, name, has, wants)) {
+			store_kinds_release(&kinds);
+			return (int)i + 1;
+		}
+		if (read && is_doubtful(to, &kinds, i, has, wants))
+			place[doubtful++] = i;
+	}
+	store_kinds_release(&kinds);
+	return ret < 0 || !doubtful ? MIN(ret, 0) :
+		look_at_all(from_store, from, hidden, to_store, to, place,
+			    doubtful, err);
+}
+
 int records_cast_find(struct store *from_store, const struct store_shape *from,
 		      uint32_t hidden, struct store *to_store,
-		      const struct store_shape *to, char **column, char **type,
-		      struct error *err)
+		      const struct store_shape *to, bool read, char **column,
+		      char **type, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch src = STORE_BATCH_INIT;
 	_cleanup_store_batch_ struct store_batch dst = STORE_BATCH_INIT;
 	int n;
 
-	if (!store_is_pg(from_store) || !store_is_pg(to_store))
+	if (!store_is_pg(to_store) &&
+	    (!store_is_sqlite(to_store) || store_is_sqlite(from_store)))
 		return 0;
 	n = store_columns(from_store, from->set, &src, err);
 	if (n >= 0)
 		n = store_columns(to_store, to->set, &dst, err);
-	for (uint32_t i = 0; n >= 0 && i < to->ncol; i++) {
-		const char *e = from->expr ? from->expr[hidden + i] : NULL;
-		const char *name = e ? e : from->col[hidden + i];
-		_cleanup_free_ char *has = type_of(&src, name);
-		_cleanup_free_ char *wants = type_of(&dst, to->col[i]);
-
-		if (has && wants && records_cast_loses(has, wants) &&
-		    look_for(from_store, from, name, has, wants)) {
-			*column = xstrdup(to->col[i]);
-			*type = TAKE_PTR(wants);
-			return 1;
-		}
+	if (n >= 0)
+		n = find(from_store, from, hidden, to_store, to, read, &src,
+			 &dst, err);
+	if (n > 0) {
+		*column = xstrdup(to->col[n - 1]);
+		*type = type_of(&dst, to->col[n - 1]);
 	}
-	return MIN(n, 0);
+	return MIN(n, 1);
 }

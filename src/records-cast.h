@@ -23,19 +23,24 @@ struct store_shape;
 
 /* may a value of the type has be another one as the type wants? "": unknown */
 bool records_cast_loses(const char *has, const char *wants);
+/* the same of what its text is in the other type, which may be another one even
+   if no such value is lost: what a copy has to look at */
+bool records_cast_watched(const char *has, const char *wants);
 /* appends SQL that reads the column (a name; not quoted yet) or, quoted, the
    expression of such a type as the other one */
 void records_cast_add(struct strbuf *sql, const char *column, const char *has,
 		      const char *wants);
 /*
  * Looks, in the rows of the shape from, for a value that the column of that place
- * in to would not keep; expressions are taken to mean what they say. Only from
- * one PostgreSQL to another. *column, *type: of the destination, for the caller to
- * free. 1: there is one; 0: none, or it cannot be told; or an error.
+ * in to would not keep, unless to is loose there: from one PostgreSQL to another
+ * the server looks, else all rows are read, if they may be; into files there is nothing to look
+ * for, nor from one SQLite into another, which has it told by the copy. *column,
+ * *type: of the destination, for the caller to free. 1: there is one; 0: none, or
+ * it cannot be told; or an error.
  */
 int records_cast_find(struct store *from_store, const struct store_shape *from,
 		      uint32_t hidden, struct store *to_store,
-		      const struct store_shape *to, char **column, char **type,
-		      struct error *err);
+		      const struct store_shape *to, bool read, char **column,
+		      char **type, struct error *err);
 
 #endif

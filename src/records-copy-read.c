@@ -182,22 +182,8 @@ int records_read(struct records_worker *w, struct error *err)
 
 void records_project(struct records_worker *w)
 {
-	uint32_t hidden = w->run->job->hidden;
-	struct store_batch *o = &w->out;
-	const struct store_batch *b = &w->rows;
-
-	if (w->packed)
-		return;
-	o->buf = b->buf;
-	o->n = b->n;
-	o->ncell = 0;
-	o->nrow = b->nrow;
-	o->ncol = b->ncol - hidden;
-	for (uint32_t row = 0; row < b->nrow; row++)
-		for (uint32_t i = hidden; i < b->ncol; i++) {
-			VEC_GROW(o->cell, o->ncell, o->cellcap);
-			o->cell[o->ncell++] = *store_batch_cell(b, row, i);
-		}
+	if (!w->packed)
+		store_batch_show(&w->rows, w->run->job->hidden, &w->out);
 }
 
 int records_range_args(struct records_worker *w, uint32_t from, uint32_t n,

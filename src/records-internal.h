@@ -55,6 +55,9 @@ struct records_pass {
 	bool server;             /* one of the sides has digests of its own */
 	bool ranges;             /* of keys; else in buckets, by hash */
 	bool disorder;           /* the keys of the sides, or one is hidden */
+	/* how the new side writes what the old one has; its read_as NULL: as it
+	   is */
+	struct store_kinds kinds;
 	/* of a forensic part that is not told yet */
 	uint64_t part_rows[2], part_digest[2];
 	bool all;                /* every row, whatever its digest */

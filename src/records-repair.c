@@ -20,6 +20,7 @@ struct repair {
 	struct records_one *one;
 	struct strvec keys;
 	bool all;
+	bool forms;              /* keys are told as the destination has them */
 	/* rows of the destination that go or become others; keys of some */
 	uint64_t replaced;
 	struct strvec shown;
@@ -50,7 +51,7 @@ static int on_found(void *ctx, const struct records_found *f,
 		strvec_push(&o->gone_keys, f->key);
 	} else if (f->kind != RECORDS_EQUIVALENT && !r->all) {
 		strvec_push(&r->keys, f->key);
-		r->all = r->keys.n >= KEYS_MOST;
+		r->all = r->forms || r->keys.n >= KEYS_MOST;
 	}
 	return 0;
 }
@@ -107,6 +108,7 @@ static int compare(struct repair *r, struct error *err)
 {
 	struct records_one *o = r->one;
 	struct records_shapes shapes;
+	struct store_kinds kinds;
 	struct records_verdict verdict;
 	struct records_spec spec = {
 		.nkey = o->job->to.nkey, .level = RECORDS_STANDARD,
@@ -119,6 +121,13 @@ static int compare(struct repair *r, struct error *err)
 
 	if (ret < 0)
 		return ret;
+	ret = store_kinds(o->to, &shapes.to, &kinds, err);
+	if (ret < 0) {
+		records_shapes_release(&shapes);
+		return ret;
+	}
+	r->forms = store_kinds_have_forms(&kinds) && !store_is_pg(o->from);
+	store_kinds_release(&kinds);
 	spec.old = (struct records_side) { o->from, &shapes.from,
 					   shapes.hidden };
 	spec.now = (struct records_side) { o->to, &shapes.to, 0 };

@@ -35,6 +35,10 @@
  * sides are read in the order of their keys and merged, which needs no room at
  * all.
  *
+ * Where a server has rows of a store of another kind, and columns of types whose
+ * values have several texts (times, UUIDs, char(n), ...), the old side's are read
+ * as the server would write them, and rows are compared by hash.
+ *
  * By ranges of keys: where a server makes digests, and for forensic. One digest
  * of it all; if it differs one of each segment of about 20,000 rows; one that
  * differs is cut again by 16, and what still differs is read. Where most

@@ -73,7 +73,10 @@ static int by_key(struct store *st, const struct plan_set *set,
 		  const char *key, const char *where, int64_t *ret,
 		  struct error *err)
 {
-	struct store_shape shape = { set->set, 1, 1, &key, NULL, where };
+	struct store_shape shape = {
+		.set = set->set, .ncol = 1, .nkey = 1, .col = &key,
+		.where = where,
+	};
 	struct store_digest d;
 	int r = store_digest(st, &shape, NULL, NULL, &d, err);
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/xalloc.h"
+#include "records-cast.h"
 #include "records-copy-internal.h"
 #include "step-records.h"
 #include "store-ours.h"
@@ -28,6 +29,7 @@ void step_records_job_release(struct step_records_job *j)
 	free(j->until);
 	free(j->cols);
 	free(j->exprs);
+	free(j->loose);
 	memset(j, 0, sizeof(*j));
 }
 
@@ -227,6 +229,62 @@ static bool read_by_key(const struct records_step *m,
 	return true;
 }
 
+static void fill_shapes(const struct records_step *m, const struct strvec *key,
+			const struct strvec *cols, struct step_records_job *j)
+{
+	j->job.hidden = (uint32_t)j->names.n;
+	for (size_t i = 0; i < cols->n; i++)
+		strvec_push(&j->names, cols->v[i]);
+	j->cols = xcalloc(j->names.n, sizeof(*j->cols));
+	j->exprs = xcalloc(j->names.n, sizeof(*j->exprs));
+	for (size_t i = 0; i < j->names.n; i++) {
+		const char *e = i < j->job.hidden ? NULL :
+			expression(m, j->names.v[i]);
+
+		j->cols[i] = j->names.v[i];
+		j->exprs[i] = e;
+	}
+	j->job.from = (struct store_shape) {
+		.set = j->set, .ncol = (uint32_t)j->names.n,
+		.nkey = j->job.hidden ? j->job.hidden : (uint32_t)key->n,
+		.col = j->cols, .expr = j->exprs, .where = m->where,
+	};
+	j->job.to = (struct store_shape) {
+		.set = m->to.set, .ncol = (uint32_t)cols->n,
+		.nkey = (uint32_t)key->n, .col = j->cols + j->job.hidden,
+	};
+}
+
+static char *type_of(const struct columns *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->b.nrow; i++) {
+		_cleanup_free_ char *text = records_cell_text(&c->b, i, 0);
+
+		if (!strcmp(text, name))
+			return records_cell_text(&c->b, i, 1);
+	}
+	return NULL;
+}
+
+/* From server to server an expression means what it says, and a value goes into a
+   column of its own type; what comes from elsewhere is looked at. */
+static void decide_loose(struct step_records_job *j, const struct columns *src,
+			 const struct columns *dst)
+{
+	const struct store_shape *to = &j->job.to;
+
+	j->loose = xcalloc(to->ncol, sizeof(*j->loose));
+	for (uint32_t i = 0; i < to->ncol; i++) {
+		const char *e = j->exprs[j->job.hidden + i];
+		_cleanup_free_ char *has = type_of(src, e ? e : to->col[i]);
+		_cleanup_free_ char *wants = type_of(dst, to->col[i]);
+
+		j->loose[i] = !has || !wants ||
+			!records_cast_watched(has, wants);
+	}
+	j->job.to.loose = j->loose;
+}
+
 static int copy_shape(const struct records_step *m, struct store *from,
 		      struct store *to, struct step_records_job *j,
 		      struct error *err)
@@ -246,32 +304,13 @@ static int copy_shape(const struct records_step *m, struct store *from,
 		if (!j->names.n)
 			ret = no_key(from, j->set, err);
 	}
+	if (ret == 0)
+		fill_shapes(m, &key, &cols, j);
+	if (ret == 0 && store_is_pg(from) && store_is_pg(to))
+		decide_loose(j, &src, &dst);
 	store_batch_release(&src.b);
 	store_batch_release(&dst.b);
-	if (ret < 0)
-		return ret;
-	j->job.hidden = (uint32_t)j->names.n;
-	for (size_t i = 0; i < cols.n; i++)
-		strvec_push(&j->names, cols.v[i]);
-	j->cols = xcalloc(j->names.n, sizeof(*j->cols));
-	j->exprs = xcalloc(j->names.n, sizeof(*j->exprs));
-	for (size_t i = 0; i < j->names.n; i++) {
-		const char *e = i < j->job.hidden ? NULL :
-			expression(m, j->names.v[i]);
-
-		j->cols[i] = j->names.v[i];
-		j->exprs[i] = e;
-	}
-	j->job.from = (struct store_shape) {
-		.set = j->set, .ncol = (uint32_t)j->names.n,
-		.nkey = j->job.hidden ? j->job.hidden : (uint32_t)key.n,
-		.col = j->cols, .expr = j->exprs, .where = m->where,
-	};
-	j->job.to = (struct store_shape) {
-		.set = m->to.set, .ncol = (uint32_t)cols.n,
-		.nkey = (uint32_t)key.n, .col = j->cols + j->job.hidden,
-	};
-	return 0;
+	return ret;
 }
 
 /* the number of a row, which is no column; unquoted, so that a table without

@@ -117,16 +117,21 @@ static int look_at_ours(struct store *to, struct check_result *r,
 }
 
 /* a value that the column of the destination would make another one of */
-static int look_at_types(const struct step_records_job *j, struct store *from,
-			 struct store *to, struct check_result *r,
+static int look_at_types(const struct records_step *m,
+			 const struct step_records_job *j, struct store *from,
+			 struct store *to, bool read, struct check_result *r,
 			 struct error *err)
 {
 	_cleanup_free_ char *column = NULL, *type = NULL;
-	int n = records_cast_find(from, &j->job.from, j->job.hidden, to,
-				  &j->job.to, &column, &type, err);
+	int n;
 
+	if (m->quarantine)
+		store_set_lines(from, STORE_LINES_SKIP);
+	n = records_cast_find(from, &j->job.from, j->job.hidden, to,
+			      &j->job.to, read, &column, &type, err);
+	/* their rows will be set aside */
 	if (n > 0)
-		check_result_set(r, CHECK_FAIL, _("'%s' has values that column "
+		check_result_set(r, m->quarantine ? CHECK_WARN : CHECK_FAIL, _("'%s' has values that column "
 			"'%s' of '%s' (%s) would not keep; if that is meant, "
 			"convert them in 'columns'"), j->job.from.set, column,
 			j->job.to.set, type);
@@ -168,7 +173,9 @@ int step_records_check(const struct step *s, struct step_ctx *ctx,
 	if (ret == 0 && to)
 		ret = look_at_ours(to, r, err);
 	if (ret == 0 && !m->backfill && from && to)
-		ret = look_at_types(&j, from, to, r, err);
+		/* what came since is found by the copy */
+		ret = look_at_types(m, &j, from, to, step_is_ahead(ctx), r,
+				    err);
 	if (ret < 0 && step_is_ahead(ctx) && may_come(s, ctx, ret, from, to)) {
 		error_release(err);
 		ret = ret != -EROFS && from &&

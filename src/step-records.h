@@ -70,6 +70,7 @@ struct step_records_job {
 	struct strvec names;
 	char *id, *marks, *set, *until;
 	const char **cols, **exprs;
+	bool *loose;                 /* or NULL */
 };
 void step_records_job_release(struct step_records_job *j);
 /* names alone: job.id and marks, and urls */

@@ -37,6 +37,14 @@ void store_batch_clear(struct store_batch *b, uint32_t ncol)
 	b->ncol = ncol;
 }
 
+static void make_room(struct store_batch *b, size_t n)
+{
+	if (b->n + n <= b->cap && b->buf)
+		return;
+	b->cap = MAX(b->cap * 2, b->n + n + 4096);
+	b->buf = xrealloc(b->buf, b->cap, 1);
+}
+
 /* the next cell, of n bytes, which the caller writes; NULL: none */
 static char *add_cell(struct store_batch *b, enum store_type type, bool null,
 		      size_t n)
@@ -45,10 +53,7 @@ static char *add_cell(struct store_batch *b, enum store_type type, bool null,
 
 	if (n > INT32_MAX)
 		BUG("a cell of %zu bytes", n);
-	if (b->n + n > b->cap || !b->buf) {
-		b->cap = MAX(b->cap * 2, b->n + n + 4096);
-		b->buf = xrealloc(b->buf, b->cap, 1);
-	}
+	make_room(b, n);
 	VEC_GROW(b->cell, b->ncell, b->cellcap);
 	c = &b->cell[b->ncell++];
 	c->off = b->n;
@@ -88,6 +93,35 @@ void store_batch_add_bytes(struct store_batch *b, const void *p, size_t n)
 		*to++ = hex[from[i] >> 4];
 		*to++ = hex[from[i] & 15];
 	}
+}
+
+void store_batch_show(const struct store_batch *b, uint32_t from,
+		      struct store_batch *out)
+{
+	out->buf = b->buf;
+	out->n = b->n;
+	out->ncell = 0;
+	out->nrow = b->nrow;
+	out->ncol = b->ncol - from;
+	for (uint32_t row = 0; row < b->nrow; row++)
+		for (uint32_t i = from; i < b->ncol; i++) {
+			VEC_GROW(out->cell, out->ncell, out->cellcap);
+			out->cell[out->ncell++] = *store_batch_cell(b, row, i);
+		}
+}
+
+void store_batch_set(struct store_batch *b, uint32_t row, uint32_t col,
+		     const char *p, size_t n)
+{
+	struct store_cell *c = &b->cell[(size_t)row * b->ncol + col];
+
+	if (n > (size_t)c->len || c->len < 0) {
+		make_room(b, n);
+		c->off = b->n;
+		b->n += n;
+	}
+	memcpy(b->buf + c->off, p, n);
+	c->len = (int32_t)n;
 }
 
 void store_batch_drop_row(struct store_batch *b)

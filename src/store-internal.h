@@ -38,6 +38,12 @@ struct store_ops {
 	int (*put)(struct store *s, const struct store_shape *shape,
 		   const struct store_batch *b, uint32_t from, uint32_t n,
 		   enum store_conflict how, struct error *err);
+	/* may be NULL, both: store_keeps(), store_kinds() */
+	int (*keeps)(struct store *s, const struct store_shape *shape,
+		     const struct store_batch *b, uint32_t from, uint32_t n,
+		     uint32_t *row, uint32_t *col, struct error *err);
+	int (*kinds)(struct store *s, const struct store_shape *shape,
+		     struct store_kinds *ret, struct error *err);
 	int (*del)(struct store *s, const struct store_shape *shape,
 		   const struct store_batch *b, struct error *err);
 	int (*mark)(struct store *s, const struct store_mark *m,
@@ -180,6 +186,9 @@ bool store_clock_looks(struct store_clock *c);
    store_clock_start() forgets it. */
 void store_clock_held(struct store_clock *c, char *by);
 void store_clock_release(struct store_clock *c);
+
+/* the failure of a put (see store_keeps()); -EBADMSG */
+int store_not_kept(struct store *s, const char *column, struct error *err);
 
 /* a key there must be, or it is a bug */
 void store_check_shape(const struct store_shape *shape);

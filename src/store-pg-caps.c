@@ -176,7 +176,9 @@ static int take_digest(const struct store_batch *b, struct store_digest *ret)
 static bool same_digest(struct pg_store *p)
 {
 	static const char *const cols[] = { "k", "v", "b", "n" };
-	static const struct store_shape shape = { "", 4, 1, cols, NULL, NULL };
+	static const struct store_shape shape = {
+		.set = "", .ncol = 4, .nkey = 1, .col = cols,
+	};
 	_cleanup_store_batch_ struct store_batch rows = STORE_BATCH_INIT;
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT, text = STRBUF_INIT;

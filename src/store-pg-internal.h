@@ -24,6 +24,12 @@ struct pg_store {
 	int64_t pid;             /* of the session at the server; 0: unknown */
 	char *conninfo;          /* for a second one; NULL: there is none */
 	bool allow_plaintext;
+	/* of the set, in this transaction; of NULL: nothing is known */
+	struct pg_kept {
+		char *of;        /* its name and columns */
+		struct strvec type;
+		struct store_kinds kinds;
+	} kept;
 };
 
 /* conninfo of a plan; p->c is connected and set up afterwards */
@@ -54,8 +60,8 @@ int pg_open(const char *rest, const struct store_options *o,
 void pg_close(struct store *s);
 bool pg_rest(struct store *s);
 int pg_again(struct store *s, const struct store_options *o);
-/* the types of the first n columns of a query, 0 if it has fewer; mod: their
-   lengths and digits, as the server has them, or NULL */
+/* the types of the first n columns of a query, 0 if it has fewer; mod: what they
+   are declared with, -1: nothing; or NULL */
 int pg_types(struct pg_store *p, const char *sql, uint32_t *type, int *mod,
 	     uint32_t n, struct error *err);
 /* store-pg.c: the failure of a scan if keys are NULL */
@@ -93,6 +99,27 @@ int pg_copy_typed(struct pg_store *p, const char *set,
 		  const struct store_shape *shape, const struct store_batch *b,
 		  uint32_t from, uint32_t n, uint32_t *sent,
 		  struct error *err);
+/* store-pg-kept.c: ops->kinds and keeps; a put that begins with a refusal of
+   what its columns would not keep; and at the end of a transaction */
+int pg_kinds(struct store *s, const struct store_shape *shape,
+	     struct store_kinds *ret, struct error *err);
+int pg_keeps(struct store *s, const struct store_shape *shape,
+	     const struct store_batch *b, uint32_t from, uint32_t n,
+	     uint32_t *row, uint32_t *col, struct error *err);
+int pg_refuse_lost(struct pg_store *p, const struct store_shape *shape,
+		   const struct store_batch *b, uint32_t from, uint32_t n,
+		   struct error *err);
+void pg_kept_forget(struct pg_store *p);
+/* store-pg-time.c: microseconds since 2000-01-01, or of a day; digits: of a
+   second, that the column has. false: the text has it otherwise, or more */
+enum pg_time { PG_DATE, PG_TIME, PG_STAMP, PG_STAMPTZ };
+#define PG_TIME_DIGITS 6
+#define PG_TIME_DAY 86400000000ll
+#define PG_TIME_ROOM 48
+bool pg_time_read(enum pg_time as, int digits, const char *p, size_t n,
+		  int64_t *ret);
+/* as the server writes it; returns its length */
+size_t pg_time_write(enum pg_time as, int64_t v, char *out);
 /* store-pg-caps.c: ops->probe and ops->digest */
 bool pg_probe(struct store *s, enum store_cap cap);
 int pg_digest(struct store *s, const struct store_shape *shape,

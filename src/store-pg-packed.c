@@ -306,11 +306,26 @@ int pg_types_of(struct pg_store *p, const char *set,
 	return pg_types(p, sql.buf, type, mod, shape->ncol, err);
 }
 
+/* the same bytes, and no declaration that would make others of them unheard */
+static bool same_type(const struct store_pack *k, const struct store_shape *to,
+		      uint32_t i, const uint32_t *want, const int *has_mod,
+		      const int *want_mod)
+{
+	uint32_t at = i - k->hidden;
+
+	return i < k->hidden ||
+		(want[at] == k->type[i] &&
+		 (want_mod[at] < 0 || want_mod[at] == has_mod[i] ||
+		  (to->loose && to->loose[at])));
+}
+
 bool pg_pack(struct store_pack *k, struct store *from,
 	     const struct store_shape *of, struct store *dest,
 	     const struct store_shape *to)
 {
 	_cleanup_free_ uint32_t *want = xcalloc(to->ncol, sizeof(*want));
+	_cleanup_free_ int *want_mod = xcalloc(to->ncol, sizeof(*want_mod));
+	_cleanup_free_ int *has_mod = xcalloc(k->n, sizeof(*has_mod));
 	struct pg_store *f = (struct pg_store *)from;
 	struct pg_store *d = (struct pg_store *)dest;
 
@@ -320,15 +335,15 @@ bool pg_pack(struct store_pack *k, struct store *from,
 	    !store_can(dest, STORE_CAP_TEMP_TABLE))
 		return false;
 	k->type = xcalloc(k->n, sizeof(*k->type));
-	if (pg_types_of(f, of->set, of, k->type, NULL, NULL) < 0 ||
-	    pg_types_of(d, to->set, to, want, NULL, NULL) < 0)
+	if (pg_types_of(f, of->set, of, k->type, has_mod, NULL) < 0 ||
+	    pg_types_of(d, to->set, to, want, want_mod, NULL) < 0)
 		return false;
 	for (uint32_t i = 0; i < k->n; i++) {
 		size_t t = find_type(k->type[i]);
 
 		if (t == ARRAY_SIZE(types) ||
 		    (i < of->nkey && !types[t].key) ||
-		    (i >= k->hidden && want[i - k->hidden] != k->type[i]))
+		    !same_type(k, to, i, want, has_mod, want_mod))
 			return false;
 	}
 	return true;

@@ -127,6 +127,7 @@ void pg_close(struct store *s)
 	PQfinish(p->c);
 	store_clock_release(&p->clock);
 	free(p->conninfo);
+	pg_kept_forget(p);
 	free(p);
 }
 

@@ -7,8 +7,7 @@
  * are written here, dates and times as ISO 8601 has them. A row with another,
  * and all behind it, goes as text; so what is refused is refused by the server,
  * for its own reasons.
- * Source: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format";
- * Howard Hinnant, chrono-Compatible Low-Level Date Algorithms (the days)
+ * Source: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format"
  */
 #include <errno.h>
 #include <float.h>
@@ -25,9 +24,6 @@
 #define SLICE (1u << 20)
 #define LONGEST (8u << 20)
 #define PIECE 65536
-/* 2000-01-01 since 1970-01-01 */
-#define EPOCH_DAYS 10957
-#define DAY_US 86400000000ll
 
 static void put(struct strbuf *out, uint64_t v, int bytes)
 {
@@ -135,120 +131,18 @@ static bool put_text(const char *p, size_t n, bool version, struct strbuf *out)
 
 /* --- times --- */
 
-struct reading {
-	const char *p, *end;
-	bool bad;
-};
-
-/* exactly so many digits, a number from low to high */
-static int number(struct reading *r, int digits, int low, int high)
-{
-	int v = 0;
-
-	for (int i = 0; i < digits; i++) {
-		if (r->p == r->end || *r->p < '0' || *r->p > '9') {
-			r->bad = true;
-			return low;
-		}
-		v = v * 10 + (*r->p++ - '0');
-	}
-	r->bad = r->bad || v < low || v > high;
-	return v;
-}
-
-static bool has(struct reading *r, char c)
-{
-	bool there = r->p < r->end && *r->p == c;
-
-	r->p += there;
-	return there;
-}
-
-static void need(struct reading *r, char c)
-{
-	r->bad = !has(r, c) || r->bad;
-}
-
-static int month_days(int y, int m)
-{
-	if (m == 2)
-		return y % 4 == 0 && (y % 100 != 0 || y % 400 == 0) ? 29 : 28;
-	return m == 4 || m == 6 || m == 9 || m == 11 ? 30 : 31;
-}
-
-/* since 1970-01-01; years of which nobody thinks otherwise */
-static int64_t days(struct reading *r)
-{
-	int y = number(r, 4, 1000, 9999), m, d, era, of_era, of_year;
-
-	need(r, '-');
-	m = number(r, 2, 1, 12);
-	need(r, '-');
-	d = number(r, 2, 1, 31);
-	if (r->bad || d > month_days(y, m)) {
-		r->bad = true;
-		return 0;
-	}
-	y -= m <= 2;
-	era = y / 400;
-	of_era = y - era * 400;
-	of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return (int64_t)era * 146097 + of_era * 365 + of_era / 4 -
-	       of_era / 100 + of_year - 719468;
-}
-
-/* of a day, in microseconds */
-static int64_t day_time(struct reading *r)
-{
-	int64_t us = number(r, 2, 0, 23) * 3600ll;
-	int64_t unit = 100000;
-
-	need(r, ':');
-	us += number(r, 2, 0, 59) * 60;
-	need(r, ':');
-	us += number(r, 2, 0, 59);
-	us *= 1000000;
-	if (!has(r, '.'))
-		return us;
-	do
-		us += number(r, 1, 0, 9) * unit;
-	while ((unit /= 10) && r->p < r->end && *r->p >= '0' && *r->p <= '9');
-	/* more digits are for the server to round */
-	return us;
-}
-
-/* Z, +00, -03:30; none: the session is in UTC */
-static int64_t zone(struct reading *r)
-{
-	int sign = has(r, '+') ? 1 : has(r, '-') ? -1 : 0;
-	int64_t minutes;
-
-	if (!sign) {
-		(void)has(r, 'Z');
-		return 0;
-	}
-	minutes = number(r, 2, 0, 14) * 60;
-	if (has(r, ':'))
-		minutes += number(r, 2, 0, 59);
-	return sign * minutes * 60000000;
-}
-
 static bool put_time(uint32_t type, const char *p, size_t n,
 		     struct strbuf *out)
 {
-	struct reading r = { .p = p, .end = p + n };
-	int64_t v = days(&r) - EPOCH_DAYS;
+	int64_t v;
 
-	if (type != 1082) {
-		if (!has(&r, ' '))
-			need(&r, 'T');
-		v = v * DAY_US + day_time(&r);
-	}
-	if (type == 1184)
-		v -= zone(&r);
-	if (r.bad || r.p != r.end)
+	if (!pg_time_read(type == 1082 ? PG_DATE : type == 1184 ? PG_STAMPTZ :
+			  PG_STAMP, PG_TIME_DIGITS, p, n, &v))
 		return false;
-	put_value(out, (uint64_t)v, type == 1082 ? 4 : 8);
+	if (type == 1082)
+		put_value(out, (uint64_t)(v / PG_TIME_DAY), 4);
+	else
+		put_value(out, (uint64_t)v, 8);
 	return true;
 }
 

@@ -40,6 +40,7 @@ static int pg_begin(struct store *s, bool write, struct error *err)
 	/* put wants to know, and inside it would be too late */
 	if (write)
 		(void)store_can(s, STORE_CAP_TEMP_TABLE);
+	pg_kept_forget((struct pg_store *)s);
 	/* several scans of one reader see one state */
 	return run(s, write ? "BEGIN" :
 		   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
@@ -47,6 +48,7 @@ static int pg_begin(struct store *s, bool write, struct error *err)
 
 static int pg_commit(struct store *s, struct error *err)
 {
+	pg_kept_forget((struct pg_store *)s);
 	return run(s, "COMMIT", err);
 }
 
@@ -55,6 +57,7 @@ static void pg_abort(struct store *s)
 	struct pg_store *p = (struct pg_store *)s;
 	char state[sizeof(s->sqlstate)];
 
+	pg_kept_forget(p);
 	memcpy(state, s->sqlstate, sizeof(state));
 	/* what it does not answer, the server rolls back on its own */
 	if (!p->dead && PQtransactionStatus(p->c) != PQTRANS_IDLE &&
@@ -245,7 +248,10 @@ static int pg_put(struct store *s, const struct store_shape *shape,
 	_cleanup_strbuf_ struct strbuf tail = STRBUF_INIT;
 	/* every engine of the kind has it inside of a transaction */
 	bool copy = !(s->taken & STORE_CAP_COPY);
+	int ret = pg_refuse_lost((struct pg_store *)s, shape, b, from, n, err);
 
+	if (ret < 0)
+		return ret;
 	if (how == STORE_ERROR && copy)
 		return copy_in(s, NULL, shape->set, shape, b, from, n, err);
 	if (n >= ROWS_STAGED && copy && store_can(s, STORE_CAP_TEMP_TABLE))
@@ -323,6 +329,8 @@ const struct store_ops store_pg_ops = {
 	.put_packed = pg_put_packed,
 	.moves = pg_moves,
 	.moves_still = pg_moves_still,
+	.keeps = pg_keeps,
+	.kinds = pg_kinds,
 	.del = pg_del,
 	.mark = store_sql_mark,
 	.marks = store_sql_marks,

@@ -71,6 +71,11 @@ bool sqlite_keeps_value(unsigned char affinity, struct sqlite3_value *v);
 int sqlite_bind_number(struct sqlite3_stmt *stmt, int i, unsigned char affinity,
 		       const struct store_batch *b, const struct store_cell *c);
 
+/* ops->keeps */
+int sqlite_keeps(struct store *s, const struct store_shape *shape,
+		 const struct store_batch *b, uint32_t from, uint32_t n,
+		 uint32_t *row, uint32_t *col, struct error *err);
+
 /* --- store-sqlite-packed.c --- */
 bool sqlite_pack(struct store_pack *k, struct store *from,
 		 const struct store_shape *of, struct store *dest,

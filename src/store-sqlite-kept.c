@@ -200,6 +200,27 @@ int sqlite_bind_kept(sqlite3_stmt *stmt, int i, unsigned char affinity,
 		sqlite_bind_cell(stmt, i, b, c);
 }
 
+int sqlite_keeps(struct store *s, const struct store_shape *shape,
+		 const struct store_batch *b, uint32_t from, uint32_t n,
+		 uint32_t *row, uint32_t *col, struct error *err)
+{
+	struct sqlite_store *q = (struct sqlite_store *)s;
+	_cleanup_free_ unsigned char *affinity = sqlite_affinities(q->db,
+								   shape);
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	int ret = sqlite_prepare(q, "SELECT ?1", &stmt, err);
+
+	for (uint32_t i = from; ret >= 0 && i < from + n; i++)
+		for (uint32_t k = 0; k < shape->ncol; k++)
+			if (sqlite_bind_kept(stmt, 1, affinity[k], b,
+					     store_batch_cell(b, i, k))) {
+				*row = i;
+				*col = k;
+				return 0;
+			}
+	return ret < 0 ? ret : 1;
+}
+
 int sqlite_bind_number(sqlite3_stmt *stmt, int i, unsigned char affinity,
 		       const struct store_batch *b, const struct store_cell *c)
 {

@@ -243,18 +243,6 @@ static int sqlite_scan(struct store *s, const struct store_shape *shape,
 	return ret < 0 ? ret : fetch(q, stmt, shape, limit, b, err);
 }
 
-static int not_kept(struct sqlite_store *q, const char *column,
-		    struct error *err)
-{
-	(void)snprintf(q->s.sqlstate, sizeof(q->s.sqlstate), "22018");
-	(void)error_set(err, ERR_STORE, -EBADMSG,
-			_("%s: column '%s' would not keep a value as it is"),
-			q->s.name, column);
-	error_hint(err, _("convert it in 'columns', if another value is meant, "
-			  "or give the column another type"));
-	return -EBADMSG;
-}
-
 enum rows { ROWS_PUT, ROWS_PACKED, ROWS_DELETED };
 
 /* 1: the row cannot be there, so that it need not go */
@@ -269,11 +257,12 @@ static int bind_row(struct sqlite_store *q, sqlite3_stmt *stmt,
 	if (what == ROWS_PACKED)
 		return sqlite_bind_packed(stmt, affinity, b, row, shape->ncol,
 					  &at) == SQLITE_OK ? 0 :
-			not_kept(q, shape->col[at], err);
+			store_not_kept(&q->s, shape->col[at], err);
 	for (uint32_t i = 0; i < (put ? shape->ncol : shape->nkey); i++)
 		if (sqlite_bind_kept(stmt, (int)i + 1, affinity[i], b,
 				     store_batch_cell(b, row, i)))
-			return put ? not_kept(q, shape->col[i], err) : 1;
+			return put ? store_not_kept(&q->s, shape->col[i], err) :
+				1;
 	return 0;
 }
 
@@ -530,6 +519,7 @@ const struct store_ops store_sqlite_ops = {
 	.abort = sqlite_abort,
 	.scan = sqlite_scan,
 	.put = sqlite_put,
+	.keeps = sqlite_keeps,
 	.del = sqlite_del,
 	.mark = store_sql_mark,
 	.marks = store_sql_marks,

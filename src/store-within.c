@@ -190,6 +190,17 @@ static int within_digest(struct store *s, const struct store_shape *shape,
 	return leave(s, o->ops->digest(o, shape, lo, hi, ret, err), err);
 }
 
+static int within_kinds(struct store *s, const struct store_shape *shape,
+			struct store_kinds *ret, struct error *err)
+{
+	struct store *o = outer_of(s);
+	int r = enter(s, err);
+
+	if (r < 0)
+		return r;
+	return leave(s, o->ops->kinds(o, shape, ret, err), err);
+}
+
 static void within_close(struct store *s)
 {
 	free(s);
@@ -217,6 +228,7 @@ int store_within_open(struct store *outer, struct store **ret,
 		.columns = within_columns, .exec = within_exec,
 		.split = outer->ops->split ? within_split : NULL,
 		.digest = outer->ops->digest ? within_digest : NULL,
+		.kinds = outer->ops->kinds ? within_kinds : NULL,
 	};
 	w->s.ops = &w->ops;
 	w->s.name = xstrdup(outer->name);

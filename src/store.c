@@ -371,6 +371,50 @@ int store_put(struct store *s, const struct store_shape *shape,
 	return ret < 0 ? ret : put;
 }
 
+int store_keeps(struct store *s, const struct store_shape *shape,
+		const struct store_batch *b, uint32_t from, uint32_t n,
+		uint32_t *row, uint32_t *col, struct error *err)
+{
+	store_check_shape(shape);
+	if (b->ncol != shape->ncol || from + n > b->nrow)
+		BUG("a look at rows that are not there");
+	s->sqlstate[0] = '\0';
+	return n && s->ops->keeps ? s->ops->keeps(s, shape, b, from, n, row,
+						  col, err) : 1;
+}
+
+int store_not_kept(struct store *s, const char *column, struct error *err)
+{
+	memcpy(s->sqlstate, "22018", sizeof("22018"));
+	(void)error_set(err, ERR_STORE, -EBADMSG,
+			_("%s: column '%s' would not keep a value as it is"),
+			s->name, column);
+	error_hint(err, _("convert it in 'columns', if another value is meant, "
+			  "or give the column another type"));
+	return -EBADMSG;
+}
+
+int store_kinds(struct store *s, const struct store_shape *shape,
+		struct store_kinds *ret, struct error *err)
+{
+	memset(ret, 0, sizeof(*ret));
+	return s->ops->kinds ? s->ops->kinds(s, shape, ret, err) : 0;
+}
+
+bool store_kinds_have_forms(const struct store_kinds *k)
+{
+	for (uint32_t i = 0; i < k->n; i++)
+		if (k->col[i].forms)
+			return true;
+	return false;
+}
+
+void store_kinds_release(struct store_kinds *k)
+{
+	free(k->col);
+	memset(k, 0, sizeof(*k));
+}
+
 int store_put_packed(struct store *s, const struct store_pack *k,
 		     const struct store_shape *shape,
 		     const struct store_batch *b, uint32_t from, uint32_t n,

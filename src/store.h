@@ -123,6 +123,13 @@ void store_batch_add(struct store_batch *b, enum store_type type,
 char *store_batch_room(struct store_batch *b, enum store_type type, size_t n);
 /* bytes as the next cell, "\\x" and two digits each */
 void store_batch_add_bytes(struct store_batch *b, const void *p, size_t n);
+/* The rows of b without their first columns, in place of what out was: its texts
+   are those of b, its cells are to be freed. */
+void store_batch_show(const struct store_batch *b, uint32_t from,
+		      struct store_batch *out);
+/* another text for a cell that has one */
+void store_batch_set(struct store_batch *b, uint32_t row, uint32_t col,
+		     const char *p, size_t n);
 /* the last cell again, and its row with it */
 void store_batch_drop_row(struct store_batch *b);
 static inline const struct store_cell *
@@ -156,6 +163,9 @@ struct store_shape {
 	const char *const *col;
 	const char *const *expr;
 	const char *where;
+	/* of a put, for each column: what its type makes of a value is what is
+	   meant; NULL: of none */
+	const bool *loose;
 };
 
 /*
@@ -446,6 +456,35 @@ void store_move_release(struct store_move *m);
  */
 int store_move(struct store *s, const struct store_move *m, const char *after,
 	       const char *until, enum store_conflict how, struct error *err);
+/*
+ * A put refuses rows with a value that its column would not keep (round, cut
+ * off, write otherwise: STORE_CLASS_BADROW) but where the shape is loose. This
+ * tells before: would it keep all of them? 1, or 0, with the place of one. What
+ * the store does not take at all it may refuse here, too.
+ */
+int store_keeps(struct store *s, const struct store_shape *shape,
+		const struct store_batch *b, uint32_t from, uint32_t n,
+		uint32_t *row, uint32_t *col, struct error *err);
+/*
+ * Values have more than one text in some types: those of the columns of a shape,
+ * to read the cells of another store as this one would write them, where that is
+ * known beyond doubt. None, of a store that keeps every text as it is.
+ */
+struct store_kind {
+	uint8_t kind;            /* as the store numbers them */
+	bool any;                /* every text, as it is */
+	bool forms;              /* several texts for a value */
+	int digits;
+};
+struct store_kinds {
+	uint32_t n;
+	struct store_kind *col;
+	void (*read_as)(const struct store_kinds *k, struct store_batch *b);
+};
+int store_kinds(struct store *s, const struct store_shape *shape,
+		struct store_kinds *ret, struct error *err);
+bool store_kinds_have_forms(const struct store_kinds *k);
+void store_kinds_release(struct store_kinds *k);
 /* The rows whose keys are the first nkey cells of b's rows; inside a
    transaction. Returns how many there were. */
 int store_del(struct store *s, const struct store_shape *shape,

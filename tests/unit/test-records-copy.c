@@ -67,8 +67,10 @@ static void mapped(void **state, const char *from, const char *to)
 	struct world w;
 
 	world_init(&w, *state, &server, from, to, 500);
-	w.job.from = (struct store_shape) { "src", 3, 1, cols, expr,
-					    "id % 2 = 0" };
+	w.job.from = (struct store_shape) {
+		.set = "src", .ncol = 3, .nkey = 1, .col = cols, .expr = expr,
+		.where = "id % 2 = 0",
+	};
 	w.job.batch = 0;
 	world_copy(&w, &r);
 	rows_at(&w, to, "SELECT count(*), min(id), max(name) FROM dst",
@@ -94,7 +96,9 @@ static void test_hidden(void **state)
 
 	world_init(&w, *state, NULL, A, B, 250);
 	sql_at(&w, B, "CREATE UNIQUE INDEX dst_id ON dst (id)");
-	w.job.from = (struct store_shape) { "src", 4, 1, cols, expr, NULL };
+	w.job.from = (struct store_shape) {
+		.set = "src", .ncol = 4, .nkey = 1, .col = cols, .expr = expr,
+	};
 	w.job.hidden = 1;
 	w.job.conflict = STORE_REPLACE;
 	world_copy(&w, &r);
@@ -323,7 +327,9 @@ static void backfills(void **state, const char *url)
 	world_init(&w, *state, &server, url, url, 1000);
 	sql_at(&w, url, "INSERT INTO dst SELECT * FROM src");
 	sql_at(&w, url, "DELETE FROM src");
-	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.from = (struct store_shape) {
+		.set = "dst", .ncol = 1, .nkey = 1, .col = key,
+	};
 	w.job.until = "[900]";
 	w.job.sql = url == server.url ? pg : sql;
 	w.job.sql_n = 2;
@@ -389,7 +395,9 @@ static void test_rowid(void **state)
 
 	world_init(&w, *state, NULL, A, A, 20000);
 	sql_at(&w, A, "INSERT INTO dst SELECT * FROM src");
-	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.from = (struct store_shape) {
+		.set = "dst", .ncol = 1, .nkey = 1, .col = key,
+	};
 	w.job.sql = sql;
 	w.job.sql_n = 1;
 	w.job.by_rowid = true;

@@ -151,7 +151,9 @@ static void filled(void **state, const char *url)
 	world_init(&w, *state, &server, url, url, n);
 	sql_at(&w, url, "CREATE UNIQUE INDEX dst_id ON dst (id)");
 	sql_at(&w, url, "INSERT INTO dst SELECT id, name, '0' FROM src");
-	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.from = (struct store_shape) {
+		.set = "dst", .ncol = 1, .nkey = 1, .col = key,
+	};
 	w.job.sql = sql;
 	w.job.sql_n = 1;
 	w.job.batch = 200;
@@ -394,7 +396,9 @@ static void spoiled(void **state, const char *url)
 	       "v text, CHECK (v <> 'bad+'))");
 	sql_at(&w, url, "INSERT INTO dst SELECT id, name, CASE WHEN id IN "
 	       "(1, 340, 341, 555, 1000) THEN 'bad' ELSE 'v' END FROM src");
-	w.job.from = (struct store_shape) { "dst", 1, 1, key, NULL, NULL };
+	w.job.from = (struct store_shape) {
+		.set = "dst", .ncol = 1, .nkey = 1, .col = key,
+	};
 	w.job.sql = url == server.url ? pg : sql;
 	w.job.sql_n = 1;
 	w.job.batch = 90;

@@ -386,7 +386,9 @@ static void test_refused(void **state)
 	error_release(&err);
 	sql_at(&w, url, "CREATE UNIQUE INDEX dst_id ON dst (id)");
 	assert_int_equal(records_capture_may(&w.job, s, s, &err), 0);
-	w.job.from = (struct store_shape) { "src", 4, 1, cols, exprs, NULL };
+	w.job.from = (struct store_shape) {
+		.set = "src", .ncol = 4, .nkey = 1, .col = cols, .expr = exprs,
+	};
 	w.job.hidden = 1;
 	assert_int_equal(records_capture_may(&w.job, s, s, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "must come from the primary key"));

@@ -247,15 +247,19 @@ static uint64_t number(struct store *s, const char *text)
 
 static const char *const hidden_cols[] = { "h", "k", "n", "s" };
 static const char *const hidden_expr[] = { "k || 'h'", NULL, NULL, NULL };
-static const struct store_shape hiding = { "old_t", 4, 1, hidden_cols,
-	hidden_expr, NULL };
+static const struct store_shape hiding = {
+	.set = "old_t", .ncol = 4, .nkey = 1, .col = hidden_cols,
+	.expr = hidden_expr,
+};
 
 /* row i of old_t; what store_put() said */
 static int carry(struct store *s, const char *set, size_t i, bool hidden,
 		 bool packed)
 {
 	const struct store_shape *of = hidden ? &hiding : &old_shape;
-	const struct store_shape as = { set, 3, 1, cols, NULL, NULL };
+	const struct store_shape as = {
+		.set = set, .ncol = 3, .nkey = 1, .col = cols,
+	};
 	_cleanup_free_ char *where = xasprintf("k = 'r%zu'", i);
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	struct store_shape one = *of;

@@ -156,7 +156,10 @@ static void test_hidden(void **state)
 	static const char *const by_key[] = { "k", "k", "n", "s" };
 	static const char *const expr[] = { NULL, "'id-' || (9000 - k)", NULL,
 					    NULL };
-	const struct store_shape shape = { "old_t", 4, 1, by_key, expr, NULL };
+	const struct store_shape shape = {
+		.set = "old_t", .ncol = 4, .nkey = 1, .col = by_key,
+		.expr = expr,
+	};
 	static const char *const expect[] = {
 		"different [\"id-8990\"] s", "extra [\"id-x\"]",
 		"missing [\"id-8000\"]",
@@ -291,7 +294,9 @@ static void test_no_key(void **state)
 	struct records_verdict r;
 	struct told t = { 0 };
 	const char *const by_n[] = { "n", "k", "s" };
-	const struct store_shape shape = { "old_t", 3, 1, by_n, NULL, NULL };
+	const struct store_shape shape = {
+		.set = "old_t", .ncol = 3, .nkey = 1, .col = by_n,
+	};
 	const struct records_spec spec = {
 		.old = { a, &shape, 0 }, .now = { a, &shape, 0 },
 		.level = RECORDS_STANDARD, .found = found, .ctx = &t,

@@ -7,9 +7,13 @@
 #include "store-rows.h"
 
 static const char *const cols[] = { "a", "b", "v" };
-static const struct store_shape one = { "", 3, 1, cols, NULL, NULL };
+static const struct store_shape one = {
+	.set = "", .ncol = 3, .nkey = 1, .col = cols,
+};
 static const char *const named[] = { "@key", "v" };
-static const struct store_shape members = { "", 2, 1, named, NULL, NULL };
+static const struct store_shape members = {
+	.set = "", .ncol = 2, .nkey = 1, .col = named,
+};
 
 static void file(struct scratch *t, const char *name, const char *text)
 {

@@ -81,8 +81,9 @@ static void assert_same(struct store *s)
 /* every type, its ends, and NULL */
 static void test_types(_unused_ void **state)
 {
-	const struct store_shape of = { "src", ARRAY_SIZE(cols), 1, cols,
-					NULL, NULL };
+	const struct store_shape of = {
+		.set = "src", .ncol = ARRAY_SIZE(cols), .nkey = 1, .col = cols,
+	};
 	struct store_shape to = of;
 	_cleanup_store_ struct store *a = opened();
 	_cleanup_store_ struct store *b = opened();
@@ -114,7 +115,9 @@ static void test_keys(_unused_ void **state)
 		_cleanup_store_batch_ struct store_batch p = STORE_BATCH_INIT;
 		_cleanup_store_batch_ struct store_batch q = STORE_BATCH_INIT;
 		const char *two[] = { keys[i], "k" };
-		const struct store_shape of = { "src", 2, 1, two, NULL, NULL };
+		const struct store_shape of = {
+			.set = "src", .ncol = 2, .nkey = 1, .col = two,
+		};
 		struct store_shape to = of;
 		struct store_pack k;
 		bool more;
@@ -143,9 +146,13 @@ static void test_hidden(_unused_ void **state)
 {
 	static const char *const from[] = { "rid", "id", "t" };
 	static const char *const expr[] = { "k", "5000 - k", "upper(t)" };
-	const struct store_shape of = { "src", 3, 1, from, expr,
-		"k BETWEEN 1 AND 3000 -- all" };
-	const struct store_shape to = { "dest", 2, 1, from + 1, NULL, NULL };
+	const struct store_shape of = {
+		.set = "src", .ncol = 3, .nkey = 1, .col = from, .expr = expr,
+		.where = "k BETWEEN 1 AND 3000 -- all",
+	};
+	const struct store_shape to = {
+		.set = "dest", .ncol = 2, .nkey = 1, .col = from + 1,
+	};
 	_cleanup_store_ struct store *a = opened();
 	_cleanup_store_ struct store *b = opened();
 
@@ -161,7 +168,9 @@ static void test_not(_unused_ void **state)
 {
 	static const char *const two[] = { "k", "i4" };
 	static const char *const date[] = { "d", "k" };
-	struct store_shape of = { "src", 2, 1, two, NULL, NULL };
+	struct store_shape of = {
+		.set = "src", .ncol = 2, .nkey = 1, .col = two,
+	};
 	struct store_shape to = of;
 	struct store_pack k;
 	_cleanup_store_ struct store *a = opened();
@@ -194,7 +203,9 @@ static void test_not(_unused_ void **state)
 static void test_altered(_unused_ void **state)
 {
 	static const char *const two[] = { "k", "i8" };
-	const struct store_shape of = { "src", 2, 1, two, NULL, NULL };
+	const struct store_shape of = {
+		.set = "src", .ncol = 2, .nkey = 1, .col = two,
+	};
 	struct store_shape to = of;
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_store_ struct store *a = opened();
@@ -228,8 +239,12 @@ static void test_bad(_unused_ void **state)
 	static const char *const two[] = { "k", "i4" };
 	static const char *const expr[] = { NULL, "(1 / (i4 + 800))::int4" };
 	static const char *const free_key[] = { "i4", "k" };
-	struct store_shape of = { "src", 2, 1, two, expr, NULL };
-	struct store_shape to = { "dest", 2, 1, two, NULL, NULL };
+	struct store_shape of = {
+		.set = "src", .ncol = 2, .nkey = 1, .col = two, .expr = expr,
+	};
+	struct store_shape to = {
+		.set = "dest", .ncol = 2, .nkey = 1, .col = two,
+	};
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_store_ struct store *a = opened();

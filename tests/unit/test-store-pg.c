@@ -6,8 +6,12 @@
 #include "store-rows.h"
 
 static const char *const cols[] = { "a", "b", "v" };
-static const struct store_shape one = { "t", 3, 1, cols, NULL, NULL };
-static const struct store_shape two = { "t", 3, 2, cols, NULL, NULL };
+static const struct store_shape one = {
+	.set = "t", .ncol = 3, .nkey = 1, .col = cols,
+};
+static const struct store_shape two = {
+	.set = "t", .ncol = 3, .nkey = 2, .col = cols,
+};
 
 static void test_scan(_unused_ void **state)
 {
@@ -35,7 +39,9 @@ static void test_bad_keys(_unused_ void **state)
 	_cleanup_store_ struct store *s = with_rows(3);
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	static const char *const names[] = { "v", "a" };
-	struct store_shape shape = { "t", 2, 1, names, NULL, NULL };
+	struct store_shape shape = {
+		.set = "t", .ncol = 2, .nkey = 1, .col = names,
+	};
 
 	sql(s, "UPDATE t SET v = 'same' WHERE a > 1");
 	assert_int_equal(store_scan(s, &shape, NULL, NULL, 1, &b, NULL),
@@ -52,8 +58,12 @@ static void test_values(_unused_ void **state)
 {
 	static const char *const names[] = { "k", "n", "f", "b", "j", "x",
 					     "t", "ts", "c" };
-	struct store_shape shape = { "types", 9, 1, names, NULL, NULL };
-	struct store_shape copy = { "types2", 9, 1, names, NULL, NULL };
+	struct store_shape shape = {
+		.set = "types", .ncol = 9, .nkey = 1, .col = names,
+	};
+	struct store_shape copy = {
+		.set = "types2", .ncol = 9, .nkey = 1, .col = names,
+	};
 	_cleanup_store_ struct store *s = opened();
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	struct store_digest d, e;
@@ -339,7 +349,9 @@ static void test_digest_ways(_unused_ void **state)
 {
 	static const char *const names[] = { "k", "b", "c", "n", "f", "j",
 					     "x", "t", "ts", "i" };
-	struct store_shape shape = { "d", 10, 1, names, NULL, NULL };
+	struct store_shape shape = {
+		.set = "d", .ncol = 10, .nkey = 1, .col = names,
+	};
 	struct store_digest d, e, part;
 	struct store *s = opened();
 
@@ -373,8 +385,12 @@ static void test_digest_ways(_unused_ void **state)
 static void test_digest_twice(_unused_ void **state)
 {
 	static const char *const names[] = { "k", "v" };
-	struct store_shape p = { "p", 2, 1, names, NULL, NULL };
-	struct store_shape q = { "q", 2, 1, names, NULL, NULL };
+	struct store_shape p = {
+		.set = "p", .ncol = 2, .nkey = 1, .col = names,
+	};
+	struct store_shape q = {
+		.set = "q", .ncol = 2, .nkey = 1, .col = names,
+	};
 	struct store_digest d, e;
 	struct store *s = opened();
 

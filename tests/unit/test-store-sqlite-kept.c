@@ -7,7 +7,9 @@
 #include "store-rows.h"
 
 static const char *const cols[] = { "k", "c" };
-static const struct store_shape shape = { "t", 2, 1, cols, NULL, NULL };
+static const struct store_shape shape = {
+	.set = "t", .ncol = 2, .nkey = 1, .col = cols,
+};
 
 /* what is in c when a column declared as type was given the text; NULL: it was
    refused, and the table is empty */
@@ -148,7 +150,9 @@ static void test_del(void **state)
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_store_ struct store *s = NULL;
 	static const char *const by[] = { "n" };
-	const struct store_shape one = { "u", 1, 1, by, NULL, NULL };
+	const struct store_shape one = {
+		.set = "u", .ncol = 1, .nkey = 1, .col = by,
+	};
 
 	assert_int_equal(store_open("sqlite:a.db", &o, &s, &t->err), 0);
 	assert_int_equal(store_exec(s, "CREATE TABLE u (n NUMERIC PRIMARY KEY)",

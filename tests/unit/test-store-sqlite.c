@@ -9,8 +9,12 @@
 #include "store-rows.h"
 
 static const char *const cols[] = { "a", "b", "v" };
-static const struct store_shape one = { "t", 3, 1, cols, NULL, NULL };
-static const struct store_shape two = { "t", 3, 2, cols, NULL, NULL };
+static const struct store_shape one = {
+	.set = "t", .ncol = 3, .nkey = 1, .col = cols,
+};
+static const struct store_shape two = {
+	.set = "t", .ncol = 3, .nkey = 2, .col = cols,
+};
 
 static struct store *opened(struct scratch *t, const char *url)
 {
@@ -73,7 +77,9 @@ static void test_json_schema(void **state)
 	_cleanup_store_ struct store *s = opened(*state, "sqlite:a.db");
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	static const char *const names[] = { "k", "n" };
-	struct store_shape shape = { "w", 2, 1, names, NULL, NULL };
+	struct store_shape shape = {
+		.set = "w", .ncol = 2, .nkey = 1, .col = names,
+	};
 
 	sql(s, *state, "CREATE TABLE j (k INTEGER PRIMARY KEY, d TEXT NOT NULL "
 	    "CHECK (json_valid(d)))");
@@ -91,7 +97,9 @@ static void test_any_key(void **state)
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
 	static const char *const names[] = { "k" };
-	struct store_shape shape = { "odd name\"", 1, 1, names, NULL, NULL };
+	struct store_shape shape = {
+		.set = "odd name\"", .ncol = 1, .nkey = 1, .col = names,
+	};
 
 	sql(s, *state, "CREATE TABLE \"odd name\"\"\" (k PRIMARY KEY)");
 	sql(s, *state, "INSERT INTO \"odd name\"\"\" VALUES (3), (20), (0.1), "
@@ -176,7 +184,9 @@ static void test_same_values(void **state)
 {
 	struct scratch *t = *state;
 	static const char *const names[] = { "k", "v" };
-	struct store_shape shape = { "t", 2, 1, names, NULL, NULL };
+	struct store_shape shape = {
+		.set = "t", .ncol = 2, .nkey = 1, .col = names,
+	};
 	_cleanup_store_ struct store *from = opened(t, "sqlite:a.db");
 	_cleanup_store_ struct store *to = opened(t, "sqlite:b.db");
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;

@@ -14,10 +14,12 @@
 enum { SQLITE, PG };
 
 static const char *const cols[] = { "k", "n", "s" };
-static const struct store_shape old_shape = { "old_t", 3, 1, cols, NULL,
-					      NULL };
-static const struct store_shape new_shape = { "new_t", 3, 1, cols, NULL,
-					      NULL };
+static const struct store_shape old_shape = {
+	.set = "old_t", .ncol = 3, .nkey = 1, .col = cols,
+};
+static const struct store_shape new_shape = {
+	.set = "new_t", .ncol = 3, .nkey = 1, .col = cols,
+};
 
 struct told {
 	struct strvec lines;
