@@ -100,7 +100,32 @@ static int look_at_policies(const struct views_step *v, struct store *store,
 				"unless security_invoker = true, and policies "
 				"on the new tables"), name);
 	}
-	/* other engines have no such thing */
+	return n;
+}
+
+/* what stands for the old tables, and these, are in schemas of their own */
+static int look_at_rights(struct store *store, struct check_result *r,
+			  struct error *err)
+{
+	int n = store_exec(store, "SELECT 1 WHERE NOT has_database_privilege("
+			   "current_database(), 'CREATE')", NULL, NULL, err);
+
+	if (n > 0) {
+		check_result_set(r, CHECK_FAIL, _("%s: no right to create a "
+				 "schema"), store_name(store));
+		r->code = ERR_STORE;
+	}
+	return n;
+}
+
+static int look_at_server(const struct views_step *v, struct store *store,
+			  struct check_result *r, struct error *err)
+{
+	int n = look_at_rights(store, r, err);
+
+	if (n == 0 && !v->spec.invoker)
+		n = look_at_policies(v, store, r, err);
+	/* other engines may have no such thing */
 	if (n < 0 && store_class(n) == STORE_CLASS_FATAL) {
 		error_release(err);
 		return 0;
@@ -118,8 +143,8 @@ static int views_check(const struct step *s, struct step_ctx *ctx,
 	init(&w, s, ctx);
 	ret = step_sql_check(&w, r, err);
 	if (ret == 0 && r->state == CHECK_OK && w.store &&
-	    v->target.dialect != SQL_SQLITE && !v->spec.invoker)
-		ret = look_at_policies(v, w.store, r, err);
+	    v->target.dialect != SQL_SQLITE)
+		ret = look_at_server(v, w.store, r, err);
 	return ret;
 }
 

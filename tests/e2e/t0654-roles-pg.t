@@ -104,4 +104,10 @@ sql 'ALTER TABLE src DISABLE ROW LEVEL SECURITY'
 views ''
 unlike "$out" 'policies' 'nor where there are none'
 
+sed -i 's/env:PG}/& user=app/' "$plan"
+run "$UPSHIFT" check "$plan" --root "$root"
+is "$status" 1 'views without the right to make a schema: refused'
+like "$out" 'v: .*no right to create a schema' \
+	'views without the right to make a schema: why'
+
 done_testing
