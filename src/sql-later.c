@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A statement for a range of keys that has a beginning. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "sql-later.h"
@@ -86,4 +88,65 @@ void sql_later(enum sql_dialect d, const char *sql, struct strbuf *out)
 		}
 	strbuf_addstr(out, from);
 	free(t.v);
+}
+
+/* the number of the parameter that token i begins, or 0 */
+static size_t param(const struct tokens *t, size_t i)
+{
+	if (i + 1 >= t->n || !(sql_is(&t->v[i], "$") || sql_is(&t->v[i], "?")) ||
+	    !is_number(&t->v[i + 1]))
+		return 0;
+	return strtoul(t->v[i + 1].s, NULL, 10);
+}
+
+/* is NULL something to what stands around it? (token i: a parameter) */
+static bool bears_null(const struct tokens *t, size_t i)
+{
+	size_t k = i + 2;
+
+	if (i >= 2 && sql_is(&t->v[i - 1], "(") &&
+	    sql_is(&t->v[i - 2], "coalesce"))
+		return true;
+	/* a cast, to a type of one word and perhaps a length */
+	if (k + 2 < t->n && sql_is(&t->v[k], ":") && sql_is(&t->v[k + 1], ":")) {
+		k += 3;
+		if (sql_is(&t->v[k], "("))
+			while (k < t->n && !sql_is(&t->v[k++], ")"))
+				;
+	}
+	return k < t->n && sql_is(&t->v[k], "IS");
+}
+
+const char *sql_range_fault(enum sql_dialect d, const char *sql, size_t n)
+{
+	bool lower = false, upper = false, null = false, known = true;
+	struct tokens t = { .n = 0 };
+
+	known = read_all(&t, d, sql);
+	for (size_t i = 0; known && i < t.n; i++) {
+		size_t p = param(&t, i);
+
+		/* ?, :name and @name: not ours to count */
+		known = p || !(sql_is(&t.v[i], "?") && d == SQL_SQLITE);
+		lower = lower || (p && p <= n);
+		upper = upper || (p > n && p <= 2 * n);
+		null = null || (p && p <= n && bears_null(&t, i));
+	}
+	free(t.v);
+	if (!known)
+		return NULL;
+	if (!lower && !upper)
+		return N_("it names no keys, so each batch does all rows: WHERE "
+			  "($1 IS NULL OR key > $1) AND key <= $2");
+	if (!upper)
+		return N_("it does not say where a batch ends, so each does all "
+			  "rows behind its beginning: AND key <= $2");
+	if (!lower)
+		return N_("it does not say where a batch begins, so each does "
+			  "the rows of those before it again: ($1 IS NULL OR "
+			  "key > $1)");
+	if (!null)
+		return N_("$1 is NULL in the first batch, whose rows are passed "
+			  "over so: ($1 IS NULL OR key > $1)");
+	return NULL;
 }

@@ -19,4 +19,12 @@ struct strbuf;
    group is left out, if the group is a condition of its own. */
 void sql_later(enum sql_dialect d, const char *sql, struct strbuf *out);
 
+/*
+ * What a statement for ranges of keys of n columns gets wrong, and what to do
+ * instead; marked with N_(). NULL: nothing that could be seen. $1 .. $n are the
+ * key behind which a range begins (NULL in the first), the next n the key that
+ * it ends with.
+ */
+const char *sql_range_fault(enum sql_dialect d, const char *sql, size_t n);
+
 #endif

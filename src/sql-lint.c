@@ -37,10 +37,22 @@ static void take_table(const struct sql_words *w, size_t i, struct strbuf *out)
 	}
 }
 
+/* behind CREATE TABLE and its kin, as CREATE MATERIALIZED VIEW, or 0 */
+static size_t made(const struct sql_words *w)
+{
+	size_t i = find(w, "table", NULL);
+
+	if (!sql_word(w, 0, "create"))
+		return 0;
+	if (sql_word(w, 1, "materialized"))
+		return 3;
+	return i && i <= 4 ? i : 0;
+}
+
 /* the table that a statement makes, changes or indexes; "" if none */
 static void table_of(const struct sql_words *w, struct strbuf *out)
 {
-	size_t i = find(w, "table", NULL);
+	size_t i = made(w) ? made(w) : find(w, "table", NULL);
 
 	if (sql_word(w, 0, "create") && find(w, "index", NULL))
 		i = find(w, "on", NULL);
@@ -50,9 +62,7 @@ static void table_of(const struct sql_words *w, struct strbuf *out)
 
 static bool makes(const struct sql_words *w)
 {
-	size_t i = find(w, "table", NULL);
-
-	return sql_word(w, 0, "create") && i && i <= 4;
+	return made(w);
 }
 
 static bool validates(const struct sql_words *w)

@@ -7,6 +7,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "sql-grants.h"
+#include "sql-later.h"
 
 #define MAX_BAD 100
 #define MAX_DELTA 1000000
@@ -87,6 +88,23 @@ static void parse_copy(struct plan_node *n, struct records_step *m)
 		plan_node_problem(n, "where", _("a query has its own WHERE"));
 }
 
+static void look_at_ranges(struct plan_node *n, const char *key,
+			   const struct records_step *m,
+			   const struct strvec *sql)
+{
+	const struct plan_store *st = m->from.store;
+	enum sql_dialect d = st && st->kind == PLAN_STORE_SQLITE ? SQL_SQLITE :
+			     SQL_PG;
+
+	for (size_t i = 0; m->key.n && i < sql->n; i++) {
+		const char *why = sql_range_fault(d, sql->v[i], m->key.n);
+
+		if (why)
+			plan_node_warning(n, key, _("warning: statement %d of "
+					  "'%s': %s"), (int)i + 1, key, _(why));
+	}
+}
+
 static void parse_backfill(struct plan_node *n, struct records_step *m)
 {
 	(void)plan_node_set(n, "set", true, 0, &m->from);
@@ -94,6 +112,8 @@ static void parse_backfill(struct plan_node *n, struct records_step *m)
 	m->to.set = m->from.set ? xstrdup(m->from.set) : NULL;
 	(void)plan_node_list(n, "up", true, &m->up);
 	(void)plan_node_list(n, "down", false, &m->down);
+	look_at_ranges(n, "up", m, &m->up);
+	look_at_ranges(n, "down", m, &m->down);
 	(void)plan_node_bool(n, "undo", &m->undo);
 	if (m->undo && m->down.n)
 		plan_node_problem(n, "down", _("'%s' and '%s' exclude each "

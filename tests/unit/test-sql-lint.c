@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "sql-later.h"
 #include "sql-lint.h"
 
 #define _cleanup_list_ _cleanup_(sql_list_release)
@@ -36,6 +37,10 @@ static void indexes(_unused_ void **state)
 	says("CREATE TABLE t (a int); CREATE INDEX i ON t (a)", NULL);
 	says("CREATE TABLE u (a int); CREATE INDEX i ON t (a)",
 	     "CONCURRENTLY");
+	says("CREATE MATERIALIZED VIEW s.v AS SELECT 1 AS a; CREATE UNIQUE "
+	     "INDEX i ON s.v (a)", NULL);
+	says("CREATE MATERIALIZED VIEW s.v AS SELECT 1 AS a; CREATE UNIQUE "
+	     "INDEX i ON s.t (a)", "CONCURRENTLY");
 	says("CREATE TABLE IF NOT EXISTS S.T (a int); CREATE INDEX i ON "
 	     "only s.t (a)", NULL);
 }
@@ -84,6 +89,49 @@ static void others(_unused_ void **state)
 	says("CREATE VIEW v AS SELECT 1", NULL);
 }
 
+/* words NULL: it is fine */
+static void range(enum sql_dialect d, const char *sql, size_t n,
+		  const char *words)
+{
+	const char *why = sql_range_fault(d, sql, n);
+
+	if (!words != !why || (why && !strstr(why, words)))
+		fail_msg("%s: %s", sql, why ? why : "nothing");
+}
+
+/* a beginning that is NULL in the first batch, an end, and both */
+static void ranges(_unused_ void **state)
+{
+	for (enum sql_dialect d = SQL_PG; d <= SQL_SQLITE; d++) {
+		range(d, "UPDATE t SET a = 1 WHERE ($1 IS NULL OR id > $1) "
+		      "AND id <= $2", 1, NULL);
+		range(d, "UPDATE t SET a = 1 WHERE id > coalesce($1, 0) AND "
+		      "id <= $2", 1, NULL);
+		range(d, "UPDATE t SET a = 1 WHERE id > $1 AND id <= $2", 1,
+		      "NULL in the first");
+		range(d, "UPDATE t SET a = '$1 IS NULL' WHERE id > $1 AND "
+		      "id <= $2", 1, "NULL in the first");
+		range(d, "UPDATE t SET a = a + 1 WHERE id <= $2", 1,
+		      "where a batch begins");
+		range(d, "UPDATE t SET a = a + 1 WHERE $1 IS NULL OR id > $1",
+		      1, "where a batch ends");
+		range(d, "UPDATE t SET a = a + 1", 1, "names no keys");
+		range(d, "UPDATE t SET a = 1 WHERE ($1 IS NULL OR (a, b) > "
+		      "($1, $2)) AND (a, b) <= ($3, $4)", 2, NULL);
+		range(d, "UPDATE t SET a = 1 WHERE (a, b) > ($1, $2)", 2,
+		      "where a batch ends");
+	}
+	range(SQL_PG, "UPDATE t SET a = 1 WHERE ($1::varchar(9) IS NULL OR id "
+	      "> $1) AND id <= $2", 1, NULL);
+	range(SQL_PG, "UPDATE t SET a = 1 WHERE id > $1::bigint AND id <= "
+	      "$2::bigint", 1, "NULL in the first");
+	range(SQL_SQLITE, "UPDATE t SET a = 1 WHERE (?1 IS NULL OR id > ?1) "
+	      "AND id <= ?2", 1, NULL);
+	range(SQL_SQLITE, "UPDATE t SET a = 1 WHERE id > ? AND id <= ?", 1,
+	      NULL);
+	range(SQL_PG, "UPDATE t SET a = 'without an end", 1, NULL);
+}
+
 static void confirmed(_unused_ void **state)
 {
 	_cleanup_list_ struct sql_list l = SQL_LIST_INIT;
@@ -102,6 +150,7 @@ int main(void)
 		cmocka_unit_test(columns),
 		cmocka_unit_test(constraints),
 		cmocka_unit_test(others),
+		cmocka_unit_test(ranges),
 		cmocka_unit_test(confirmed),
 	};
 
