@@ -93,6 +93,9 @@ static void fail_facts(struct wizard *w, struct sheet *s)
 	}
 	if (e->hint)
 		sheet_fact(s, _("Hint"), "%s", e->hint);
+	if (w->environ)
+		sheet_fact(s, _("Environment"), _("%s: set otherwise here than "
+			   "where the run was started"), w->environ);
 	last_output(w, s);
 }
 
@@ -158,6 +161,14 @@ static void fail_choices(struct wizard *w, struct sheet *s, int i)
 			     w->s.plan->steps[i]->ops->flags & STEP_RESUMES ?
 			     _("it goes on where it stopped") :
 			     _("what the step left is put back first"));
+		if (w->environ && w->c) {
+			_cleanup_free_ char *note = xasprintf(
+				_("with %s as set in this terminal"),
+				w->environ);
+
+			(void)choice(s, &n, "retry-here",
+				     _("Retry from here"), note);
+		}
 	}
 	if (back)
 		(void)choice(s, &n, "rollback", _("Roll back..."),
@@ -331,14 +342,12 @@ static bool moved_on(struct wizard *w)
 	return w->live || !w->run || w->run->state != was;
 }
 
-static unsigned int to_rollback(struct wizard *w)
+/* once the engine is gone */
+static unsigned int end_for(struct wizard *w, enum intent intent)
 {
-	if (w->c) {
-		w->intent = INTENT_ROLLBACK;
-		(void)wizard_command(w, "quit");
-		return WIZARD_REDRAW;
-	}
-	return wizard_go(w, PAGE_K80);
+	w->intent = intent;
+	(void)wizard_command(w, "quit");
+	return WIZARD_REDRAW;
 }
 
 static unsigned int start_verify(struct wizard *w)
@@ -349,7 +358,7 @@ static unsigned int start_verify(struct wizard *w)
 	return wizard_start(w, CLIENT_VERIFY) | wizard_go(w, PAGE_P50);
 }
 
-static unsigned int resume(struct wizard *w)
+unsigned int wizard_resume(struct wizard *w)
 {
 	if (moved_on(w))
 		return WIZARD_MOVED | WIZARD_REDRAW;
@@ -361,15 +370,18 @@ static unsigned int resume(struct wizard *w)
 unsigned int act_fail(struct wizard *w, const char *id)
 {
 	if (!strcmp(id, "rollback"))
-		return to_rollback(w);
+		return w->c ? end_for(w, INTENT_ROLLBACK) :
+			wizard_go(w, PAGE_K80);
+	if (!strcmp(id, "retry-here") && w->c)
+		return end_for(w, INTENT_RESUME);
 	if (!strcmp(id, "verify"))
 		return start_verify(w);
 	if (!strcmp(id, "continue"))
-		return resume(w);
+		return wizard_resume(w);
 	if (!strcmp(id, "retry")) {
 		if (w->c)
 			return wizard_answer(w, "retry");
-		return resume(w);
+		return wizard_resume(w);
 	}
 	if (!strcmp(id, "skip") || !strcmp(id, "applied") ||
 	    !strcmp(id, "not-applied"))

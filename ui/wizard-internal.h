@@ -24,6 +24,7 @@ enum intent {
 	INTENT_ROLLBACK,     /* to the choice of a point */
 	INTENT_AGAIN,        /* a new run: other folder, checks again */
 	INTENT_PLAN,         /* back to the plan's page */
+	INTENT_RESUME,       /* goes on in an engine of ours */
 };
 
 struct wizard {
@@ -38,6 +39,9 @@ struct wizard {
 	bool live;                   /* an engine holds the lock */
 	struct lock_holder holder;
 	char *wheel;                 /* who controls, where we only watch */
+	char *environ;               /* names of what is set otherwise where the
+					engine was started; NULL: none, or it is
+					ours */
 	struct model m;
 	struct client *c;            /* the engine */
 	struct client *look;         /* one that only looks */
@@ -106,6 +110,15 @@ const char *wizard_run_step(const struct run *r, const struct run_step *st,
 unsigned int wizard_show_steps(struct wizard *w);
 /* what the page tells, uncut, and all steps */
 unsigned int wizard_show_details(struct wizard *w);
+
+/* --- wizard-environ.c --- */
+/* variables that this process has otherwise than that one; NULL: none, or
+   nobody can tell. Caller frees. */
+char *wizard_environ(long engine);
+
+/* --- wizard-fail.c --- */
+/* an engine of ours goes on with the run */
+unsigned int wizard_resume(struct wizard *w);
 
 /* --- wizard-support.c --- */
 /* writes a bundle of the run as it is now */

@@ -35,6 +35,8 @@ static int attach(struct wizard *w)
 		error_release(&err);
 		return say_held(w);
 	}
+	if (!w->read_only)
+		w->environ = wizard_environ(w->holder.pid);
 	w->page = PAGE_P50;
 	return 0;
 }
@@ -255,5 +257,6 @@ void wizard_close(struct wizard *w)
 	free(w->notice);
 	free(w->root_given);
 	free(w->wheel);
+	free(w->environ);
 	free(w);
 }

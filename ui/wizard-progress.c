@@ -124,6 +124,11 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 		return;
 	if (p->wait)
 		right(sheet_text(s, ROLE_CAUTION, _("waiting: %s"), p->wait));
+	/* it may wait for what is known here by now */
+	if (p->wait && w->environ)
+		right(sheet_text(s, ROLE_CAUTION, _("%s: set otherwise here "
+			"than where the run was started; stop it and continue "
+			"to have that used"), w->environ));
 	if (p->done || p->total || !p->wait)
 		amount_fact(p, s);
 	rate_fact(p, s);

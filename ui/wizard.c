@@ -289,6 +289,8 @@ static unsigned int engine_ended(struct wizard *w)
 	client_free(w->c);
 	w->c = NULL;
 	w->stopping = false;
+	free(w->environ);
+	w->environ = NULL;
 	wizard_look(w);
 	switch (w->intent) {
 	case INTENT_QUIT:
@@ -299,6 +301,8 @@ static unsigned int engine_ended(struct wizard *w)
 		return ret | new_run(w);
 	case INTENT_PLAN:
 		return ret | wizard_to_plan(w);
+	case INTENT_RESUME:
+		return ret | wizard_resume(w);
 	case INTENT_NONE:
 		break;
 	}

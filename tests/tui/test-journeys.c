@@ -231,6 +231,46 @@ static void t_close_terminal(void **state)
 	world_end(&x);
 }
 
+/* a password that was changed meanwhile: who comes back with it has it used */
+static void t_other_environ(void **state)
+{
+	const struct pty_setup first = { .env = "PGPASSWORD=first" };
+	const struct pty_setup second = { .env = "PGPASSWORD=second" };
+	struct world x;
+
+	world_init(&x, *state, "[ \"$PGPASSWORD\" = second ] || exit 3\n"
+		   "echo made > new/made\n");
+	start_at(&x, &x.p, "run", NULL, &first);
+	pty_wait(&x.p, "> [ Start checks ]");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Start the backup ]");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Run step 1 ]");
+	run_all(&x);
+	pty_wait(&x.p, "[F60]");
+	pty_wait_gone(&x.p, "PGPASSWORD");
+	(void)pty_end(&x.p);
+	/* the engine still waits for an answer */
+	start_at(&x, &x.p, "run", NULL, &second);
+	pty_wait(&x.p, "[F60]");
+	pty_wait(&x.p, "PGPASSWORD: set otherwise here");
+	pty_wait(&x.p, "Retry from here");
+	pty_wait(&x.p, "with PGPASSWORD as set in this terminal");
+	assert_false(pty_has(&x.p, "second"));
+	pty_sync(&x.p);
+	pty_keys(&x.p, "2" ENTER);
+	pty_wait(&x.p, "> [ Run step 3 ]");
+	pty_sync(&x.p);
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> [ Run step 4 ]");
+	pty_sync(&x.p);
+	pty_keys(&x.p, ENTER);
+	quit_d90(&x);
+	finish(&x, 0);
+	assert_true(there(x.s->fd, "root/new/last"));
+	world_end(&x);
+}
+
 static void t_stopped_wizard(void **state)
 {
 	struct world x;
@@ -360,6 +400,7 @@ int main(void)
 		with_scratch(t_kill_engine),
 		with_scratch(t_kill_wizard),
 		with_scratch(t_close_terminal),
+		with_scratch(t_other_environ),
 		with_scratch(t_stopped_wizard),
 		with_scratch(t_control_c),
 		with_scratch(t_type_ahead),
