@@ -17,11 +17,44 @@ struct carry_job {
 	bool owns;                       /* all rows of the new table are ours */
 	char *set;                       /* what `back` reads */
 	char *table;                     /* the same, if it was made; or NULL */
+	char *kept;                      /* what has the new table's rows, or
+					    NULL: itself */
 	char *where;
 	char *id, *marks;                /* of `back` */
 	struct strvec names, exprs;      /* "": the name */
 	const char **col, **expr;
 };
+
+/* --- step-carry-job.c --- */
+
+/* 1: rows can come back, 0: they cannot */
+int carry_build(struct carry_job *k, const struct step *copy,
+		struct step_ctx *ctx, struct error *err);
+void carry_release(struct carry_job *k);
+/* where the new store is, as its file may have been put aside; and opened */
+void carry_look_aside(struct carry_job *k, struct step_ctx *ctx);
+int carry_open_now(const struct carry_job *k, struct step_ctx *ctx,
+		   struct store **ret, struct error *err);
+/* and its rows, which may be in another table; k->went is begun */
+void carry_use_kept(struct carry_job *k, struct step_ctx *ctx);
+int carry_drop_table(struct carry_job *k, struct step_ctx *ctx,
+		     struct error *err);
+/* how the old table was: of a rollback before, which was gone back from in
+   another way; and whether there is something to take back */
+int carry_drop_undo(const struct carry_job *k, struct step_ctx *ctx,
+		    struct error *err);
+int carry_keep_undo(const struct carry_job *k, struct step_ctx *ctx,
+		    const struct records_carried *n, struct error *err);
+bool carry_is_skipped(struct step_ctx *ctx, int i);
+/* the table of what the view shows; new */
+char *carry_shown(const struct step *copy, struct step_ctx *ctx);
+
+/* --- step-carry-keep.c --- */
+
+/* of what carrying has in the database; new */
+char *carry_id(const struct step *copy, struct step_ctx *ctx);
+/* the table that has the rows of the new one, new; NULL: that has them */
+char *carry_kept(const struct step *copy, struct step_ctx *ctx);
 
 /* --- step-carry-map.c --- */
 

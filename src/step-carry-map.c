@@ -357,7 +357,7 @@ bool carry_by_columns(struct carry_job *k, const struct store_batch *old,
 	/* what is computed from a column may be all that is left of it */
 	if (partly && !m->back.n && (view || !all_plain(m)))
 		return false;
-	k->set = xstrdup(m->to.set);
+	k->set = xstrdup(k->went.to_set);
 	make(k, m->owns);
 	return true;
 }

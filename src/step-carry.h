@@ -54,6 +54,18 @@ int step_carry_any(struct step_ctx *ctx, const struct strvec *copies,
    others changed since. */
 int step_carry_undo(struct step_ctx *ctx, const struct strvec *copies,
 		    struct error *err);
+/*
+ * What is undone before the old tables are there would take the rows of new
+ * ones on servers: they are kept until step_carry_let_go(), and what is above
+ * takes them from there. A fact of the step, for this rollback.
+ */
+int step_carry_keep(struct step_ctx *ctx, const struct strvec *copies,
+		    struct error *err);
+int step_carry_let_go(struct step_ctx *ctx, const struct strvec *copies,
+		      struct error *err);
+/* rejects: the copies had been refused rows, and nobody knows any more which:
+   what is in the old tables alone has to stay */
+bool step_carry_is_kept(struct step_ctx *ctx, bool *rejects);
 /* The new tables, of those that are in the store of this URL (others: false),
    are locked for writers until the end of the transaction that s is in. */
 struct store;

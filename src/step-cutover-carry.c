@@ -15,7 +15,8 @@
  * transaction was; it is made once.
  *
  * A file that is put back as a whole has them when it is there: the fact is
- * "later" until then.
+ * "later" until then, and what is undone on the way does not take them, see
+ * step_carry_keep().
  */
 #include <errno.h>
 #include <string.h>
@@ -115,8 +116,10 @@ static int lock_other(const struct cutover *c, struct step_ctx *ctx,
 		      struct store **ret, struct error *err)
 {
 	const struct plan_store *st = other_store(c, ctx);
+	bool rejects;
 
-	if (!st || !is_database(st) || !is_there(st, ctx))
+	if (!st || !is_database(st) || !is_there(st, ctx) ||
+	    step_carry_is_kept(ctx, &rejects))
 		return 0;
 	for (unsigned int n = 0;; n++) {
 		_cleanup_error_ struct error why = ERROR_INIT;
@@ -216,10 +219,7 @@ static int fence_new(const struct step *s, struct step_ctx *ctx, bool up,
 int cutover_carry_end(const struct step *s, struct step_ctx *ctx,
 		      struct error *err)
 {
-	const char *state = carry_state(ctx);
-
-	return *state && strcmp(state, "later") != 0 ?
-	       fence_new(s, ctx, false, err) : 0;
+	return *carry_state(ctx) ? fence_new(s, ctx, false, err) : 0;
 }
 
 /* --- the transaction --- */
@@ -236,6 +236,7 @@ static int carry_inside(struct sql_work *w, struct carrying *p,
 			struct error *err)
 {
 	const struct cutover *c = p->s->priv;
+	bool rejects = false;
 	int ret = step_carry_lock(p->ctx, &c->copies, c->target.store->url,
 				  w->store, err);
 
@@ -245,8 +246,9 @@ static int carry_inside(struct sql_work *w, struct carrying *p,
 	if (ret == 0 && !p->later)
 		ret = cutover_within(step_cutover_work, step_sql_undo, p->s,
 				     p->ctx, err);
+	(void)step_carry_is_kept(p->ctx, &rejects);
 	if (ret == 0)
-		ret = p->some = step_carry(p->ctx, &c->copies,
+		ret = p->some = step_carry(p->ctx, &c->copies, rejects ||
 					   was_again(p->ctx), &p->rows, err);
 	return MIN(ret, 0);
 }
@@ -297,6 +299,21 @@ static int begin(const struct step *s, struct step_ctx *ctx,
 	return ret < 0 ? ret : fence_new(s, ctx, true, err);
 }
 
+static int put_off(const struct step *s, struct step_ctx *ctx,
+		   struct error *err)
+{
+	const struct cutover *c = s->priv;
+	int ret = fence_new(s, ctx, true, err);
+
+	if (ret == 0)
+		ret = step_carry_keep(ctx, &c->copies, err);
+	if (ret < 0) {
+		(void)fence_new(s, ctx, false, NULL);
+		return ret;
+	}
+	return set_state(ctx, "later", err);
+}
+
 int cutover_carry(const struct step *s, struct step_ctx *ctx,
 		  struct sql_work *fence, struct error *err)
 {
@@ -309,7 +326,7 @@ int cutover_carry(const struct step *s, struct step_ctx *ctx,
 	if (!strcmp(state, "done") || !strcmp(state, "later"))
 		return 0;
 	if (step_comes_back(ctx, c->target.store))
-		return set_state(ctx, "later", err);
+		return put_off(s, ctx, err);
 	/* an engine that was killed behind the commit */
 	if (!c->views.n && !strcmp(state, "begun") && !fence->m.there)
 		return set_state(ctx, "done", err);
@@ -342,11 +359,15 @@ int step_cutover_carry(const struct step *s, struct step_ctx *ctx,
 	struct carrying p = { .s = s, .ctx = ctx, .later = true };
 	int ret;
 
-	if (strcmp(carry_state(ctx), "later") != 0 || !step_carries(ctx))
+	if (strcmp(carry_state(ctx), "later") != 0)
 		return 0;
+	if (!step_carries(ctx))
+		return step_carry_let_go(ctx, &c->copies, err);
 	/* who opens a file to write changes it */
 	ret = step_carry_any(ctx, &c->copies, err);
 	if (ret > 0)
 		ret = transact(&p, err);
+	if (ret >= 0)
+		ret = step_carry_let_go(ctx, &c->copies, err);
 	return ret < 0 ? ret : set_state(ctx, "done", err);
 }

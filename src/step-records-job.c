@@ -89,6 +89,7 @@ void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 		j->job.sql_n = m->up.n;
 		j->job.undo = m->undo;
 	}
+	j->to_set = m->to.set;
 	j->set = m->from.query ? xasprintf("_upshift_q_%s", j->id) :
 		 xstrdup(m->from.set);
 }
@@ -250,7 +251,7 @@ static void fill_shapes(const struct records_step *m, const struct strvec *key,
 		.col = j->cols, .expr = j->exprs, .where = m->where,
 	};
 	j->job.to = (struct store_shape) {
-		.set = m->to.set, .ncol = (uint32_t)cols->n,
+		.set = j->to_set, .ncol = (uint32_t)cols->n,
 		.nkey = (uint32_t)key->n, .col = j->cols + j->job.hidden,
 	};
 }
@@ -296,7 +297,7 @@ static int copy_shape(const struct records_step *m, struct store *from,
 	int ret = columns_of(from, j->set, &src, err);
 
 	if (ret == 0)
-		ret = columns_of(to, m->to.set, &dst, err);
+		ret = columns_of(to, j->to_set, &dst, err);
 	if (ret == 0)
 		ret = choose(m, &src, &dst, to, &key, &cols, err);
 	if (ret == 0 && !read_by_key(m, &src, &key)) {

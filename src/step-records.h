@@ -69,6 +69,7 @@ struct step_records_job {
 	struct records_job job;
 	struct strvec names;
 	char *id, *marks, *set, *until;
+	const char *to_set;      /* borrowed; that of the plan, or a copy of it */
 	const char **cols, **exprs;
 	bool *loose;                 /* or NULL */
 };
