@@ -55,6 +55,9 @@ static const char *next_retry[] = { "upshift resume", "upshift rollback",
 				    "upshift status", NULL };
 static const char *next_again[] = { "upshift run PLAN", "upshift status",
 				    NULL };
+/* a later look at what is complete */
+static const char *next_look[] = { "upshift report", "upshift rollback",
+				   "upshift status", NULL };
 
 void engine_emit_error(struct engine *e, const struct step *s,
 		       const struct error *err, const char *probe,
@@ -71,7 +74,9 @@ void engine_emit_error(struct engine *e, const struct step *s,
 		if (*hint)
 			ev.hint = hint;
 	}
-	ev.next = e->run && run_is_open(e->run) ? next_retry : next_again;
+	ev.next = e->run && run_is_open(e->run) ? next_retry :
+		  e->run && e->run->state == RUN_COMPLETE ? next_look :
+		  next_again;
 	engine_emit(e, &ev);
 }
 

@@ -85,6 +85,8 @@ for way in 'TEXT|TEXT COLLATE NOCASE' 'TEXT COLLATE NOCASE|TEXT'; do
 	run "$UPSHIFT" verify --root "$root"
 	like "$out" '1 missing, 1 different, 0 extra' \
 		"$way: what differs is found, and that alone"
+	like "$err" 'next: .*upshift report, or upshift rollback' \
+		"$way: what to do next"
 done
 
 done_testing
