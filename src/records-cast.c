@@ -123,6 +123,11 @@ static int look_for(struct store *s, const struct store_shape *shape,
 	return store_exec(s, sql.buf, NULL, &b, NULL) > 0;
 }
 
+bool records_cast_is_json(const char *type)
+{
+	return !strcmp(type, "json") || !strcmp(type, "jsonb");
+}
+
 static char *type_of(const struct store_batch *cols, const char *name)
 {
 	for (uint32_t i = 0; i < cols->nrow; i++) {
@@ -185,6 +190,7 @@ static int look_at_all(struct store *from_store,
 	_cleanup_free_ const char **expr = xcalloc(from->nkey + n,
 						   sizeof(*expr));
 	_cleanup_free_ const char **name = xcalloc(n, sizeof(*name));
+	_cleanup_free_ bool *json = xcalloc(from->nkey + n, sizeof(*json));
 	struct store_shape of = *from;
 	struct looking k = { .to = to_store, .nkey = from->nkey };
 	int ret;
@@ -195,12 +201,14 @@ static int look_at_all(struct store *from_store,
 
 		col[i] = from->col[at];
 		expr[i] = from->expr ? from->expr[at] : NULL;
+		json[i] = from->json && from->json[at];
 		if (i >= from->nkey)
 			name[i - from->nkey] = to->col[at - hidden];
 	}
 	of.ncol = from->nkey + n;
 	of.col = col;
 	of.expr = expr;
+	of.json = json;
 	k.shape = (struct store_shape){ .set = to->set, .ncol = n, .nkey = 1,
 					.col = name };
 	ret = store_each(from_store, &of, on_rows, &k, err);

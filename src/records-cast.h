@@ -26,6 +26,8 @@ bool records_cast_loses(const char *has, const char *wants);
 /* the same of what its text is in the other type, which may be another one even
    if no such value is lost: what a copy has to look at */
 bool records_cast_watched(const char *has, const char *wants);
+/* of a file: a column of this type has its members as they are */
+bool records_cast_is_json(const char *type);
 /* appends SQL that reads the column (a name; not quoted yet) or, quoted, the
    expression of such a type as the other one */
 void records_cast_add(struct strbuf *sql, const char *column, const char *has,

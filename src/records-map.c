@@ -84,6 +84,8 @@ struct resolving {
 	const char *set;             /* of the source */
 	struct store_batch from, to; /* columns */
 	bool cast;
+	/* of the two, where the other is a file; or NULL */
+	const struct store_batch *pg;
 	struct error *err;
 };
 
@@ -181,8 +183,17 @@ static void make_shapes(struct records_shapes *s, const struct resolving *r)
 	s->expr = xcalloc(s->from_expr.n + 1, sizeof(*s->expr));
 	for (size_t i = 0; i < s->from_expr.n; i++)
 		s->expr[i] = *s->from_expr.v[i] ? s->from_expr.v[i] : NULL;
+	s->json = xcalloc(s->from_expr.n + 1, sizeof(*s->json));
+	for (uint32_t i = 0; r->pg && i < s->to_col.n; i++) {
+		const char *col = s->to_col.v[i];
+		int row = find(r->pg, r->pg == &r->to ? col : expr_of(r, col));
+		_cleanup_free_ char *type = row < 0 ? NULL :
+			cell(r->pg, (uint32_t)row, COL_TYPE);
+
+		s->json[s->hidden + i] = type && records_cast_is_json(type);
+	}
 	s->from = (struct store_shape){
-		.set = r->set, .ncol = (uint32_t)s->from_col.n,
+		.set = r->set, .json = s->json, .ncol = (uint32_t)s->from_col.n,
 		.nkey = s->hidden ? s->hidden : (uint32_t)m->key.n,
 		.col = (const char *const *)s->from_col.v, .expr = s->expr,
 		.where = m->where,
@@ -191,6 +202,7 @@ static void make_shapes(struct records_shapes *s, const struct resolving *r)
 		.set = m->to.set, .ncol = (uint32_t)s->to_col.n,
 		.nkey = (uint32_t)m->key.n,
 		.col = (const char *const *)s->to_col.v, .where = m->owns,
+		.json = s->json + s->hidden,
 	};
 }
 
@@ -273,6 +285,10 @@ int records_map_resolve(const struct records_map *m, struct store *from,
 
 	memset(ret, 0, sizeof(*ret));
 	r.cast = both_pg(from, to);
+	if (store_is_pg(to) && !store_can(from, STORE_CAP_SQL))
+		r.pg = &r.to;
+	else if (store_is_pg(from) && !store_can(to, STORE_CAP_SQL))
+		r.pg = &r.from;
 	n = columns(from, r.set, &r.from, err);
 	if (n == 0)
 		n = columns(to, m->to.set, &r.to, err);
@@ -293,5 +309,6 @@ void records_shapes_release(struct records_shapes *s)
 	strvec_release(&s->from_expr);
 	strvec_release(&s->to_col);
 	free(s->expr);
+	free(s->json);
 	memset(s, 0, sizeof(*s));
 }

@@ -52,6 +52,7 @@ struct records_shapes {
 	uint32_t hidden;
 	struct strvec from_col, from_expr, to_col;
 	const char **expr;
+	bool *json;
 };
 int records_map_resolve(const struct records_map *m, struct store *from,
 			struct store *to, struct records_shapes *ret,

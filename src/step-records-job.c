@@ -30,6 +30,7 @@ void step_records_job_release(struct step_records_job *j)
 	free(j->cols);
 	free(j->exprs);
 	free(j->loose);
+	free(j->json);
 	memset(j, 0, sizeof(*j));
 }
 
@@ -286,6 +287,26 @@ static void decide_loose(struct step_records_job *j, const struct columns *src,
 	j->job.to.loose = j->loose;
 }
 
+/* The type of the server says that members of the file are read as JSON; pg: its
+   columns. */
+static void decide_json(struct step_records_job *j, const struct columns *pg,
+			bool from_file)
+{
+	uint32_t hidden = j->job.hidden;
+
+	j->json = xcalloc(j->job.from.ncol, sizeof(*j->json));
+	for (uint32_t i = hidden; i < j->job.from.ncol; i++) {
+		const char *e = from_file ? NULL : j->exprs[i];
+		_cleanup_free_ char *type = type_of(pg, e ? e : j->cols[i]);
+
+		j->json[i] = type && records_cast_is_json(type);
+	}
+	if (from_file)
+		j->job.from.json = j->json;
+	else
+		j->job.to.json = j->json + hidden;
+}
+
 static int copy_shape(const struct records_step *m, struct store *from,
 		      struct store *to, struct step_records_job *j,
 		      struct error *err)
@@ -309,6 +330,10 @@ static int copy_shape(const struct records_step *m, struct store *from,
 		fill_shapes(m, &key, &cols, j);
 	if (ret == 0 && store_is_pg(from) && store_is_pg(to))
 		decide_loose(j, &src, &dst);
+	if (ret == 0 && src.any && store_is_pg(to))
+		decide_json(j, &dst, true);
+	if (ret == 0 && store_is_pg(from) && dst.any)
+		decide_json(j, &src, false);
 	store_batch_release(&src.b);
 	store_batch_release(&dst.b);
 	return ret;

@@ -71,7 +71,7 @@ struct step_records_job {
 	char *id, *marks, *set, *until;
 	const char *to_set;      /* borrowed; that of the plan, or a copy of it */
 	const char **cols, **exprs;
-	bool *loose;                 /* or NULL */
+	bool *loose, *json;          /* or NULL */
 };
 void step_records_job_release(struct step_records_job *j);
 /* names alone: job.id and marks, and urls */

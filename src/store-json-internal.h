@@ -167,6 +167,9 @@ void json_reader_cells(const struct json_reader *r, const struct json_tree *t,
 		       uint32_t to, struct store_batch *b);
 bool json_reader_takes(const struct json_reader *r, const struct json_tree *t,
 		       uint32_t node);
+/* the column of a value that it cannot have, or -1 */
+int json_row_lost(const struct store_shape *shape, const struct store_batch *b,
+		  uint32_t row);
 /* the text of a new element; old: the tree of the one before, or NULL */
 void json_row_text(const struct store_shape *shape,
 		   const struct store_batch *b, uint32_t row,

@@ -117,10 +117,16 @@ static void add_cell(const struct json_reader *r, uint32_t col,
 	} else if (json_type_of(t, node) == JSON_T_OBJECT) {
 		i = json_member(t, node, what, strlen(what));
 	}
-	if (i)
+	if (i && json_type_of(t, i) != JSON_T_NULL && r->shape->json &&
+	    r->shape->json[col]) {
+		const char *p = json_raw(t, i, &n);
+
+		store_batch_add(b, STORE_JSON, p, n);
+	} else if (i) {
 		add_value(t, i, b);
-	else
+	} else {
 		store_batch_add(b, STORE_TEXT, NULL, 0);
+	}
 }
 
 void json_reader_cells(const struct json_reader *r, const struct json_tree *t,
@@ -141,6 +147,36 @@ static bool is_json(const char *p, size_t n)
 	return json_tree_parse(&t, p, n) == 0;
 }
 
+/* it may have been laid out; in its strings there is no end of a line */
+static void add_line(const char *p, size_t n, struct strbuf *out)
+{
+	size_t at = out->len;
+
+	strbuf_add(out, p, n);
+	for (; at < out->len; at++)
+		if (out->buf[at] == '\n' || out->buf[at] == '\r')
+			out->buf[at] = ' ';
+}
+
+/* the null of JSON would be none of the column */
+int json_row_lost(const struct store_shape *shape, const struct store_batch *b,
+		  uint32_t row)
+{
+	for (uint32_t i = 0; i < shape->ncol; i++) {
+		const struct store_cell *c = store_batch_cell(b, row, i);
+		const char *p = store_batch_text(b, c);
+		size_t n = p ? (size_t)c->len : 0;
+
+		while (n && strchr(" \t\r\n", p[n - 1]))
+			n--;
+		while (n && strchr(" \t\r\n", *p))
+			p++, n--;
+		if (c->type == STORE_JSON && n == 4 && !memcmp(p, "null", 4))
+			return (int)i;
+	}
+	return -1;
+}
+
 static void add_json(const struct store_batch *b, const struct store_cell *c,
 		     struct strbuf *out)
 {
@@ -154,9 +190,8 @@ static void add_json(const struct store_batch *b, const struct store_cell *c,
 	else if ((c->type == STORE_INT || c->type == STORE_NUM) &&
 		 json_number_valid(p, n))
 		strbuf_add(out, p, n);
-	else if (c->type == STORE_JSON && is_json(p, n) &&
-		 !memchr(p, '\n', n))
-		strbuf_add(out, p, n);
+	else if (c->type == STORE_JSON && is_json(p, n))
+		add_line(p, n, out);
 	else
 		json_text_encode(p, n, out);
 }

@@ -346,10 +346,13 @@ static int put_row(struct json_store *q, const struct store_shape *shape,
 	struct json_entry e = { .gone = false }, was;
 	bool old;
 	uint32_t node = 0;
-	int ret = check_keys(q, shape, b, row, err);
+	int ret = check_keys(q, shape, b, row, err), lost;
 
 	if (ret < 0)
 		return ret;
+	lost = json_row_lost(shape, b, row);
+	if (lost >= 0)
+		return store_not_kept(&q->s, shape->col[lost], err);
 	e.key = json_index_key(q, b, row, shape->nkey);
 	ret = current(q, e.key, &was, err);
 	if (ret < 0)

@@ -166,6 +166,9 @@ struct store_shape {
 	/* of a put, for each column: what its type makes of a value is what is
 	   meant; NULL: of none */
 	const bool *loose;
+	/* of a file of records, for each column: what is there is read as JSON,
+	   a string with its quotes; NULL: of none */
+	const bool *json;
 };
 
 /*
