@@ -63,9 +63,11 @@ static void headline(struct wizard *w, struct sheet *s, const struct tally *t)
 	if (t->waiting)
 		strbuf_addf(&sb, ngettext(", %lu waiting", ", %lu waiting",
 					  t->waiting), t->waiting);
-	it = sheet_text(s, t->fail ? ROLE_BAD : ROLE_STRONG, ngettext(
-		"%lu check: %s", "%lu checks: %s", n), n, sb.len ?
-		sb.buf + 2 : "");
+	it = sb.len ? sheet_text(s, t->fail ? ROLE_BAD : ROLE_STRONG, ngettext(
+		"%lu check: %s", "%lu checks: %s", n), n, sb.buf + 2) :
+		/* nothing is known of any, or there are none */
+		sheet_text(s, ROLE_STRONG, ngettext("%lu check", "%lu checks",
+						    n), n);
 	it->note = xstrdup(_("read only, safe to repeat"));
 }
 

@@ -53,8 +53,13 @@ static void fail_head(struct wizard *w, struct sheet *s, int i)
 
 static void last_output(struct wizard *w, struct sheet *s)
 {
-	size_t from = w->m.line_n, n = 0;
+	size_t from = w->m.line_n, to = from, n = 0;
+	const struct model_line *end = to ? model_line(&w->m, to - 1) : NULL;
 
+	/* what happened says it already */
+	if (end && end->stream == 'e' && w->m.error.message &&
+	    !strcmp(end->text, w->m.error.message))
+		from = --to;
 	/* of the commands, not of ours */
 	while (from > 0 && n < LAST_LINES) {
 		const struct model_line *l = model_line(&w->m, from - 1);
@@ -64,7 +69,7 @@ static void last_output(struct wizard *w, struct sheet *s)
 		from--;
 		n++;
 	}
-	for (size_t i = from; i < w->m.line_n; i++) {
+	for (size_t i = from; i < to; i++) {
 		const struct model_line *l = model_line(&w->m, i);
 		_cleanup_strbuf_ struct strbuf clock = STRBUF_INIT;
 
@@ -142,6 +147,16 @@ static void skip_choice(struct wizard *w, struct sheet *s, int *n, int i)
 			  _("not possible: the plan needs it"));
 }
 
+static const char *retry_note(const struct wizard *w, int i)
+{
+	if (i < 0)
+		return w->run && run_changed_data(w->run) ? NULL :
+			_("nothing was changed so far");
+	return w->s.plan->steps[i]->ops->flags & STEP_RESUMES ?
+		_("it goes on where it stopped") :
+		_("what the step left is put back first");
+}
+
 static void fail_choices(struct wizard *w, struct sheet *s, int i)
 {
 	_cleanup_free_ char *retry = i >= 0 ?
@@ -157,10 +172,7 @@ static void fail_choices(struct wizard *w, struct sheet *s, int i)
 		(void)choice(s, &n, "applied", _("It IS applied"),
 			     _("the run goes on behind it"));
 	} else {
-		(void)choice(s, &n, "retry", retry, i >= 0 &&
-			     w->s.plan->steps[i]->ops->flags & STEP_RESUMES ?
-			     _("it goes on where it stopped") :
-			     _("what the step left is put back first"));
+		(void)choice(s, &n, "retry", retry, retry_note(w, i));
 		if (w->environ && w->c) {
 			_cleanup_free_ char *note = xasprintf(
 				_("with %s as set in this terminal"),

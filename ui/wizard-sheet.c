@@ -127,6 +127,8 @@ static char *phase_text(const struct wizard *w)
 			return xstrdup(_("Rolling back"));
 		if (w->m.phase == PHASE_VERIFY)
 			return xstrdup(_("5 Verify"));
+		if (w->m.phase == PHASE_BACKUP)
+			return xstrdup(_("3 Backup"));
 		return steps_phase(w);
 	case PAGE_R70:
 		return xstrdup(_("Unfinished upgrade"));

@@ -424,7 +424,7 @@ static void long_safety(void **state)
 			assert_non_null(strstr(f, "nobody can write "
 				"'history.configurations_of_every_tenant', "
 				"'history.relations_between_documents' "
-				"(step 9) APP not managed | BACKUP verified"));
+				"(step 9) | APP not managed | BACKUP verified"));
 		strbuf_release(&all);
 		(void)pty_end(&p);
 	}

@@ -67,6 +67,42 @@ static void t_sign_off(void **state)
 	world_end(&x);
 }
 
+/* a backup that fails: the page speaks of it, not of steps, and once */
+static void t_backup_fails(void **state)
+{
+	struct sheet s = { 0 };
+	struct world x;
+	int said = 0;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "acme.plan",
+		 "plan = 1; name = \"acme\"; from = \"1\"; to = \"2\";\n"
+		 "stores = { db = \"pg:host=127.0.0.1 dbname=a\"; };\n"
+		 "backup: { stores = [\"db\"]; };\n"
+		 "steps = ( { id = \"dirs\"; kind = \"mkdir\"; paths = [\"new\"]; } );\n");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until(&x, PAGE_C20);
+	assert_true(says(&x, "0 checks"));
+	assert_false(says(&x, "0 checks:"));
+	act(&x, "go-on");
+	until(&x, PAGE_F60);
+	wizard_sheet(x.w, &s);
+	assert_string_equal(s.phase, "3 Backup");
+	for (size_t i = 0; i < s.n; i++) {
+		said += s.items[i].text && strstr(s.items[i].text,
+						  "127.0.0.1");
+		if (s.items[i].id && !strcmp(s.items[i].id, "retry"))
+			assert_string_equal(s.items[i].note,
+					    "nothing was changed so far");
+	}
+	assert_int_equal(said, 1);
+	sheet_release(&s);
+	act(&x, "stop-here");
+	until_quit(&x);
+	world_end(&x);
+}
+
 static void t_answers(void **state)
 {
 	struct world x;
@@ -450,6 +486,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_scratch(t_sign_off),
+		with_scratch(t_backup_fails),
 		with_scratch(t_answers),
 		with_scratch(t_other_folder),
 		with_scratch(t_no_way_back),

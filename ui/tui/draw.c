@@ -42,27 +42,36 @@ static void rule(const struct terminal *t, int y)
 		(void)mvhline(y, 0, '-', t->cols);
 }
 
-/* what is longer than a row, in as many as there are but the last, which is
-   for the others */
-static void break_first(const struct terminal *t, const struct strvec *parts,
-			size_t rows_max, struct strvec *rows)
+/* parts, of which sb has the first already, in rows of cols columns */
+static void pack(const struct terminal *t, const struct strvec *parts,
+		 size_t rows_max, struct strbuf *sb, struct strvec *rows)
+{
+	for (size_t i = 1; i < parts->n; i++) {
+		if (sb->len && width_of(sb->buf) + 3 + width_of(parts->v[i]) >
+		    t->cols && rows->n + 1 < rows_max) {
+			strvec_push(rows, sb->buf);
+			strbuf_clear(sb);
+		}
+		if (sb->len)
+			strbuf_addstr(sb, " | ");
+		strbuf_addstr(sb, parts->v[i]);
+	}
+}
+
+/* the first, longer than a row, in as many as there are but one, which is for
+   the others */
+static void break_first(const struct terminal *t, const char *first,
+			size_t rows_max, struct strbuf *sb,
+			struct strvec *rows)
 {
 	_cleanup_strvec_ struct strvec all = STRVEC_INIT;
-	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
 	size_t n = 0;
 
-	strvec_clear(rows);
-	width_wrap(&all, parts->v[0], t->cols);
-	while (n < all.n && n + 2 < rows_max)
-		strvec_push(rows, all.v[n++]);
-	while (n < all.n)
-		strbuf_addf(&sb, "%s%s", sb.len ? " " : "", all.v[n++]);
-	if (sb.len)
-		strvec_push(rows, sb.buf);
-	strbuf_clear(&sb);
-	for (size_t i = 1; i < parts->n; i++)
-		strbuf_addf(&sb, "%s%s", i > 1 ? " | " : "", parts->v[i]);
-	strvec_push(rows, sb.buf);
+	width_wrap(&all, first, t->cols);
+	for (; n + 1 < all.n && n + 2 < rows_max; n++)
+		strvec_push(rows, all.v[n]);
+	for (; n < all.n; n++)
+		strbuf_addf(sb, "%s%s", sb->len ? " " : "", all.v[n]);
 }
 
 /* all of it in one row: what may go goes, then blanks, then what says of the
@@ -115,21 +124,14 @@ static void safety_rows(const struct terminal *t, const char *safety,
 			*bar = '\0';
 		strvec_push(&parts, p);
 	}
-	for (size_t i = 0; i < parts.n; i++) {
-		if (sb.len && width_of(sb.buf) + 3 + width_of(parts.v[i]) >
-		    t->cols && rows->n + 1 < rows_max) {
-			strvec_push(rows, sb.buf);
-			strbuf_clear(&sb);
-		}
-		if (sb.len)
-			strbuf_addstr(&sb, " | ");
-		strbuf_addstr(&sb, parts.v[i]);
-	}
+	if (rows_max > 1 && width_of(parts.v[0]) > t->cols)
+		break_first(t, parts.v[0], rows_max, &sb, rows);
+	else
+		strbuf_addstr(&sb, parts.v[0]);
+	pack(t, &parts, rows_max, &sb, rows);
 	if (rows->n == 0)
 		squeeze(t, &parts, rows_max == 1, &sb);
 	strvec_push(rows, sb.buf);
-	if (rows_max > 1 && parts.n > 1 && width_of(parts.v[0]) > t->cols)
-		break_first(t, &parts, rows_max, rows);
 	strbuf_release(&sb);
 	strvec_release(&parts);
 }
