@@ -255,6 +255,14 @@ static bool is_first(const struct store_dump *d, size_t at)
 	return true;
 }
 
+/* The load leaves alone what is not in its list, as old tables that had rows
+   carried into them. */
+static bool is_touched(const struct store_dump *d,
+		       const struct store_dump_set *now)
+{
+	return store_dump_find(d, now->set) || engine_keep_to(d, now->full);
+}
+
 static int look(struct keep *k, const struct engine_keep *g,
 		const struct store_dump *d, struct three *t,
 		const char *const names[], const char *const digests[],
@@ -273,7 +281,7 @@ static int look(struct keep *k, const struct engine_keep *g,
 		struct store_dump_set *now = &t->dump[SINCE].sets[i];
 
 		if (is_table(now) && now->rows && !rollback_is_ours(now->set) &&
-		    is_first(&t->dump[SINCE], i))
+		    is_touched(d, now) && is_first(&t->dump[SINCE], i))
 			ret = look_at(k, d, t, now, err);
 	}
 	return ret;

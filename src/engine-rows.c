@@ -20,7 +20,10 @@
  * others. Where a step cannot tell its rows from others (statements that it was
  * given) the table is named without numbers. A row that others changed in a
  * column that the run has added is not N; who undoes it row by row knows it all
- * the same. It is LOST where the column goes.
+ * the same. It is LOST where the column goes. So, where all of the steps know
+ * their rows by keys, others' are those that are not as the last of these left
+ * them, and what is N of the rows that none of them knows. A row that several
+ * steps changed is that of the last.
  */
 #include <errno.h>
 #include <string.h>
@@ -46,6 +49,10 @@ struct tally {
 	   may have done so in columns that the backup has not */
 	uint64_t known;
 	bool altered;                /* such columns may go */
+	/* rows t that none of them knows, and those that are not as one of them
+	   has left them; NULL: some of them cannot tell */
+	struct strbuf none, not_left;
+	bool told;
 };
 
 /* "public.t" is "t" */
@@ -97,6 +104,19 @@ bool rollback_writes(const struct engine *e, int i, const char *store,
 	return false;
 }
 
+static void add_rows_of(struct tally *t, const struct step_rows *r)
+{
+	if (!r->known || !(r->brought + r->changed + r->others))
+		return;
+	t->told &= r->is_one && r->is_left;
+	if (!t->told)
+		return;
+	strbuf_addf(&t->none, "%s NOT %s", t->none.len ? " AND" : " WHERE",
+		    r->is_one);
+	strbuf_addf(&t->not_left, "%s NOT %s",
+		    t->not_left.len ? " AND" : " WHERE", r->is_left);
+}
+
 /* what the steps say of the table */
 static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 {
@@ -122,6 +142,7 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 				t->unknown = true;
 			continue;
 		}
+		add_rows_of(t, &t->of[i]);
 		if (!t->of[i].known)
 			t->unknown = true;
 		else if (!goes)
@@ -129,17 +150,66 @@ static void add_steps(struct engine *e, int goal, bool there, struct tally *t)
 		else {
 			t->brought += t->of[i].brought;
 			t->changed += t->of[i].changed;
-			t->known += t->of[i].others;
 		}
+		t->known += t->of[i].others;
 	}
 }
 
+/* rows of others, and those that the backup's columns do not tell */
+struct others {
+	uint64_t seen, unseen;
+};
+
+/* some of them are not in the backup as they are now */
+static int count_beside(struct store *s, const struct store_load *l,
+			const struct store_dump_set *then,
+			const struct store_dump_set *now,
+			const struct strbuf *where, uint64_t *ret,
+			struct error *err)
+{
+	struct store_dump_set part = { .set = now->set, .type = 'p' };
+	struct store_beside b = { 0 };
+	int r;
+
+	/* a query has its rows as those of partitions are had */
+	part.full = xasprintf("%s t%s", now->full, where->buf);
+	strvec_copy(&part.columns, &now->columns);
+	r = store_dump_beside(s, l, then, &part, &b, err);
+	*ret = b.now;
+	strvec_release(&part.columns);
+	free(part.full);
+	return r;
+}
+
+/* Where each of the steps knows its rows, others' are those of theirs that are
+   not as they were left, and of the rest what is not in the backup. */
+static int count_others(struct store *s, const struct store_load *l,
+			const struct store_dump_set *then,
+			const struct store_dump_set *now,
+			const struct tally *t, const struct store_beside *b,
+			struct others *ret, struct error *err)
+{
+	uint64_t ours = t->brought + t->changed + t->stay, rest = 0, seen = 0;
+	int r;
+
+	ret->seen = b->now > ours ? b->now - ours : 0;
+	ret->unseen = t->known > ret->seen ? t->known - ret->seen : 0;
+	if (!t->told || !t->none.len)
+		return 0;
+	r = count_beside(s, l, then, now, &t->none, &rest, err);
+	if (r >= 0 && t->known)
+		r = count_beside(s, l, then, now, &t->not_left, &seen, err);
+	seen = MAX(seen, rest);
+	ret->seen = rest + MIN(t->known, seen - rest);
+	ret->unseen = t->known + rest - ret->seen;
+	return r;
+}
+
 static void add_table(struct rollback_preview *p, const struct tally *t,
-		      const struct store_beside *b)
+		      const struct store_beside *b, const struct others *o)
 {
 	uint64_t ours = t->brought + t->changed;
-	uint64_t others = b->now > ours + t->stay ? b->now - ours - t->stay : 0;
-	uint64_t unseen = t->known > others ? t->known - others : 0;
+	uint64_t others = o->seen, unseen = o->unseen;
 	struct rollback_rows *r;
 
 	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
@@ -180,12 +250,16 @@ static int one_table(struct engine *e, int goal, struct store *s,
 {
 	const struct store_dump_set *then = store_dump_find(l->dump, now->set);
 	struct store_beside b = { 0 };
+	struct others o = { 0 };
 	int ret = 0;
 
 	/* views have none of their own */
 	if ((now->full && !store_dump_has_rows(now)) || rollback_is_aside(now->set))
 		return 0;
 	t->set = now->set;
+	strbuf_clear(&t->none);
+	strbuf_clear(&t->not_left);
+	t->told = now->full;
 	t->goes = t->unknown = false;
 	t->brought = t->changed = t->stay = t->known = 0;
 	t->altered = false;
@@ -196,10 +270,15 @@ static int one_table(struct engine *e, int goal, struct store *s,
 	t->goes |= rollback_empties(e, t->store, t->set, then && then->full);
 	if (!t->unknown || t->load)
 		ret = store_dump_beside(s, l, then, now, &b, err);
+	if (ret >= 0 && !t->unknown)
+		ret = count_others(s, l, then, now, t, &b, &o, err);
+	else if (ret >= 0 && t->load)
+		o.seen = b.now > t->brought + t->changed + t->stay ?
+			b.now - t->brought - t->changed - t->stay : 0;
 	/* all of the database: those that nothing happened to are not told */
 	if (ret >= 0 && (b.then || b.now || t->brought || t->changed ||
 			 t->unknown))
-		add_table(p, t, &b);
+		add_table(p, t, &b, &o);
 	return ret;
 }
 
@@ -308,7 +387,8 @@ int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 			struct error *err)
 {
 	_cleanup_store_sets_ struct store_sets sets = STORE_SETS_INIT;
-	struct tally t = { .load = rollback_loads(rollback_wants(e)) };
+	struct tally t = { .load = rollback_loads(rollback_wants(e)),
+			   .none = STRBUF_INIT, .not_left = STRBUF_INIT };
 	struct step_carried *carried;
 	int ret = t.load ? rollback_sets(e, goal, &sets) :
 		named_sets(e, goal, &sets);
@@ -327,6 +407,12 @@ int rollback_count_rows(struct engine *e, int goal, struct rollback_preview *p,
 		ret = one_store(e, goal, &sets.v[i], &t, p, err);
 	for (size_t i = 0; ret >= 0 && i < t.carried_n; i++)
 		add_carried(p, &carried[i]);
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		free(t.of[i].is_one);
+		free(t.of[i].is_left);
+	}
+	strbuf_release(&t.none);
+	strbuf_release(&t.not_left);
 	free(carried);
 	free(t.of);
 	return ret;

@@ -56,6 +56,11 @@ void rollback_whole(struct engine *e, const struct effects *written,
 	}
 }
 
+bool step_goes_too(struct step_ctx *c, size_t i)
+{
+	return rollback_touches(c->e, (int)i);
+}
+
 bool step_comes_back(struct step_ctx *c, const struct plan_store *s)
 {
 	struct engine *e = c->e;

@@ -441,8 +441,36 @@ int records_undo_after(struct records_worker *w, uint32_t from, uint32_t n,
 	return MIN(ret, 0);
 }
 
+static void none_newer(const struct records_job *job,
+		       const struct strvec *newer, struct strbuf *out)
+{
+	for (size_t i = 0; i < newer->n; i++) {
+		_cleanup_free_ char *name = xasprintf("_upshift_undo_%s",
+						      newer->v[i]);
+
+		strbuf_addstr(out, " AND NOT EXISTS (SELECT FROM ");
+		store_sql_name(out, name);
+		strbuf_addstr(out, " n WHERE ");
+		records_undo_join(&job->to, "n", "u", out);
+		strbuf_addch(out, ')');
+	}
+}
+
+char *records_copy_is_one(const struct records_job *job, const char *table,
+			  bool left)
+{
+	struct strbuf sql = STRBUF_INIT;
+
+	strbuf_addf(&sql, "EXISTS (SELECT FROM %s u WHERE ", table);
+	records_undo_join(&job->to, "u", "t", &sql);
+	strbuf_addstr(&sql, left ? " AND u.upshift_md5 = "
+		      "md5((t.*)::text))" : ")");
+	return strbuf_detach(&sql);
+}
+
 int records_copy_left(const struct records_job *job, struct store *to,
-		      struct records_left *ret, struct error *err)
+		      const struct strvec *newer, struct records_left *ret,
+		      struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
@@ -450,9 +478,11 @@ int records_copy_left(const struct records_job *job, struct store *to,
 
 	strbuf_addstr(&sql, "SELECT count(*) FILTER (WHERE same AND NOT had), "
 		      "count(*) FILTER (WHERE same AND had), count(*) FILTER "
-		      "(WHERE NOT same AND (there OR had AND NOT gone)) FROM "
-		      "(SELECT u.upshift_had AS had, u.upshift_md5 IS NOT "
-		      "DISTINCT FROM '' AS gone, t.");
+		      "(WHERE NOT same AND (there OR had AND NOT gone) AND "
+		      "mine) FROM (SELECT u.upshift_had AS had, "
+		      "u.upshift_md5 IS NOT DISTINCT FROM '' AS gone, true");
+	none_newer(job, newer, &sql);
+	strbuf_addstr(&sql, " AS mine, t.");
 	store_sql_name(&sql, job->to.col[0]);
 	strbuf_addstr(&sql, " IS NOT NULL AS there, coalesce(md5((t.*)::text) = "
 		      "u.upshift_md5, false) AS same FROM ");

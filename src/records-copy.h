@@ -158,13 +158,19 @@ struct records_state {
 	uint64_t rejected;
 };
 /* By the undo table, which is there: rows that are still as the job left them,
-   that were not there before and that were; and those that are not. Reads
-   alone. */
+   that were not there before and that were; and those that are not, but for
+   those that later jobs have in theirs (newer: their ids, whose tables are
+   there and have the same key). Reads alone. */
 struct records_left {
 	uint64_t brought, changed, others;
 };
 int records_copy_left(const struct records_job *job, struct store *to,
-		      struct records_left *ret, struct error *err);
+		      const struct strvec *newer, struct records_left *ret,
+		      struct error *err);
+/* a condition for a row t of the set: the undo table has it; left: and it is as
+   the job left it. table: of that, with its schema. New */
+char *records_copy_is_one(const struct records_job *job, const char *table,
+			  bool left);
 /* Reads alone; to must be a store of job->to_url. */
 int records_copy_state(const struct records_job *job, struct store *to,
 		       struct records_state *ret, struct error *err);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -12,6 +13,7 @@
 #include "base/xalloc.h"
 #include "records-map.h"
 #include "records-verify.h"
+#include "plan.h"
 #include "step-records.h"
 #include "step-sql.h"
 #include "store-sql.h"
@@ -113,6 +115,90 @@ int step_records_find_source(struct step_records_job *j, struct store *from,
 	return 0;
 }
 
+static bool same_key(const struct strvec *a, const struct strvec *b)
+{
+	bool ret = a->n == b->n;
+
+	for (size_t i = 0; ret && i < a->n; i++)
+		ret = !strcmp(a->v[i], b->v[i]);
+	return ret;
+}
+
+/* Later steps that are undone before this one, each with an undo table of its
+   own for the same rows: what became of a row is for them to tell. */
+static int find_newer(const struct step *s, struct step_ctx *ctx,
+		      struct store *to, struct strvec *ret, struct error *err)
+{
+	const struct plan *p = step_plan(ctx);
+	const struct records_step *m = s->priv;
+	int r = 0;
+
+	for (size_t i = (size_t)plan_step_index(p, s->id) + 1;
+	     r >= 0 && i < p->step_n; i++) {
+		const struct records_step *o = p->steps[i]->priv;
+		_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+		_cleanup_free_ char *table = NULL;
+		struct step_records_job j;
+
+		if (p->steps[i]->ops->rows != step_records_rows ||
+		    !step_goes_too(ctx, i) ||
+		    strcmp(o->to.store->url, m->to.store->url) != 0 ||
+		    strcmp(o->to.set, m->to.set) != 0 ||
+		    !same_key(&o->key, &m->key))
+			continue;
+		step_records_job_init(p->steps[i], ctx, &j);
+		table = xasprintf("_upshift_undo_%s", j.id);
+		r = store_columns(to, table, &b, err);
+		if (r > 0)
+			strvec_push(ret, j.id);
+		step_records_job_release(&j);
+	}
+	return MIN(r, 0);
+}
+
+/* whoever asks may have another search path */
+static int with_schema(struct store *to, const char *id, char **ret,
+		       struct error *err)
+{
+	_cleanup_free_ char *name = xasprintf("_upshift_undo_%s", id);
+	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
+
+	store_batch_clear(&args, 1);
+	store_batch_add(&args, STORE_TEXT, name, strlen(name));
+	return step_sql_cell(to, "SELECT quote_ident(n.nspname) || '.' || "
+		"quote_ident(c.relname) FROM pg_class c, pg_namespace n WHERE "
+		"n.oid = c.relnamespace AND c.oid = to_regclass(quote_ident("
+		"$1::text))", &args, ret, err);
+}
+
+static int by_undo(const struct step *s, struct step_ctx *ctx,
+		   const struct records_job *job, struct store *to,
+		   struct step_rows *ret, struct error *err)
+{
+	_cleanup_strvec_ struct strvec newer = STRVEC_INIT;
+	_cleanup_free_ char *table = NULL;
+	struct records_left left = { 0 };
+	int r = find_newer(s, ctx, to, &newer, err);
+
+	if (r == 0)
+		r = records_copy_left(job, to, &newer, &left, err);
+	if (r < 0)
+		return r;
+	ret->known = true;
+	ret->brought = left.brought;
+	ret->changed = left.changed;
+	/* none as it was left: it is the table that has changed */
+	if (!(left.brought + left.changed) && !newer.n)
+		return 0;
+	ret->others = left.others;
+	r = with_schema(to, job->id, &table, err);
+	if (r == 0 && table) {
+		ret->is_one = records_copy_is_one(job, table, false);
+		ret->is_left = records_copy_is_one(job, table, true);
+	}
+	return r;
+}
+
 static int count(const struct step *s, struct step_ctx *ctx,
 		 struct step_records_job *j, struct store *to,
 		 struct step_rows *ret, struct error *err)
@@ -121,7 +207,6 @@ static int count(const struct step *s, struct step_ctx *ctx,
 	_cleanup_free_ char *table = xasprintf("_upshift_undo_%s", j->id);
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_store_ struct store *from = NULL;
-	struct records_left left = { 0 };
 	struct records_state st;
 	int r = records_copy_state(&j->job, to, &st, err);
 
@@ -137,16 +222,8 @@ static int count(const struct step *s, struct step_ctx *ctx,
 		r = step_records_job_shape(s, from, to, j, err);
 	if (r == 0)
 		r = store_columns(to, table, &b, err);
-	if (r > 0) {
-		r = records_copy_left(&j->job, to, &left, err);
-		ret->known = r == 0;
-		ret->brought = left.brought;
-		ret->changed = left.changed;
-		/* none as it was left: it is the table that has changed */
-		if (left.brought + left.changed)
-			ret->others = left.others;
-		return r;
-	}
+	if (r > 0)
+		return by_undo(s, ctx, &j->job, to, ret, err);
 	return r < 0 || m->backfill ? r :
 		by_source(&j->job, ctx, from, to, ret, err);
 }

@@ -115,8 +115,13 @@ struct step_rows {
 	bool known;                  /* can they be told from others? */
 	uint64_t brought, changed;   /* were not there before; were */
 	uint64_t others;             /* of these, that others have changed since
-					and that count above no more; 0 where
-					that cannot be told */
+					and that count above no more, nor with
+					a later step; 0 where that cannot be
+					told */
+	/* conditions for a row t of the table: it is one of these; and one that
+	   is as the step has left it. For the caller to free; NULL: none can be
+	   given */
+	char *is_one, *is_left;
 };
 
 /* What was refused, and tried again. */
@@ -392,6 +397,8 @@ void step_store_join(struct step_ctx *c, const char *name, struct store *s);
 bool step_store_is_joined(const struct step_ctx *c);
 struct store_options;
 struct plan_store;
+/* would a rollback undo the i-th step of the plan, if it gets to it? */
+bool step_goes_too(struct step_ctx *c, size_t i);
 /*
  * In an undo: the file of this store is put back as a whole, behind it, by this
  * step or one below it. It must not be written to then: as it is it goes aside,
