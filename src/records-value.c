@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cells: their order, and whether two of them mean the same. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "json-text.h"
@@ -90,10 +91,10 @@ bool records_key_sort(const struct store_batch *b, uint32_t row,
 	return true;
 }
 
-/* 1.50 as 1.5, 2.0 as 2, -0 as 0; exponents are as the store writes them */
+/* 1.50 as 1.5, 2.0 as 2, -0 as 0 */
 static struct text short_number(struct text t)
 {
-	if (!memchr(t.p, 'e', t.n) && memchr(t.p, '.', t.n)) {
+	if (memchr(t.p, '.', t.n)) {
 		while (t.p[t.n - 1] == '0')
 			t.n--;
 		if (t.p[t.n - 1] == '.')
@@ -104,20 +105,104 @@ static struct text short_number(struct text t)
 	return t;
 }
 
+/* so many digits stand as they are; below 0.0001 and above there is an exponent,
+   as the stores write it */
+#define PLAIN_DIGITS 40
+/* more is a text that no store has made */
+#define MOST_EXPONENT 100000000
+
+static bool is_plain(struct text t)
+{
+	size_t sign = *t.p == '-';
+
+	return t.n <= PLAIN_DIGITS && !memchr(t.p, 'e', t.n) &&
+		!memchr(t.p, 'E', t.n) &&
+		(t.n < sign + 6 || memcmp(t.p + sign, "0.0000", 6));
+}
+
+static int exponent(const char *p, const char *end)
+{
+	bool minus = p < end && *p == '-';
+	int v = 0;
+
+	for (p += p < end && (*p == '-' || *p == '+'); p < end; p++)
+		v = v < MOST_EXPONENT ? v * 10 + (*p - '0') : v;
+	return minus ? -v : v;
+}
+
+/* digits without zeros at either end, of which the first is a power of ten */
+static void write_number(const struct strbuf *digits, int exp,
+			 struct strbuf *out)
+{
+	int n = (int)digits->len;
+
+	if (exp >= -4 && exp < PLAIN_DIGITS) {
+		if (exp < 0)
+			strbuf_addf(out, "0.%.*s", -exp - 1, "000");
+		for (int i = 0; i < n || i <= exp; i++) {
+			if (exp >= 0 && i == exp + 1)
+				strbuf_addch(out, '.');
+			strbuf_addch(out, i < n ? digits->buf[i] : '0');
+		}
+		return;
+	}
+	strbuf_addf(out, "%c%s%se%c%02d", digits->buf[0], n > 1 ? "." : "",
+		    digits->buf + 1, exp < 0 ? '-' : '+', abs(exp));
+}
+
+/* The same for the same number: 1e+15 as 1000000000000000, which a text may say,
+   too. */
+static void add_number(struct text t, struct strbuf *out)
+{
+	_cleanup_strbuf_ struct strbuf digits = STRBUF_INIT;
+	const char *p = t.p, *end = t.p + t.n, *last = p, *dot = NULL;
+	int exp;
+
+	if (is_plain(t)) {
+		t = short_number(t);
+		strbuf_add(out, t.p, t.n);
+		return;
+	}
+	while (last < end && *last != 'e' && *last != 'E') {
+		dot = *last == '.' ? last : dot;
+		last++;
+	}
+	exp = last < end ? exponent(last + 1, end) : 0;
+	p += *p == '-';
+	exp += (int)((dot ? dot : last) - p) - 1;
+	for (; p < last; p++)
+		if (*p == '0' && !digits.len)
+			exp--;
+		else if (*p != '.')
+			strbuf_addch(&digits, *p);
+	while (digits.len && digits.buf[digits.len - 1] == '0')
+		strbuf_set_len(&digits, digits.len - 1);
+	if (!digits.len) {
+		strbuf_addch(out, '0');
+		return;
+	}
+	if (*t.p == '-')
+		strbuf_addch(out, '-');
+	write_number(&digits, exp, out);
+}
+
 void records_key_text(const struct store_batch *b, uint32_t row,
 		      uint32_t nkey, struct strbuf *out)
 {
 	for (uint32_t i = 0; i < nkey; i++) {
 		struct text t = as_number(text_at(b, row, i));
-		uint32_t n;
+		size_t at = out->len;
+		uint32_t n = UINT32_MAX;
 
-		if (t.p && is_number(&t))
-			t = short_number(t);
-		/* lengths, so that no text can look like two */
-		n = t.p ? (uint32_t)t.n : UINT32_MAX;
 		strbuf_add(out, &n, sizeof(n));
-		if (t.p)
+		if (t.p && is_number(&t))
+			add_number(t, out);
+		else if (t.p)
 			strbuf_add(out, t.p, t.n);
+		/* lengths, so that no text can look like two */
+		n = (uint32_t)(out->len - at - sizeof(n));
+		if (t.p)
+			memcpy(out->buf + at, &n, sizeof(n));
 	}
 }
 

@@ -354,11 +354,56 @@ static void test_packed_refused(void **state)
 	store_pack_release(&k);
 }
 
+/* keys that are whole numbers on one side and real ones on the other */
+static void test_number_keys(void **state)
+{
+	static const char *const keys[][2] = {
+		{ "0", "-0.0" }, { "7", "7.0" }, { "-100", "-1e2" },
+		{ "999999999999999", "999999999999999.0" },
+		{ "1000000000000000", "1e15" },
+		{ "-12345678901234500", "-12345678901234500.0" },
+		{ "9007199254740992", "9007199254740992.0" },
+		{ "0.00001", "1e-5" }, { "1.5", "1.50" },
+		{ "1e17", "'100000000000000000'" }, { "8", "'8'" },
+		{ "1e300", "1e300" }, { "0.25", "'0.25'" },
+	};
+	enum { COUNT = ARRAY_SIZE(keys) };
+	_cleanup_store_ struct store *a = opened(*state, SQLITE);
+	_cleanup_store_ struct store *b = opened(*state, SQLITE);
+	struct told t = { 0 };
+	struct records_verdict r;
+
+	make(a, "old_t");
+	make(b, "new_t");
+	for (size_t i = 0; i < COUNT; i++) {
+		_cleanup_free_ char *one = xasprintf("INSERT INTO old_t VALUES "
+			"(%s, 1, 'x')", keys[i][0]);
+		_cleanup_free_ char *other = xasprintf("INSERT INTO new_t "
+			"VALUES (%s, 1, 'x')", keys[i][1]);
+
+		sql(a, one);
+		sql(b, other);
+	}
+	same_verdict(a, b, RECORDS_STANDARD);
+	same_verdict(a, b, RECORDS_FORENSIC);
+	verify(a, b, RECORDS_STANDARD, &t, &r);
+	assert_true(r.by_hash);
+	assert_int_equal(r.n[RECORDS_MISSING] + r.n[RECORDS_EXTRA] +
+			 r.n[RECORDS_DIFFERENT], 0);
+	/* near is not the same */
+	sql(a, "UPDATE old_t SET k = k + 1 WHERE k = 9007199254740992");
+	verify(a, b, RECORDS_STANDARD, &t, &r);
+	assert_int_equal(r.n[RECORDS_MISSING], 1);
+	assert_int_equal(r.n[RECORDS_EXTRA], 1);
+	strvec_release(&t.lines);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_hashes), T(test_columns), T(test_every_pair),
 		T(test_other_types), T(test_packed), T(test_packed_refused),
+		T(test_number_keys),
 	};
 
 	return cmocka_run_group_tests(tests, pg_group_setup,
