@@ -128,15 +128,25 @@ bool records_cast_is_json(const char *type)
 	return !strcmp(type, "json") || !strcmp(type, "jsonb");
 }
 
-static char *type_of(const struct store_batch *cols, const char *name)
+int records_cast_column(const struct store_batch *cols, const char *expr)
 {
 	for (uint32_t i = 0; i < cols->nrow; i++) {
-		_cleanup_free_ char *is = records_cell_text(cols, i, COL_NAME);
+		const struct store_cell *c = store_batch_cell(cols, i, COL_NAME);
 
-		if (!strcmp(is, name))
-			return records_cell_text(cols, i, COL_TYPE);
+		if (c->len >= 0 &&
+		    store_sql_is_column(expr, store_batch_text(cols, c),
+					(size_t)c->len))
+			return (int)i;
 	}
-	return NULL;
+	return -1;
+}
+
+char *records_cast_type(const struct store_batch *cols, const char *expr)
+{
+	int row = records_cast_column(cols, expr);
+
+	return row < 0 ? NULL : records_cell_text(cols, (uint32_t)row,
+						  COL_TYPE);
 }
 
 struct looking {
@@ -251,9 +261,13 @@ static int find(struct store *from_store, const struct store_shape *from,
 
 	for (uint32_t i = 0; ret >= 0 && i < to->ncol; i++) {
 		const char *e = from->expr ? from->expr[hidden + i] : NULL;
-		const char *name = e ? e : from->col[hidden + i];
-		_cleanup_free_ char *has = pg ? type_of(src, name) : NULL;
-		_cleanup_free_ char *wants = type_of(dst, to->col[i]);
+		int row = pg ? records_cast_column(src, e ? e :
+			from->col[hidden + i]) : -1;
+		_cleanup_free_ char *name = row < 0 ? NULL :
+			records_cell_text(src, (uint32_t)row, COL_NAME);
+		_cleanup_free_ char *has = row < 0 ? NULL :
+			records_cell_text(src, (uint32_t)row, COL_TYPE);
+		_cleanup_free_ char *wants = records_cast_type(dst, to->col[i]);
 
 		if (has && wants && records_cast_loses(has, wants) &&
 		    look_for(from_store, from, name, has, wants)) {
@@ -289,7 +303,7 @@ int records_cast_find(struct store *from_store, const struct store_shape *from,
 			 &dst, err);
 	if (n > 0) {
 		*column = xstrdup(to->col[n - 1]);
-		*type = type_of(&dst, to->col[n - 1]);
+		*type = records_cast_type(&dst, to->col[n - 1]);
 	}
 	return MIN(n, 1);
 }

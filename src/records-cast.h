@@ -19,8 +19,13 @@
 
 struct error;
 struct store;
+struct store_batch;
 struct store_shape;
 
+/* of the columns of a set (store_columns()): the row of the one that the
+   expression is, or -1; and its type, or NULL */
+int records_cast_column(const struct store_batch *cols, const char *expr);
+char *records_cast_type(const struct store_batch *cols, const char *expr);
 /* may a value of the type has be another one as the type wants? "": unknown */
 bool records_cast_loses(const char *has, const char *wants);
 /* the same of what its text is in the other type, which may be another one even

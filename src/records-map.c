@@ -8,6 +8,7 @@
 #include "base/i18n.h"
 #include "base/xalloc.h"
 #include "records-cast.h"
+#include "records-copy-internal.h"
 
 void records_map_release(struct records_map *m)
 {
@@ -55,28 +56,7 @@ void records_map_parse(struct plan_node *n, bool required,
 
 /* --- against the stores --- */
 
-enum { COL_NAME, COL_TYPE, COL_NOT_NULL, COL_DEFAULT, COL_PRIMARY, COLS };
-
-static char *cell(const struct store_batch *b, uint32_t row, uint32_t col)
-{
-	const struct store_cell *c = store_batch_cell(b, row, col);
-
-	return c->len < 0 ? xstrdup("") :
-		xstrndup(b->buf + c->off, (size_t)c->len);
-}
-
-/* the row of a column, or -1 */
-static int find(const struct store_batch *b, const char *name)
-{
-	for (uint32_t i = 0; i < b->nrow; i++) {
-		const struct store_cell *c = store_batch_cell(b, i, COL_NAME);
-
-		if (c->len >= 0 && strlen(name) == (size_t)c->len &&
-		    !memcmp(b->buf + c->off, name, (size_t)c->len))
-			return (int)i;
-	}
-	return -1;
-}
+enum { COL_NAME, COL_TYPE, COL_NOT_NULL, COL_DEFAULT, COL_PRIMARY };
 
 struct resolving {
 	const struct records_map *m;
@@ -101,12 +81,11 @@ static void add_hidden(struct resolving *r)
 {
 	for (uint32_t place = 1; place <= r->from.nrow; place++)
 		for (uint32_t i = 0; i < r->from.nrow; i++) {
-			_cleanup_free_ char *pk = cell(&r->from, i,
-						       COL_PRIMARY);
-			_cleanup_free_ char *name = cell(&r->from, i,
-							 COL_NAME);
+			_cleanup_free_ char *name = records_cell_text(&r->from,
+				i, COL_NAME);
 
-			if ((uint32_t)atoi(pk) == place)
+			if (records_cell_number(&r->from, i, COL_PRIMARY) ==
+			    place)
 				add(r, name, NULL);
 		}
 	r->out->hidden = (uint32_t)r->out->from_col.n;
@@ -123,8 +102,11 @@ static const char *expr_of(const struct resolving *r, const char *col)
 static int add_column(struct resolving *r, const char *col)
 {
 	const char *expr = expr_of(r, col);
-	int from = find(&r->from, expr), to = find(&r->to, col);
+	int from = records_cast_column(&r->from, expr);
+	int to = records_cast_column(&r->to, col);
 	_cleanup_free_ char *has = NULL, *wants = NULL;
+	_cleanup_free_ char *name = from < 0 ? NULL :
+		records_cell_text(&r->from, (uint32_t)from, COL_NAME);
 	_cleanup_strbuf_ struct strbuf with = STRBUF_INIT;
 
 	if (r->to.nrow && to < 0)
@@ -135,18 +117,18 @@ static int add_column(struct resolving *r, const char *col)
 			_("'%s' has no column '%s'"), r->set, col);
 	strvec_push(&r->out->to_col, col);
 	if (r->cast && to >= 0 && !is_key(r->m, col)) {
-		wants = cell(&r->to, (uint32_t)to, COL_TYPE);
-		has = from < 0 ? xstrdup("") :
-			cell(&r->from, (uint32_t)from, COL_TYPE);
+		wants = records_cell_text(&r->to, (uint32_t)to, COL_TYPE);
+		has = from < 0 ? NULL :
+			records_cell_text(&r->from, (uint32_t)from, COL_TYPE);
 		if (from < 0)
 			strbuf_addf(&with, "(%s)::%s", expr, wants);
 		else if (strcmp(has, wants) != 0)
-			records_cast_add(&with, expr, has, wants);
+			records_cast_add(&with, name, has, wants);
 	}
 	if (with.len)
 		add(r, col, with.buf);
 	else if (from >= 0)
-		add(r, expr, NULL);
+		add(r, name, NULL);
 	else
 		add(r, col, expr);
 	return 0;
@@ -159,7 +141,7 @@ static int add_columns(struct resolving *r)
 	int ret = 0;
 
 	for (size_t i = 0; i < m->key.n; i++)
-		plain &= find(&r->from, expr_of(r, m->key.v[i])) >= 0;
+		plain &= records_cast_column(&r->from, expr_of(r, m->key.v[i])) >= 0;
 	if (!plain)
 		add_hidden(r);
 	for (size_t i = 0; ret == 0 && i < m->key.n; i++)
@@ -168,7 +150,8 @@ static int add_columns(struct resolving *r)
 		if (!is_key(m, m->col.v[i]))
 			ret = add_column(r, m->col.v[i]);
 	for (uint32_t i = 0; ret == 0 && !m->col.n && i < r->from.nrow; i++) {
-		_cleanup_free_ char *name = cell(&r->from, i, COL_NAME);
+		_cleanup_free_ char *name = records_cell_text(&r->from, i,
+							      COL_NAME);
 
 		if (!is_key(m, name))
 			ret = add_column(r, name);
@@ -186,9 +169,8 @@ static void make_shapes(struct records_shapes *s, const struct resolving *r)
 	s->json = xcalloc(s->from_expr.n + 1, sizeof(*s->json));
 	for (uint32_t i = 0; r->pg && i < s->to_col.n; i++) {
 		const char *col = s->to_col.v[i];
-		int row = find(r->pg, r->pg == &r->to ? col : expr_of(r, col));
-		_cleanup_free_ char *type = row < 0 ? NULL :
-			cell(r->pg, (uint32_t)row, COL_TYPE);
+		_cleanup_free_ char *type = records_cast_type(r->pg,
+			r->pg == &r->to ? col : expr_of(r, col));
 
 		s->json[s->hidden + i] = type && records_cast_is_json(type);
 	}
@@ -229,18 +211,20 @@ static const char *cast_to(struct records_shapes *ret,
 			   const struct store_batch *dst, const char *col,
 			   const char *expr)
 {
-	int at = find(src, expr ? expr : col), row = find(dst, col);
+	int at = records_cast_column(src, expr ? expr : col);
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	_cleanup_free_ char *wants = NULL, *has = NULL;
+	_cleanup_free_ char *wants = records_cast_type(dst, col), *has = NULL;
+	_cleanup_free_ char *name = NULL;
 
-	if (row < 0 || (at < 0 && !expr))
+	if (!wants || (at < 0 && !expr))
 		return expr;
-	wants = cell(dst, (uint32_t)row, COL_TYPE);
-	has = at < 0 ? NULL : cell(src, (uint32_t)at, COL_TYPE);
-	if (has)
-		records_cast_add(&sql, expr ? expr : col, has, wants);
-	else
+	if (at >= 0) {
+		has = records_cell_text(src, (uint32_t)at, COL_TYPE);
+		name = records_cell_text(src, (uint32_t)at, COL_NAME);
+		records_cast_add(&sql, name, has, wants);
+	} else {
 		strbuf_addf(&sql, "(%s\n)::%s", expr, wants);
+	}
 	strvec_push(&ret->from_expr, sql.buf);
 	return ret->from_expr.v[ret->from_expr.n - 1];
 }

@@ -257,17 +257,6 @@ static void fill_shapes(const struct records_step *m, const struct strvec *key,
 	};
 }
 
-static char *type_of(const struct columns *c, const char *name)
-{
-	for (uint32_t i = 0; i < c->b.nrow; i++) {
-		_cleanup_free_ char *text = records_cell_text(&c->b, i, 0);
-
-		if (!strcmp(text, name))
-			return records_cell_text(&c->b, i, 1);
-	}
-	return NULL;
-}
-
 /* From server to server an expression means what it says, and a value goes into a
    column of its own type; what comes from elsewhere is looked at. */
 static void decide_loose(struct step_records_job *j, const struct columns *src,
@@ -278,8 +267,10 @@ static void decide_loose(struct step_records_job *j, const struct columns *src,
 	j->loose = xcalloc(to->ncol, sizeof(*j->loose));
 	for (uint32_t i = 0; i < to->ncol; i++) {
 		const char *e = j->exprs[j->job.hidden + i];
-		_cleanup_free_ char *has = type_of(src, e ? e : to->col[i]);
-		_cleanup_free_ char *wants = type_of(dst, to->col[i]);
+		_cleanup_free_ char *has = records_cast_type(&src->b, e ? e :
+			to->col[i]);
+		_cleanup_free_ char *wants = records_cast_type(&dst->b,
+			to->col[i]);
 
 		j->loose[i] = !has || !wants ||
 			!records_cast_watched(has, wants);
@@ -297,7 +288,8 @@ static void decide_json(struct step_records_job *j, const struct columns *pg,
 	j->json = xcalloc(j->job.from.ncol, sizeof(*j->json));
 	for (uint32_t i = hidden; i < j->job.from.ncol; i++) {
 		const char *e = from_file ? NULL : j->exprs[i];
-		_cleanup_free_ char *type = type_of(pg, e ? e : j->cols[i]);
+		_cleanup_free_ char *type = records_cast_type(&pg->b, e ? e :
+			j->cols[i]);
 
 		j->json[i] = type && records_cast_is_json(type);
 	}

@@ -27,6 +27,24 @@ void store_sql_name(struct strbuf *sb, const char *name)
 	add_name(sb, name, strlen(name));
 }
 
+bool store_sql_is_column(const char *expr, const char *name, size_t n)
+{
+	size_t len = strlen(expr);
+
+	if (len == n && !memcmp(expr, name, n))
+		return true;
+	if (len < 2 || expr[0] != '"' || expr[len - 1] != '"')
+		return false;
+	for (const char *p = expr + 1, *end = expr + len - 1; p < end; p++, n--) {
+		if (!n || *p != *name++)
+			return false;
+		/* one of its own is there twice */
+		if (*p == '"' && (++p == end || *p != '"'))
+			return false;
+	}
+	return !n;
+}
+
 void store_sql_set(struct strbuf *sb, const char *set)
 {
 	const char *dot = strchr(set, '.');

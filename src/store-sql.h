@@ -6,6 +6,8 @@
  *
  * For whoever makes a statement for store_exec() out of names of the plan.
  */
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct strbuf;
@@ -14,6 +16,9 @@ struct store_shape;
 /* quoted; the set NAME or SCHEMA.NAME */
 void store_sql_name(struct strbuf *sb, const char *name);
 void store_sql_set(struct strbuf *sb, const char *set);
+/* does the expression say the column of that name, as it is or in quotes, and
+   nothing else? */
+bool store_sql_is_column(const char *expr, const char *name, size_t n);
 /* names of the columns from .. to, a comma between two */
 void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
 		     uint32_t from, uint32_t to);

@@ -95,4 +95,17 @@ plan 'columns = { id = "id"; v = "round(v, 2)"; };'
 run_is 0 'what is meant' "$UPSHIFT" run "$plan" --root "$root" --batch --yes
 is "$(sql 'SELECT v FROM dst ORDER BY id')" '1.10
 1.12' 'is done'
+
+# a column in quotes is that column, and no expression
+for name in 'V x' 'a""b'; do
+	tables 'numeric(20,6)' 'numeric(10,2)' 1.10 1.123456
+	sql "ALTER TABLE src RENAME v TO \"$name\""
+	plan "columns = { id = \"\\\"id\\\"\"; v = \"\\\"$(echo "$name" | sed 's/"/\\"/g')\\\"\"; };"
+	run_is 1 "$name" "$UPSHIFT" run "$plan" --root "$root" --batch --yes
+	like "$err" "'src' has values that column 'v' of 'dst'" 'is told'
+	sql 'UPDATE src SET "'"$name"'" = 1.5 WHERE id = 2'
+	run_is 0 'and kept' "$UPSHIFT" run "$plan" --root "$root" --batch --yes
+	is "$(sql 'SELECT v FROM dst ORDER BY id')" '1.10
+1.50' 'as it is'
+done
 done_testing
