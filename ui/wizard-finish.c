@@ -38,6 +38,44 @@ static unsigned long failed_steps(const struct wizard *w)
 	return n;
 }
 
+/* rows of some table cannot be told from others */
+static bool is_uncounted(const struct run_point *p)
+{
+	size_t n = p->tables ? json_object_array_length(p->tables) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!json_get(json_object_array_get_idx(p->tables, i),
+			      "restored"))
+			return true;
+	return false;
+}
+
+/* no more than what holds */
+static char *back_text(const struct wizard *w, const char *title)
+{
+	const struct run_point *p = run_last_point(w->run);
+	const char *to = w->run->rollback_point ? w->run->rollback_point :
+						  "start";
+	uint64_t stays = p ? p->kept + p->carried : 0;
+
+	if (w->run->rollback_only.n)
+		return xasprintf(ngettext("ROLLED BACK: %zu step of %s is "
+			"undone, the others stay.", "ROLLED BACK: %zu steps of "
+			"%s are undone, the others stay.",
+			w->run->rollback_only.n), w->run->rollback_only.n,
+			title);
+	if (p && is_uncounted(p))
+		return xasprintf(_("ROLLED BACK to %s: what steps of %s did "
+				   "behind it is undone."), to, title);
+	if (stays)
+		return xasprintf(ngettext("ROLLED BACK to %s: %s is as it was, "
+			"but for %ju entry that others wrote since and that "
+			"stays.", "ROLLED BACK to %s: %s is as it was, but for "
+			"%ju entries that others wrote since and that stay.",
+			stays), to, title, (uintmax_t)stays);
+	return xasprintf(_("ROLLED BACK to %s: %s is as it was."), to, title);
+}
+
 static char *head_text(const struct wizard *w)
 {
 	const struct plan *p = w->s.plan;
@@ -48,9 +86,7 @@ static char *head_text(const struct wizard *w)
 	if (!*title)
 		title = p->name;
 	if (went_back(w))
-		return xasprintf(_("ROLLED BACK to %s: %s is as it was."),
-				 w->run->rollback_point ?
-				 w->run->rollback_point : "start", title);
+		return back_text(w, title);
 	if (failed)
 		return xasprintf(ngettext("UPGRADE COMPLETE but for %lu step "
 			"that FAILED: %s.", "UPGRADE COMPLETE but for %lu "

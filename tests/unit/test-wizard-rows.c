@@ -75,6 +75,7 @@ static void t_copy(void **state)
 	assert_true(says(&x, "1 of 1 check ok"));
 	s = opened();
 	assert_int_equal(sql(s, "SELECT id FROM dst"), 3000);
+	sql(s, "INSERT INTO dst VALUES (5000, 'theirs')");
 	store_close(TAKE_PTR(s));
 	/* and back again: which step it is at */
 	act(&x, "rollback");
@@ -86,6 +87,7 @@ static void t_copy(void **state)
 	until_says(&x, "Going back to start");
 	until(&x, PAGE_D90);
 	assert_true(says(&x, "ROLLED BACK to start"));
+	assert_true(says(&x, "but for 1 entry that others wrote"));
 	/* the page says what it did, and not how the upgrade was verified */
 	assert_true(says(&x, "db:dst: 3000 rows"));
 	assert_true(says(&x, "KEPT"));
