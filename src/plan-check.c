@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "effects.h"
+#include "sql-lint.h"
 #include "step-carry.h"
 #include "step-records.h"
 #include "step.h"
@@ -208,11 +209,51 @@ static bool is_exact(const struct step *s)
 		m && m->conflict != STORE_SKIP;
 }
 
+/* It can be emptied alone: of a file only if no step behind it changes that. */
+static bool is_reset_alone(const struct plan *p, const struct step *s)
+{
+	const struct records_step *m = s->priv;
+
+	for (size_t i = 0; m->to.store->path && i < p->scenario_n; i++)
+		if (p->scenarios[i].reset &&
+		    strvec_has(&p->scenarios[i].steps, s->id))
+			return true;
+	return false;
+}
+
+/* Rows that come into a table with an index of the plan's own are sorted into it
+   one by one; behind them it is built at once. */
+static void advise_indexes(struct plan *p, size_t at)
+{
+	const struct step *s = p->steps[at];
+	const struct records_step *m = s->priv;
+
+	if (!(s->ops->flags & STEP_COPIES) || !m || !m->to.store ||
+	    !m->to.set || is_reset_alone(p, s))
+		return;
+	for (size_t i = 0; i < at; i++) {
+		const struct step *before = p->steps[i];
+		const struct plan_store *store = NULL;
+		const struct sql_list *l = before->ops->statements ?
+			before->ops->statements(before, &store) : NULL;
+		_cleanup_free_ char *name = l && store == m->to.store ?
+			sql_indexes_early(l, m->to.set) : NULL;
+
+		if (name)
+			plan_problem_add(&p->warnings, s->line, _("warning: "
+				"step '%s': its rows are sorted into index "
+				"'%s' of step '%s' one by one; made in a step "
+				"behind this one it is built at once"), s->id,
+				name, before->id);
+	}
+}
+
 void check_compared(struct plan *p)
 {
 	for (size_t i = 0; i < p->step_n; i++) {
 		const struct step *s = p->steps[i];
 
+		advise_indexes(p, i);
 		if (s->ops->ends)
 			step_carry_advise(s, p, s->ops->ends(s), &p->warnings);
 		if (is_exact(s) &&

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/compiler.h"
 #include "base/i18n.h"
@@ -177,4 +178,29 @@ bool sql_makes_table_of(const struct sql_list *before,
 	sql_words_read(&w, SQL_PG, l->v[i].text);
 	table_of(&w, &table);
 	return table.len && earlier(before, before->n, table.buf, makes);
+}
+
+char *sql_indexes_early(const struct sql_list *l, const char *table)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		_cleanup_strbuf_ struct strbuf on = STRBUF_INIT;
+		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+		_cleanup_sql_words_ struct sql_words w = SQL_WORDS_INIT;
+		size_t at;
+
+		sql_words_read(&w, SQL_PG, l->v[i].text);
+		if (!sql_word(&w, 0, "create") || !sql_word(&w, 1, "index"))
+			continue;
+		table_of(&w, &on);
+		if (strcasecmp(on.buf, table) != 0 ||
+		    !earlier(l, i, on.buf, makes))
+			continue;
+		at = sql_word(&w, 2, "concurrently") ? 3 : 2;
+		if (sql_word(&w, at, "on"))
+			strbuf_addf(&name, "ON %s", on.buf);
+		else
+			take_table(&w, at, &name);
+		return strbuf_detach(&name);
+	}
+	return NULL;
 }

@@ -20,5 +20,10 @@ const char *sql_hazard(const struct sql_list *l, size_t i, bool confirmed);
 /* does the list make the table that statement i of another one is about? */
 bool sql_makes_table_of(const struct sql_list *before,
 			const struct sql_list *l, size_t i);
+/* an index, not a unique one, that the list makes on a table that it has made:
+   its name, or what
+   stands there in place of one, for the caller to free; NULL: none. Rows that come behind it pay
+   for it one by one. */
+char *sql_indexes_early(const struct sql_list *l, const char *table);
 
 #endif

@@ -32,6 +32,7 @@ struct plan_node;
 struct plan_problems;
 struct plan_store;
 struct sql_grants;
+struct sql_list;
 struct step_ctx;
 struct views_spec;
 
@@ -205,6 +206,10 @@ struct step_ops {
 		   struct strbuf *why, struct error *err);
 	/* false: nothing can bring it back; NULL: true */
 	bool (*undoable)(const struct step *s);
+	/* statements that it runs on a store, in order, all borrowed; for who
+	   judges a plan by them. NULL: none */
+	const struct sql_list *(*statements)(const struct step *s,
+					     const struct plan_store **store);
 	/* what it needs on servers (sql-grants.h); NULL: nothing */
 	void (*grants)(const struct step *s, struct sql_grants *g);
 	void (*release)(struct step *s);

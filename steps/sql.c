@@ -110,6 +110,15 @@ static int sql_effects(const struct step *s, struct step_ctx *ctx,
 	return 0;
 }
 
+static const struct sql_list *sql_statements(const struct step *s,
+					     const struct plan_store **store)
+{
+	const struct sql_spec *q = s->priv;
+
+	*store = q->target.store;
+	return &q->up;
+}
+
 static bool sql_undoable(const struct step *s)
 {
 	const struct sql_spec *q = s->priv;
@@ -368,5 +377,6 @@ const struct step_ops sql_ops = {
 	.due = sql_due,
 	.undoable = sql_undoable,
 	.grants = sql_grants,
+	.statements = sql_statements,
 	.release = sql_release,
 };

@@ -85,6 +85,23 @@ run_is 0 'a table that another step makes' "$UPSHIFT" lint "$tmp/plan"
 like "$err" 'warning: statement 2 .*CREATE INDEX CONCURRENTLY' 'is another one in another schema'
 is "$(printf '%s\n' "$err" | grep -c warning)" 1 'and new for the steps behind'
 
+# --- an index that rows are sorted into one by one ---
+copied='{ id = "rows"; kind = "copy-records"; from = "db:book"; to = "db:tag"; key = "id"; }'
+made='"CREATE TABLE tag (id int PRIMARY KEY, a int)", "CREATE UNIQUE INDEX k ON tag (a)"'
+plan '{ id = "make"; kind = "sql"; store = "db"; up = [ '"$made"', "CREATE INDEX i ON tag (a)" ]; down = [ "DROP TABLE tag" ]; },
+'"$copied"
+run_is 0 'an index before the rows' "$UPSHIFT" lint "$tmp/plan"
+like "$err" "plan:[0-9]+: warning: step 'rows': its rows are sorted into index 'i' of step 'make' one by one" 'is warned of'
+is "$(printf '%s\n' "$err" | grep -c sorted)" 1 'and not of one that keeps them apart'
+plan '{ id = "make"; kind = "sql"; store = "db"; up = [ '"$made"' ]; down = [ "DROP TABLE tag" ]; },
+'"$copied"', { id = "index"; kind = "sql"; store = "db"; up = [ "CREATE INDEX i ON tag (a)" ]; down = [ "DROP INDEX i" ]; needs = [ "rows" ]; }'
+run_is 0 'an index behind the rows' "$UPSHIFT" lint "$tmp/plan"
+unlike "$err" 'sorted' 'is fine'
+for sample in "$top_srcdir"/data/plans/*/*.plan; do
+	run "$UPSHIFT" lint "$sample"
+	unlike "$err" 'warning' "${sample##*/}: nothing to warn of"
+done
+
 # --- there and back ---
 plan "$full"
 fresh

@@ -17,8 +17,7 @@ root=$tmp/data
 plans=$top_srcdir/data/plans/intelligence-core
 UPSHIFT_TEST_MONITOR_S=0
 export UPSHIFT_TEST_MONITOR_S
-steps='schema prompts events events_log performance figures feedback deploy
-	watch'
+steps='schema prompts events events_log performance figures feedback'
 all=${UPSHIFT_TEST_POINTS:-}
 
 # all but what is ours; and what the application runs
@@ -59,8 +58,10 @@ begin()
 		${DATABASE_URL:+--database "$DATABASE_URL"}
 	dumped >"$tmp/start"
 	verb="run $plan --set environment=staging"
-	n=0
-	for step in $steps; do
+	n=0 indexes=
+	# a file comes back as a whole: there the tables have theirs at once
+	[ "$kind" = lite ] || indexes=indexes
+	for step in $steps $indexes deploy watch; do
 		n=$((n + 1))
 		# shellcheck disable=SC2086 # words
 		run "$UPSHIFT" $verb --root "$root" --batch --yes \
@@ -70,7 +71,7 @@ begin()
 		dumped >"$tmp/CP$n"
 		verb=resume
 	done
-	cp "$tmp/CP9" "$tmp/top"
+	cp "$tmp/CP$n" "$tmp/top"
 }
 
 back()
@@ -144,7 +145,7 @@ fi
 rounds()
 {
 	begin "$1"
-	for point in $points; do
+	for point in ${all:+${indexes:+CP9}} $points; do
 		for way in $ways; do
 			round $point $way
 		done

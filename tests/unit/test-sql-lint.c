@@ -82,6 +82,34 @@ static void constraints(_unused_ void **state)
 	says("ALTER TABLE t ADD PRIMARY KEY USING INDEX i", NULL);
 }
 
+/* the index that is there before the rows of t; NULL: none */
+static void early(const char *text, const char *index)
+{
+	_cleanup_list_ struct sql_list l = SQL_LIST_INIT;
+	_cleanup_free_ char *name = NULL;
+	int line;
+
+	assert_null(sql_split(&l, SQL_PG, text, strlen(text), &line));
+	name = sql_indexes_early(&l, "s.t");
+	if (!index)
+		assert_null(name);
+	else
+		assert_string_equal(name, index);
+}
+
+#define MADE "CREATE TABLE s.t (a int PRIMARY KEY); "
+static void indexes_early(_unused_ void **state)
+{
+	early(MADE "CREATE INDEX i ON s.t (a)", "i");
+	early(MADE "CREATE INDEX IF NOT EXISTS \"I\" ON ONLY S.T (a)", "I");
+	early(MADE "CREATE INDEX CONCURRENTLY i ON s.t (a)", "i");
+	early(MADE "CREATE INDEX ON s.t (a)", "ON s.t");
+	early(MADE "CREATE UNIQUE INDEX i ON s.t (a)", NULL);
+	early(MADE "CREATE INDEX i ON s.u (a)", NULL);
+	early("CREATE INDEX i ON s.t (a)", NULL);
+	early("CREATE TABLE s.u (a int); CREATE INDEX i ON s.u (a)", NULL);
+}
+
 static void others(_unused_ void **state)
 {
 	says("UPDATE t SET a = 1", NULL);
@@ -149,6 +177,7 @@ int main(void)
 		cmocka_unit_test(indexes),
 		cmocka_unit_test(columns),
 		cmocka_unit_test(constraints),
+		cmocka_unit_test(indexes_early),
 		cmocka_unit_test(others),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(confirmed),

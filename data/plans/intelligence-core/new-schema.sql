@@ -42,13 +42,6 @@ CREATE TABLE "AgentFeedback" (
 	comment text,
 	"createdAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
-CREATE INDEX "IntelligenceEvent_createdAt_idx" ON "IntelligenceEvent" ("createdAt");
-CREATE INDEX "IntelligenceEvent_entity_idx" ON "IntelligenceEvent" ("entityType", "entityId");
-CREATE INDEX "IntelligenceEvent_severity_idx" ON "IntelligenceEvent" (severity);
-CREATE INDEX "PromptPerformance_campaignId_idx" ON "PromptPerformance" ("campaignId");
-CREATE INDEX "PromptPerformance_rewardScore_idx" ON "PromptPerformance" ("rewardScore");
-CREATE INDEX "KPIHistory_metric_idx" ON "KPIHistory" ("metricName", period, "createdAt");
-CREATE INDEX "AgentFeedback_agentId_idx" ON "AgentFeedback" ("agentId");
 -- figures of one day, as the application computes them
 CREATE FUNCTION kpi(metric text, period text, day date)
 RETURNS double precision LANGUAGE sql STABLE AS $$
