@@ -104,11 +104,34 @@ static int refuse(const char *point, const char *step, const char *store,
 		  "%s"), point, step, store, set, why);
 }
 
+/* among the sets, or saved with one of them: a partition with its table */
+static int is_among(struct engine *e, const char *store, const char *set,
+		    const struct store_sets *sets, struct error *err)
+{
+	_cleanup_store_dump_ struct store_dump d = STORE_DUMP_INIT;
+	const struct store_dump_set *its;
+	int ret;
+
+	if (store_sets_has(sets, store, set))
+		return 1;
+	ret = engine_stores_index(e, "start", e->run->backup.manifest_digest,
+				  store, &d, err);
+	its = ret < 0 ? NULL : store_dump_find(&d, set);
+	for (size_t i = 0; its && i < sets->n; i++)
+		for (size_t k = 0; k < sets->v[i].sets.n; k++)
+			if (!strcmp(sets->v[i].store, store) &&
+			    store_dump_find(&d, sets->v[i].sets.v[k]) == its)
+				return 1;
+	return MIN(ret, 0);
+}
+
 /* what stays applied must not have touched them: the backup holds the start,
    and a table whose maker stays is not dropped */
 static int may_leave(struct engine *e, const char *point, int goal,
 		    const struct store_sets *sets, struct error *err)
 {
+	int ret;
+
 	for (int i = 0; i < goal; i++) {
 		_cleanup_store_sets_ struct store_sets w = STORE_SETS_INIT;
 
@@ -116,15 +139,19 @@ static int may_leave(struct engine *e, const char *point, int goal,
 		    engine_sets_written(e, i, &w) < 0)
 			continue;
 		for (size_t k = 0; k < w.n; k++)
-			for (size_t m = 0; m < w.v[k].sets.n; m++)
-				if (store_sets_has(sets, w.v[k].store,
-						   w.v[k].sets.v[m]))
+			for (size_t m = 0; m < w.v[k].sets.n; m++) {
+				ret = is_among(e, w.v[k].store,
+					       w.v[k].sets.v[m], sets, err);
+				if (ret < 0)
+					return ret;
+				if (ret)
 					return refuse(point,
 						e->plan->steps[i]->id,
 						w.v[k].store,
 						w.v[k].sets.v[m],
 						_("too, and stays applied"),
 						err);
+			}
 	}
 	return 0;
 }

@@ -5,7 +5,7 @@
  *	{"type":"dump","format":1,"server":"15.4","with":"pg_dump"}
  *	{"type":"set","set":"chunks","full":"public.chunks","kind":"r",
  *	 "columns":[...],"rows":N,"bytes":N,"sum":"xxh3-128:HEX",
- *	 "beside":true}
+ *	 "beside":true,"parts":["chunks_2025"]}
  *	{"type":"object","rank":N,"kind":"column","name":...,"create":...,
  *	 "drop":...,"state":...,"shared":true}		of the set before it
  *	{"type":"end","sets":N}
@@ -38,12 +38,18 @@ static struct json_object *line(const char *type)
 
 static void add_set(struct strbuf *out, const struct store_dump_set *s)
 {
-	struct json_object *o = line("set"), *columns;
+	struct json_object *o = line("set"), *columns, *parts;
 	char sum[XXH128_TEXT_SIZE], type[2] = { s->type, 0 };
 
 	json_set_bytes(o, "set", s->set);
 	if (s->beside)
 		json_set_bool(o, "beside", true);
+	if (s->parts.n) {
+		parts = json_object_new_array();
+		for (size_t i = 0; i < s->parts.n; i++)
+			json_array_add_bytes(parts, s->parts.v[i]);
+		json_object_object_add(o, "parts", parts);
+	}
 	if (s->full) {
 		columns = json_object_new_array();
 		for (size_t i = 0; i < s->columns.n; i++)
@@ -96,9 +102,23 @@ void store_dump_index(const struct store_dump *d, struct strbuf *out)
 
 /* --- and back --- */
 
+static int parse_names(struct json_object *o, const char *key,
+		       struct strvec *ret)
+{
+	struct json_object *names = json_get(o, key);
+
+	for (size_t i = 0; i < json_object_array_length(names); i++) {
+		char *name = json_array_get_bytes(names, i);
+
+		if (!name)
+			return -EINVAL;
+		strvec_take(ret, name);
+	}
+	return 0;
+}
+
 static int parse_set(struct store_dump *d, struct json_object *o)
 {
-	struct json_object *columns = json_get(o, "columns");
 	struct store_dump_set *s;
 
 	d->sets = xrealloc(d->sets, d->n + 1, sizeof(*d->sets));
@@ -107,20 +127,16 @@ static int parse_set(struct store_dump *d, struct json_object *o)
 	s->set = json_get_bytes(o, "set");
 	s->full = json_get_bytes(o, "full");
 	s->beside = json_get_bool(o, "beside", false);
-	if (!s->set)
+	if (!s->set || (json_get(o, "parts") &&
+			parse_names(o, "parts", &s->parts) < 0))
 		return -EINVAL;
 	if (!s->full)
 		return 0;
 	s->type = *json_get_str(o, "kind", "");
 	s->rows = (uint64_t)json_get_int(o, "rows", 0);
 	s->bytes = (uint64_t)json_get_int(o, "bytes", 0);
-	for (size_t i = 0; i < json_object_array_length(columns); i++) {
-		char *name = json_array_get_bytes(columns, i);
-
-		if (!name)
-			return -EINVAL;
-		strvec_take(&s->columns, name);
-	}
+	if (parse_names(o, "columns", &s->columns) < 0)
+		return -EINVAL;
 	return s->type ? xxh128_parse(json_get_str(o, "sum", ""), &s->sum) :
 	       -EINVAL;
 }

@@ -33,6 +33,7 @@ void dump_set_release(struct store_dump_set *set)
 	free(set->set);
 	free(set->full);
 	strvec_release(&set->columns);
+	strvec_release(&set->parts);
 	memset(set, 0, sizeof(*set));
 }
 
@@ -49,7 +50,8 @@ struct store_dump_set *store_dump_find(const struct store_dump *d,
 				       const char *set)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if (!strcmp(d->sets[i].set, set))
+		if (!strcmp(d->sets[i].set, set) ||
+		    strvec_has(&d->sets[i].parts, set))
 			return &d->sets[i];
 	return NULL;
 }
@@ -141,9 +143,10 @@ static int wanted_sets(struct store *s, const struct strvec *sets,
 	return r;
 }
 
-/* where there is none of that name ret is left alone */
+/* where there is none of that name ret is left alone; *above: the tables that
+   it is a partition of, " OID OID " */
 static int resolve(struct store *s, const char *set,
-		   struct store_dump_set *ret, struct error *err)
+		   struct store_dump_set *ret, char **above, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
@@ -154,8 +157,10 @@ static int resolve(struct store *s, const char *set,
 	store_sql_set(&name, set);
 	arg = name.buf;
 	n = store_exec_text(s, "SELECT c.oid, c.relkind, quote_ident(n.nspname) || "
-		"'.' || quote_ident(c.relname) FROM pg_class c JOIN "
-		"pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
+		"'.' || quote_ident(c.relname), CASE WHEN c.relispartition "
+		"THEN (SELECT ' ' || string_agg(a::oid::text, ' ') || ' ' FROM "
+		"pg_partition_ancestors(c.oid) a WHERE a <> c.oid) END FROM "
+		"pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
 		"to_regclass($1)", &arg, 1, &b, err);
 	if (n <= 0)
 		return n;
@@ -166,6 +171,7 @@ static int resolve(struct store *s, const char *set,
 			store_name(s), set);
 	oid = cell(&b, 0, 0);
 	ret->full = cell(&b, 0, 2);
+	*above = cell(&b, 0, 3);
 	ret->type = *kind;
 	ret->oid = strtoul(oid, NULL, 10);
 	return 0;
@@ -195,11 +201,50 @@ static bool has_oid(const struct store_dump *d, unsigned long oid)
 	return false;
 }
 
+/* A partition beside its table: saved with it, and not twice. */
+static void join_parts(struct store_dump *d, char **above)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct store_dump_set *whole = NULL;
+		size_t least = SIZE_MAX;
+
+		for (size_t k = 0; above[i] && k < d->n; k++) {
+			_cleanup_free_ char *oid = xasprintf(" %lu ",
+							     d->sets[k].oid);
+			size_t n = above[k] ? strlen(above[k]) : 0;
+
+			/* the outermost of them has the fewest above it */
+			if (d->sets[k].full && n < least &&
+			    strstr(above[i], oid)) {
+				whole = &d->sets[k];
+				least = n;
+			}
+		}
+		if (whole)
+			strvec_push(&whole->parts, d->sets[i].set);
+	}
+	for (size_t i = 0; i < d->n; i++) {
+		bool gone = false;
+
+		for (size_t k = 0; !gone && above[i] && k < d->n; k++)
+			gone = strvec_has(&d->sets[k].parts, d->sets[i].set);
+		if (gone)
+			dump_set_release(&d->sets[i]);
+	}
+	for (size_t i = 0; i < d->n; i++)
+		if (d->sets[i].set)
+			d->sets[left++] = d->sets[i];
+	d->n = left;
+}
+
 /* in two goes: names are found by the search_path of the session */
 int dump_look(struct store *s, const struct strvec *sets,
 	      struct store_dump *ret, struct error *err)
 {
 	_cleanup_strvec_ struct strvec names = STRVEC_INIT;
+	char **above;
 	int r = store_exec(s, "SET LOCAL search_path TO DEFAULT", NULL, NULL,
 			   err);
 
@@ -207,17 +252,23 @@ int dump_look(struct store *s, const struct strvec *sets,
 		r = wanted_sets(s, sets, &names, err);
 
 	ret->sets = xcalloc(names.n ? names.n : 1, sizeof(*ret->sets));
+	above = xcalloc(names.n ? names.n : 1, sizeof(*above));
 	for (size_t i = 0; r >= 0 && i < names.n; i++) {
 		struct store_dump_set set = { 0 };
 
-		r = resolve(s, names.v[i], &set, err);
+		r = resolve(s, names.v[i], &set, &above[ret->n], err);
 		if (r < 0 || (set.full && has_oid(ret, set.oid))) {
 			dump_set_release(&set);
+			free(TAKE_PTR(above[ret->n]));
 			continue;
 		}
 		set.set = xstrdup(names.v[i]);
 		ret->sets[ret->n++] = set;
 	}
+	join_parts(ret, above);
+	for (size_t i = 0; i < names.n; i++)
+		free(above[i]);
+	free(above);
 	if (r >= 0)
 		r = store_exec(s, "SET LOCAL search_path TO pg_catalog", NULL,
 			       NULL, err);

@@ -79,6 +79,8 @@ struct store_dump_set {
 	bool beside;             /* a view over the sets, by its definition */
 	unsigned long oid;       /* not kept */
 	struct strvec columns;   /* that COPY takes, in order */
+	struct strvec parts;     /* partitions of it that were asked for, too:
+				    their rows are its rows */
 	struct store_object *objects;
 	size_t object_n, object_cap;
 	uint64_t rows, bytes;
