@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,6 +18,7 @@
 #include "journal.h"
 
 #define ENDING ".audit.jsonl"
+#define LINE_MOST (1u << 20)
 #define SUM ",\"sum\":\""
 /* behind the sum, whose text is always of one length */
 #define SUM_LEN (sizeof(SUM) - 1 + BLAKE2_TEXT_SIZE - 1 + 2)
@@ -53,6 +55,10 @@ static int one_line(struct chain *c, const char *line, size_t n,
 	const char *what;
 
 	a->broken = line_no;
+	if (!n || (line[n - 1] != '\n' && n + 1 == LINE_MOST))
+		return error_set(err, ERR_VERIFY, -EBADMSG,
+			_("line %llu was changed: its sum is another"),
+			line_no);
 	if (line[n - 1] != '\n')
 		return error_set(err, ERR_VERIFY, -EBADMSG,
 			_("line %llu is not whole: the end was cut off"),
@@ -78,13 +84,12 @@ static int one_line(struct chain *c, const char *line, size_t n,
 
 static int all_lines(struct chain *c, FILE *f, struct error *err)
 {
-	_cleanup_free_ char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
+	_cleanup_free_ char *line = xmalloc(LINE_MOST);
 	int ret = 0;
 
-	while (ret >= 0 && (n = getline(&line, &cap, f)) > 0)
-		ret = one_line(c, line, (size_t)n, err);
+	/* a longer one, or one with a zero byte, is none of ours */
+	while (ret >= 0 && fgets(line, LINE_MOST, f))
+		ret = one_line(c, line, strlen(line), err);
 	if (ret >= 0 && ferror(f))
 		return error_errno(err, ERR_IO, -EIO, "%s",
 				   _("cannot read it"));
@@ -155,11 +160,17 @@ int records_audit_check(const char *path, struct records_audit *ret,
 	_cleanup_close_ int dir = fs_open(AT_FDCWD, parent,
 					  O_RDONLY | O_DIRECTORY, 0);
 	struct chain c = { .a = ret };
+	struct stat st;
 	FILE *f = NULL;
 	int fd, r;
 
 	memset(ret, 0, sizeof(*ret));
-	fd = dir < 0 ? dir : fs_open(dir, name, O_RDONLY, 0);
+	fd = dir < 0 ? dir : fs_open(dir, name, O_RDONLY | O_NONBLOCK, 0);
+	/* a device may have no end */
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		closep(&fd);
+		fd = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	}
 	if (fd >= 0)
 		f = fdopen(fd, "r");
 	if (!f) {

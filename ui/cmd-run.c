@@ -79,9 +79,6 @@ static int look_at_last(struct session *s)
 
 static int write_answers(struct session *s)
 {
-	_cleanup_free_ char *parent = path_dirname(s->o->write_answers);
-	_cleanup_close_ int dir = fs_open(AT_FDCWD, parent,
-					  O_RDONLY | O_DIRECTORY, 0);
 	struct strbuf sb = STRBUF_INIT;
 	struct error err = ERROR_INIT;
 	int ret;
@@ -94,8 +91,7 @@ static int write_answers(struct session *s)
 			    a->secret ? _(" (secret)") : "", a->id,
 			    a->def ? a->def : "");
 	}
-	ret = dir < 0 ? dir : fs_write_file(dir,
-		path_basename(s->o->write_answers), sb.buf, sb.len, 0600);
+	ret = fs_write_named(s->o->write_answers, sb.buf, sb.len, 0600);
 	strbuf_release(&sb);
 	if (ret >= 0)
 		return 0;

@@ -138,9 +138,6 @@ static int write_completion(struct session *s)
 	const char *path = s->o->completion;
 	_cleanup_json_ struct json_object *o = completion_json(s->run);
 	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-	_cleanup_free_ char *parent = path_dirname(path);
-	_cleanup_close_ int dir = fs_open(AT_FDCWD, parent,
-					  O_RDONLY | O_DIRECTORY, 0);
 	struct error err = ERROR_INIT;
 	size_t len = strlen(path);
 	int ret;
@@ -151,8 +148,7 @@ static int write_completion(struct session *s)
 	} else {
 		completion_text(o, &sb);
 	}
-	ret = dir < 0 ? dir : fs_write_file(dir, path_basename(path), sb.buf,
-					    sb.len, 0600);
+	ret = fs_write_named(path, sb.buf, sb.len, 0600);
 	if (ret >= 0)
 		return 0;
 	(void)error_errno(&err, ERR_IO, ret, _("cannot write '%s'"), path);
@@ -178,7 +174,8 @@ static int exec_report(const struct options *o,
 	if (!ret && o->compat) {
 		struct error err = ERROR_INIT;
 
-		if (report_compat(s.plan, s.sd.root_fd, &sb, &err) < 0) {
+		if (report_compat(s.plan, s.sd.root_fd, o->json, &sb,
+				  &err) < 0) {
 			say_error(&err);
 			ret = error_code_exit(err.code);
 		} else {

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/fsutil.h"
+#include "base/path.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
@@ -128,4 +130,26 @@ int fs_write_file(int dirfd, const char *name, const void *p, size_t n,
 		return atomic_file_commit(&af, mode);
 	atomic_file_release(&af);
 	return ret;
+}
+
+int fs_write_named(const char *path, const void *p, size_t n, mode_t mode)
+{
+	_cleanup_close_ int dir = -1;
+	_cleanup_free_ char *parent = path_dirname(path);
+	struct stat st;
+	int ret, r;
+
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode) ||
+	    S_ISDIR(st.st_mode)) {
+		dir = fs_open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+		return dir < 0 ? dir :
+		       fs_write_file(dir, path_basename(path), p, n, mode);
+	}
+	dir = fs_open(AT_FDCWD, path, O_WRONLY | O_NOCTTY, 0);
+	if (dir < 0)
+		return dir;
+	ret = fs_write_all(dir, p, n);
+	r = fs_close(dir);
+	dir = -1;
+	return ret < 0 ? ret : r;
 }

@@ -133,6 +133,9 @@ int atomic_file_sweep(int dirfd, const char *name);
 /* begin, write, commit */
 int fs_write_file(int dirfd, const char *name, const void *p, size_t n,
 		  mode_t mode);
+/* a file that a user names: the same, but what is there and no file (a device,
+   a FIFO, standard output) is written to and stays what it is */
+int fs_write_named(const char *path, const void *p, size_t n, mode_t mode);
 
 /* Free bytes for us and the device of the file system that holds fd. */
 int fs_space(int fd, uint64_t *ret_free, uint64_t *ret_inodes_free);

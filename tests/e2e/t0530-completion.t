@@ -61,6 +61,14 @@ run_is 0 'back' "$UPSHIFT" rollback --root "$root" --batch --confirm 'roll back 
 run_is 0 'the record of a run that is undone' "$UPSHIFT" report --root "$root" --completion "$tmp/done.md"
 like "$(cat "$tmp/done.md")" 'result: rolled-back' 'says so'
 like "$(cat "$tmp/done.md")" 'applied: 0 of 7' 'and claims no step'
+mkfifo "$tmp/pipe"
+cat "$tmp/pipe" >"$tmp/through" &
+run_is 0 'into a pipe' "$UPSHIFT" report --root "$root" --completion "$tmp/pipe"
+wait
+[ -p "$tmp/pipe" ]
+ok $? 'which stays one'
+cmp -s "$tmp/through" "$tmp/done.md"
+ok $? 'the record went through it'
 run_is 73 'a file that cannot be written' "$UPSHIFT" report --root "$root" --completion "$tmp/none/x"
 like "$err" "cannot write '" 'is named'
 done_testing

@@ -81,6 +81,15 @@ run "$UPSHIFT" verify --audit "$tmp/copy.audit.jsonl"
 is "$status" 7 'an empty file'
 run "$UPSHIFT" verify --audit "$tmp/none.audit.jsonl"
 is "$status" 2 'a file that there is not'
+run "$UPSHIFT" verify --audit /dev/zero
+is "$status" 2 'and one that has no end'
+like "$err" "cannot open '/dev/zero'" 'are not read'
+head -c 3000000 /dev/zero | tr '\0' a >"$tmp/copy.audit.jsonl"
+run "$UPSHIFT" verify --audit "$tmp/copy.audit.jsonl"
+is "$status" 7 'a line without an end'
+head -c 100 /dev/zero >"$tmp/copy.audit.jsonl"
+run "$UPSHIFT" verify --audit "$tmp/copy.audit.jsonl"
+is "$status" 7 'zero bytes'
 
 # all of it written anew, with a chain that is right
 cp "$file" "$tmp/kept"

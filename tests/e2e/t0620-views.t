@@ -43,7 +43,7 @@ dump()
 
 cat >"$tmp/plan" <<TXT
 plan = 1; name = "app"; title = "App"; from = "1"; to = "2";
-stores: { db = "$(pg_url a)"; };
+stores: { db = "$(pg_url a)"; again = "$(pg_url a)"; };
 steps = (
   { id = "legacy"; kind = "views"; store = "db"; deprecate = "2026-12-31"; views = (
     { name = "chunks"; defaults = { indent = "0"; };
@@ -136,6 +136,12 @@ like "$err" "the views of step 'legacy' are still in use" 'is refused'
 run_is 0 'who uses them' "$UPSHIFT" report --compat --root "$root"
 like "$out" 'chunks +INSERT +old_app +oldie +[0-9-]+ +3' 'is told: writers'
 like "$out" 'tags +SELECT +- +- +- +[1-9]' 'and readers'
+is "$(printf '%s\n' "$out" | grep -c 'tags *SELECT')" 1 'once, though the database has two names'
+run_is 0 'the same as JSON' "$UPSHIFT" report --compat --json --root "$root"
+is "$(printf '%s\n' "$out" | python3 -c 'import json, sys
+for r in json.load(sys.stdin):
+    print(r["view"], r["operation"], r.get("role"), r["count"] > 0)' | grep -e INSERT -e tags | sort -u | tr '\n' ,)" \
+	'chunks INSERT old_app True,tags SELECT None True,' 'says it, too'
 run_is 1 'then' contract
 like "$err" 'were not used for 0.0 days, and 30.0 are asked for' 'it is watched from now on'
 pg_sql a -c "UPDATE _upshift.watch SET since = since - interval '40 days'; UPDATE _upshift.usage SET day = day - 40"
