@@ -17,6 +17,7 @@ void rollback_preview_release(struct rollback_preview *p)
 {
 	strvec_release(&p->restored_names);
 	strvec_release(&p->carried_names);
+	strvec_release(&p->alone_names);
 	strvec_release(&p->lost_names);
 	strvec_release(&p->kept_names);
 	for (size_t i = 0; i < p->table_n; i++)

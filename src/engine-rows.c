@@ -374,12 +374,20 @@ static int count_carried(struct engine *e, int goal, struct step_carried *of,
 static void add_carried(struct rollback_preview *p,
 			const struct step_carried *c)
 {
-	if (!c->known || !(c->put + c->deleted))
+	uint64_t n = c->put + c->deleted;
+
+	if (!n)
 		return;
+	if (!c->known) {
+		p->alone += n;
+		strvec_take(&p->alone_names, xasprintf(ngettext("%s: %ju row",
+			"%s: %ju rows", n), c->now, (uintmax_t)n));
+		return;
+	}
 	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));
 	p->tables[p->table_n++] = (struct rollback_rows) {
 		.name = xasprintf("%s:%s", c->store, c->old), .known = true,
-		.carried = c->put + c->deleted,
+		.carried = n,
 	};
 }
 

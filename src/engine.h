@@ -139,6 +139,10 @@ struct rollback_preview {
 	/* paths and rows; names: a table with how many of its rows */
 	uint64_t restored, carried, lost, kept, bytes;
 	struct strvec restored_names, carried_names, lost_names, kept_names;
+	/* written since a cutover, and there is no way to carry it: the new
+	   tables alone have it */
+	uint64_t alone;
+	struct strvec alone_names;
 	struct rollback_rows *tables;   /* on servers */
 	size_t table_n;
 	int undone_steps;

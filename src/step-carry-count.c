@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fsutil.h"
+#include "base/i18n.h"
 #include "records-copy-internal.h"
 #include "records-map.h"
 #include "records-verify.h"
@@ -67,10 +68,9 @@ static int count(struct carry_job *k, struct step_ctx *ctx,
 		return r;
 	k->went.job.to.where = m->owns;
 	k->owns = step_live_owns(k->copy, ctx);
-	ret->known = carry_select(k->copy, step_plan(ctx)) ||
-		     carry_by_columns(k, &cols, false);
-	if (!ret->known)
-		return 0;
+	ret->known = carry_has_key(m, &cols) &&
+		     (carry_select(k->copy, step_plan(ctx)) ||
+		      carry_by_columns(k, &cols, false));
 	r = compare(&k->went.job, ctx, old, now, &v, err);
 	if (r == 0)
 		r = records_reject_count(now, k->went.marks, &rejected, err);
@@ -103,10 +103,23 @@ int step_carry_count(const struct step *copy, struct step_ctx *ctx,
 	return r;
 }
 
+static void tell_alone(struct step_ctx *ctx, const struct step_carried *n)
+{
+	uint64_t rows = n->put + n->deleted;
+
+	step_warn(ctx, ngettext("%ju row that was written to '%s' since the "
+				"cutover cannot be carried back into '%s'; %s "
+				"has it", "%ju rows that were written to '%s' "
+				"since the cutover cannot be carried back into "
+				"'%s'; %s has them", rows), (uintmax_t)rows,
+		  n->now, n->old, step_rollback_point(ctx));
+}
+
 int step_carry_any(struct step_ctx *ctx, const struct strvec *copies,
 		   struct error *err)
 {
 	const struct plan *p = step_plan(ctx);
+	int any = 0;
 
 	for (size_t i = 0; i < copies->n; i++) {
 		int at = plan_step_index(p, copies->v[i]);
@@ -116,8 +129,12 @@ int step_carry_any(struct step_ctx *ctx, const struct strvec *copies,
 
 		if (ret < 0)
 			return ret;
-		if (!carry_is_skipped(ctx, at) && n.put + n.deleted)
-			return 1;
+		if (carry_is_skipped(ctx, at) || !(n.put + n.deleted))
+			continue;
+		if (n.known)
+			any = 1;
+		else
+			tell_alone(ctx, &n);
 	}
-	return 0;
+	return any;
 }

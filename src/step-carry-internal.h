@@ -60,6 +60,9 @@ char *carry_kept(const struct step *copy, struct step_ctx *ctx);
 
 /* can rows go back between these at all? */
 bool carry_stores(const struct records_step *m);
+/* has the old table, with these columns, a key to carry by? */
+bool carry_has_key(const struct records_step *m,
+		   const struct store_batch *old);
 /* the SELECT of the view that stands in for the source, or NULL */
 const char *carry_select(const struct step *copy, const struct plan *p);
 /* is it a mirror, which has all rows itself? */

@@ -201,6 +201,70 @@ static void add(struct carry_job *k, const char *name, const char *expr)
 	strvec_push(&k->exprs, expr);
 }
 
+/* what the copy reads as its key; new */
+static char *key_column(const struct records_step *m, size_t i)
+{
+	bool folds = m->from.store->kind == PLAN_STORE_PG;
+
+	for (size_t k = 0; k + 1 < m->columns.n; k += 2)
+		if (!strcmp(m->columns.v[k], m->key.v[i]))
+			return plain_name(m->columns.v[k + 1], folds);
+	return xstrdup(m->key.v[i]);
+}
+
+/* as add_key() will want it, when both tables are there */
+bool carry_has_key(const struct records_step *m,
+		   const struct store_batch *old)
+{
+	uint32_t primary = 0, found = 0;
+
+	for (uint32_t row = 0; row < old->nrow; row++) {
+		_cleanup_free_ char *name = records_cell_text(old, row,
+							      COL_NAME);
+
+		if (records_cell_number(old, row, COL_PRIMARY) <= 0)
+			continue;
+		primary++;
+		for (size_t i = 0; i < m->key.n; i++) {
+			_cleanup_free_ char *col = key_column(m, i);
+
+			found += col && !strcmp(col, name);
+		}
+	}
+	/* without: that of the new table, which may not be there yet */
+	return primary && (!m->key.n || (primary == found &&
+					 found == m->key.n));
+}
+
+int step_carry_look(struct step_ctx *ctx, const struct strvec *copies,
+		    struct strvec *lines, struct error *err)
+{
+	const struct plan *p = step_plan(ctx);
+
+	for (size_t i = 0; i < copies->n; i++) {
+		int at = plan_step_index(p, copies->v[i]);
+		const struct records_step *m = p->steps[at]->priv;
+		_cleanup_store_batch_ struct store_batch old = STORE_BATCH_INIT;
+		_cleanup_store_ struct store *s = NULL;
+		int ret;
+
+		if (!carry_stores(m) || carry_is_mirror(p->steps[at], p))
+			continue;
+		ret = step_store(ctx, m->from.store->name, true, &s, err);
+		if (ret == 0)
+			ret = store_columns(s, m->from.set, &old, err);
+		if (ret < 0)
+			return ret;
+		if (old.nrow && !carry_has_key(m, &old))
+			strvec_take(lines, xasprintf(_("what is written to "
+				"'%s' behind it cannot be carried back into "
+				"'%s' by a rollback: that has no primary key "
+				"which is the key of '%s'"), m->to.set,
+				m->from.set, p->steps[at]->id));
+	}
+	return 0;
+}
+
 /* the primary key of the old table, which is that of the copy, too */
 static bool add_key(struct carry_job *k, const struct store_batch *old,
 		    column_fn *how)

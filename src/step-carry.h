@@ -38,6 +38,10 @@ char *step_carry_step(const char *copy);
 void step_carry_advise(const struct step *s, const struct plan *p,
 		       const struct strvec *copies,
 		       struct plan_problems *warnings);
+/* Lines of the old tables that have no key to carry by; reads alone. Those that
+   are not there yet are passed over. */
+int step_carry_look(struct step_ctx *ctx, const struct strvec *copies,
+		    struct strvec *lines, struct error *err);
 /*
  * All of the copies. Writers of the new tables are turned away, and nobody
  * writes the old ones, which are back in their place; keeps: what is in these
@@ -47,7 +51,7 @@ void step_carry_advise(const struct step *s, const struct plan *p,
  */
 int step_carry(struct step_ctx *ctx, const struct strvec *copies, bool keeps,
 	       uint64_t *rows, struct error *err);
-/* 1: there is something to carry; reads alone */
+/* 1: there is something to carry; reads alone. What cannot be is told. */
 int step_carry_any(struct step_ctx *ctx, const struct strvec *copies,
 		   struct error *err);
 /* Takes back what step_carry() did to tables of PostgreSQL, but for rows that
@@ -72,7 +76,7 @@ struct store;
 int step_carry_lock(struct step_ctx *ctx, const struct strvec *copies,
 		    const char *url, struct store *s, struct error *err);
 /* how many rows of each of the copies would come: put, and deleted; reads
-   alone. known false: none can */
+   alone. known false: none can, and they are what differs */
 struct step_carried {
 	const char *store, *old, *now;   /* borrowed: store of the old table */
 	const char *url;                 /* store of the new one */

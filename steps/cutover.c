@@ -18,6 +18,7 @@
 #include "effects.h"
 #include "plan.h"
 #include "sql-grants.h"
+#include "step-carry.h"
 #include "step-cutover.h"
 #include "step-fence.h"
 #include "step-live.h"
@@ -253,6 +254,8 @@ static int cutover_preview(const struct step *s, struct step_ctx *ctx,
 		show(_("undone by:"), &c->back, p);
 	}
 	step_sql_show(s, _("would run:"), &c->views_up, p);
+	/* who cannot look is told why by the check */
+	(void)step_carry_look(ctx, &c->copies, &p->lines, NULL);
 	return 0;
 }
 

@@ -15,11 +15,12 @@
 struct json_object *rollback_preview_json(const struct rollback_preview *p)
 {
 	static const char *const keys[] = { "restored", "lost", "kept",
-					    "carried" };
+					    "carried", "alone" };
 	const struct strvec *const lists[] = {
 		&p->restored_names, &p->lost_names, &p->kept_names,
-		&p->carried_names };
-	const uint64_t n[] = { p->restored, p->lost, p->kept, p->carried };
+		&p->carried_names, &p->alone_names };
+	const uint64_t n[] = { p->restored, p->lost, p->kept, p->carried,
+			       p->alone };
 	struct json_object *o = json_object_new_object();
 
 	json_set_str(o, "type", "preview");
@@ -32,7 +33,7 @@ struct json_object *rollback_preview_json(const struct rollback_preview *p)
 		struct json_object *a;
 
 		/* of a plan without a cutover there is nothing to say */
-		if (i == 3 && !n[i])
+		if (i >= 3 && !n[i])
 			continue;
 		a = json_object_new_array();
 		json_set_int(o, keys[i], (int64_t)n[i]);
@@ -111,6 +112,9 @@ void rollback_preview_show(const struct rollback_preview *p, const char *point)
 	show_names(_("RESTORED"), p->restored, &p->restored_names);
 	if (p->carried)
 		show_names(_("CARRIED"), p->carried, &p->carried_names);
+	/* TRANSLATORS: rows of new tables that cannot be CARRIED */
+	if (p->alone)
+		show_names(_("NOT CARRIED"), p->alone, &p->alone_names);
 	show_names(_("LOST"), p->lost, &p->lost_names);
 	show_names(_("KEPT"), p->kept, &p->kept_names);
 	if (p->snapshot) {

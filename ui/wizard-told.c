@@ -13,6 +13,7 @@ static const struct {
 } lists[] = {
 	{ N_("RESTORED"), "restored", "restored_names", N_("nothing") },
 	{ N_("CARRIED"), "carried", "carried_names", NULL },
+	{ N_("NOT CARRIED"), "alone", "alone_names", NULL },
 	{ N_("LOST"), "lost", "lost_names", N_("nothing") },
 	{ N_("KEPT"), "kept", "kept_names", N_("all logs, all backups") },
 };

@@ -169,4 +169,27 @@ for how in ${UPSHIFT_TEST_CARRY:-views command both keep}; do
 		as start "$how, $base: the old tables are as they were"
 	done
 done
+
+# an old table that no row of the new one can be looked for in
+fresh
+pg_sql a -c 'ALTER TABLE part DROP CONSTRAINT part_pkey, DROP CONSTRAINT part_item_fkey'
+plan "$views"
+run "$UPSHIFT" run "$tmp/plan" --root "$root" --batch --dry-run
+like "$out" "what is written to 'u.part' behind it cannot be carried back into 'part' by a rollback: that has no primary key which is the key of 'parts'" \
+	'no key to carry by: a dry run tells it'
+unlike "$out" "back into 'item'" 'and of no other'
+up
+is "$status" 0 'switched'
+writes
+run "$UPSHIFT" rollback start --root "$root" --preview
+like "$out" 'CARRIED 5
+  old:item: 5 rows
+NOT CARRIED 5
+  u.part: 5 rows' 'a preview tells what can be carried, and what not'
+run "$UPSHIFT" rollback start --root "$root" --preview --json
+like "$out" '"alone": *5, *"alone_names": *\["u.part: 5 rows"\]' 'also in JSON'
+back start
+is "$status" 0 'back' || diag "$out $err"
+like "$out$err" "what was written since the cutover is in the new tables alone" \
+	'and told'
 done_testing

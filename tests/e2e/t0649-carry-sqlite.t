@@ -56,13 +56,14 @@ two_files()
 	END
 }
 
+# fresh [KEY OF THE OLD TABLE]
 fresh()
 {
 	rm -rf "$root"
 	mkdir -p "$root"
-	sqlite3 "$db" >/dev/null <<-'END'
+	sqlite3 "$db" >/dev/null <<-END
 		PRAGMA journal_mode = wal;
-		CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n INT,
+		CREATE TABLE item (id ${1-INTEGER PRIMARY KEY}, name TEXT, n INT,
 			CHECK (id < 1000));
 		WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1
 			FROM n WHERE i < 50)
@@ -135,6 +136,18 @@ is "$status" 5 'once more'
 back CP2 --no-carry
 is "$status" 0 'without it' || diag "$out $err"
 is "$(rows)" 'table|50|25|1275|' 'as they were'
+
+# no key to carry by
+one_file
+fresh 'INT NOT NULL UNIQUE'
+writes
+run "$UPSHIFT" rollback start --root "$root" --preview
+like "$out" 'NOT CARRIED 3' 'without a key: a preview tells it'
+back start
+is "$status" 0 'and it is undone' || diag "$out $err"
+like "$out$err" "3 rows that were written to 'thing' since the cutover cannot be carried back into 'item'; R1 has them" \
+	'and told where they are'
+is "$(rows)" 'table|50|25|1275|' 'the old table is as it was'
 
 # killed anywhere
 for how in one_file two_files; do
