@@ -182,6 +182,28 @@ int store_ours_forget(struct store *s, const char *plan, const char *run,
 
 /* --- rights --- */
 
+/* does the server take what is written? Ours ask for nothing else, so what
+   another has set is seen behind their own setting. */
+static int look_at_server(struct store *s, char **why, struct error *err)
+{
+	enum { STANDBY, CLOSED };
+	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
+	int n = store_exec(s, "SELECT pg_is_in_recovery()::int, "
+			   "(reset_val = 'on')::int FROM pg_settings WHERE "
+			   "name = 'default_transaction_read_only'", NULL, &b,
+			   err);
+
+	if (n > 0 && store_batch_int(&b, 0, STANDBY))
+		*why = xasprintf(_("%s: the server is a standby, which takes "
+				   "no writes"), store_name(s));
+	else if (n > 0 && store_batch_int(&b, 0, CLOSED))
+		*why = xasprintf(_("%s: no writes are taken here: "
+				   "default_transaction_read_only is on for "
+				   "this database or this role"),
+				 store_name(s));
+	return n;
+}
+
 int store_ours_look(struct store *s, const char *table, char **why,
 		    struct error *err)
 {
@@ -200,7 +222,11 @@ int store_ours_look(struct store *s, const char *table, char **why,
 
 	if (!store_can_dump(s))
 		return 0;
-	n = store_exec_text(s, sql, &table, 1, &b, err);
+	n = look_at_server(s, why, err);
+	if (n >= 0 && !*why)
+		n = store_exec_text(s, sql, &table, 1, &b, err);
+	if (*why)
+		return 1;
 	if (n < 0 && store_class(n) == STORE_CLASS_RECONNECT)
 		return n;
 	if (n < 0)

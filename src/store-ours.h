@@ -37,9 +37,9 @@ int store_ours_forget(struct store *s, const char *plan, const char *run,
 		      const struct strvec *steps, struct error *err);
 
 /*
- * May this role use those that a run needs: _upshift_run and `table`? Those of
- * another role may be closed to it; if one is not there, it must be able to make
- * it. Servers alone; writes nothing. Returns 1 with *why as a sentence (the
+ * May this role use those that a run needs: _upshift_run and `table`? The server
+ * may take no writes; those of another role may be closed to it; if one is not
+ * there, it must be able to make it. Servers alone; writes nothing. Returns 1 with *why as a sentence (the
  * caller's to free) if not; 0 if so, or if the server cannot be asked.
  */
 int store_ours_look(struct store *s, const char *table, char **why,

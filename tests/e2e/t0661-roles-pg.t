@@ -81,6 +81,21 @@ as app
 is "$status" 0 'with all rights it runs'
 is "$(sql 'SELECT count(*) FROM dst')" 100 'all rows, of every policy'
 
+# whoever closed the database to writers meant it
+sql 'TRUNCATE dst'
+for of in 'DATABASE' 'ROLE app IN DATABASE'; do
+	sql "DO \$\$ BEGIN EXECUTE 'ALTER $of ' || current_database() ||
+		' SET default_transaction_read_only = on'; END \$\$"
+	as app
+	is "$status" 1 "$of that takes no writes: refused"
+	like "$err" 'default_transaction_read_only is on' \
+		"$of that takes no writes: why"
+	unlike "$out" 'backup: started' "$of that takes no writes: no backup"
+	sql "SET TRANSACTION READ WRITE; DO \$\$ BEGIN EXECUTE
+		'ALTER $of ' || current_database() ||
+		' RESET default_transaction_read_only'; END \$\$"
+done
+
 # a view reads as its owner: what policies hid from some, it shows
 views()
 {
