@@ -247,8 +247,10 @@ static int end_file(struct look *k, const char *name, struct error *err)
 static void tell(struct look *k, const char *name)
 {
 	_cleanup_free_ char *text = xasprintf(ngettext(
-		"'%s:%s': %ju row came in behind %s; it is in backup/%s",
-		"'%s:%s': %ju rows came in behind %s; they are in backup/%s",
+		"'%s:%s': %ju row was written after %s was saved (by others, "
+		"or by statements that undo a step); it is in backup/%s",
+		"'%s:%s': %ju rows were written after %s was saved (by others, "
+		"or by statements that undo a step); they are in backup/%s",
 		k->n), k->store, k->now->set, (uintmax_t)k->n, k->g->since,
 		name);
 

@@ -67,13 +67,13 @@ late "INSERT INTO t VALUES (30, 'late'); UPDATE t SET \"a	b\" = 'too' WHERE id =
 	rollback start --strategy backup --confirm 'roll back to start'
 is "$status" 0 'to the start, from the backup' || diag "$out"
 is "$(rows)" '' 'all is as it was then'
-like "$out" "'db:t': 2 rows came in behind R1; they are in backup/R1[.]late[.]db[.]t[.]copy" \
+like "$out" "'db:t': 2 rows were written after R1 was saved .*; they are in backup/R1[.]late[.]db[.]t[.]copy" \
 	'what came in late is told'
 # shellcheck disable=SC2086 # a pattern
 is "$(cat $late_file/R1.late.db.t.copy | sort)" '3	too
 30	late
 id	a\tb' 'and it is there'
-like "$("$UPSHIFT" report --root "$root" | tr -d '\\')" "2 rows came in behind R1" \
+like "$("$UPSHIFT" report --root "$root" | tr -d '\\')" "2 rows were written after R1 was saved" \
 	'the report has it'
 
 pg_sql db -c "INSERT INTO t VALUES (40, 'since')"
@@ -81,7 +81,7 @@ late "INSERT INTO t VALUES (50, 'late'), (51, 'late'); UPDATE t SET \"a	b\" = 't
 	rollback R1 --confirm 'roll back to R1'
 is "$status" 0 'and back to where that began' || diag "$out"
 is "$(rows)" '40 since, 50 late, 51 late' 'what can stay does'
-like "$out" "'db:t': 3 rows came in behind R2; they are in backup/R2[.]late[.]db[.]t[.]copy" \
+like "$out" "'db:t': 3 rows were written after R2 was saved .*; they are in backup/R2[.]late[.]db[.]t[.]copy" \
 	'is told'
 like "$out" "'db:t': 2 rows were written since by others and stay" 'and that'
 # shellcheck disable=SC2086 # a pattern
