@@ -178,7 +178,7 @@ static void add_mirrors(struct strbuf *sb, const struct views_spec *v,
 
 	strbuf_addstr(sb, "ARRAY[");
 	for (size_t i = 0; i < v->n; i++) {
-		_cleanup_view_names_ struct view_names n;
+		_cleanup_view_names_ struct view_names n = { .own = NULL };
 		_cleanup_free_ char *trip = NULL;
 
 		if (!v->v[i].mirror)

@@ -185,7 +185,8 @@ static int clear_index(struct sql_work *w, const struct sql_stmt *s,
 static bool was_done(struct sql_work *w)
 {
 	static const char *const states[] = { "42710", "42P07", "42701",
-		"42704", "42P01", "42P06", "42P04", "3D000", "42723", "42883" };
+		"42704", "42P01", "42P06", "42P04", "3D000", "3F000", "42723",
+		"42883" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		if (!strcmp(store_sqlstate(w->store), states[i]))
@@ -321,7 +322,8 @@ static bool changes_rows(const struct sql_stmt *s)
 }
 
 /* the next piece ends here. Where a rollback does not take DDL back, each
-   statement is one, and one of DDL is run as those that run alone are */
+   statement is one, with the locks ahead of it, and one of DDL is run as those
+   that run alone are */
 static int next_end(struct sql_work *w, const struct way *d, int at)
 {
 	int to = piece_end(d, at);
@@ -329,7 +331,10 @@ static int next_end(struct sql_work *w, const struct way *d, int at)
 	if (to == at || w->target->dialect != SQL_PG ||
 	    store_can(w->store, STORE_CAP_TX_DDL))
 		return to;
-	return changes_rows(nth(d, at)) ? at + 1 : at;
+	/* a lock is for what changes rows behind it, and for nothing else */
+	for (to = at; to < (int)d->list->n && begins(nth(d, to), "lock"); to++)
+		;
+	return to < (int)d->list->n && changes_rows(nth(d, to)) ? to + 1 : to;
 }
 
 static int go(struct sql_work *w, const struct way *d, struct error *err)
@@ -375,7 +380,9 @@ static int pass_over(struct sql_work *w, const struct way *d, int i,
 		return ret < 0 ? ret : do_alone(w, d, i, err);
 	}
 	ret = do_piece(w, &p, &now);
-	if (ret < 0 && w->store && was_done(w))
+	/* a table where a view should go: the view never came */
+	if (ret < 0 && w->store &&
+	    (was_done(w) || !strcmp(store_sqlstate(w->store), "42809")))
 		return mark(w, moved(d, &w->m, i + 1, 0), err);
 	if (ret < 0 && err)
 		error_move(err, &now);

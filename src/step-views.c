@@ -288,6 +288,8 @@ static void pg_view_back(const struct views_spec *v, const struct view_spec *w,
 		step_sql_add(l, SQL_PG, "DROP TABLE %s", n.trip);
 	step_sql_add(l, SQL_PG, "DROP VIEW %s", n.own);
 	step_sql_add(l, SQL_PG, "DROP VIEW %s", n.seen);
+	/* where it was cut short before it had its name */
+	step_sql_add(l, SQL_PG, "DROP VIEW IF EXISTS %s", n.early);
 }
 
 static void pg_shared_back(const struct views_spec *v, struct sql_list *l)
@@ -310,10 +312,13 @@ static void pg_shared_back(const struct views_spec *v, struct sql_list *l)
 		"WHERE pronamespace = '_upshift'::regnamespace) THEN "
 		"DROP SCHEMA _upshift; END IF; END $upshift$");
 	if (v->count_use) {
-		step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN IF NOT EXISTS ("
-			"SELECT FROM _upshift.watch) THEN "
-			"DROP TABLE _upshift.watch, _upshift.usage; "
-			"DROP FUNCTION _upshift.count_use(); END IF; "
+		/* it may be there in part */
+		step_sql_add(l, SQL_PG, "DO $upshift$ BEGIN "
+			"IF to_regclass('_upshift.watch') IS NOT NULL THEN "
+			"IF EXISTS (SELECT FROM _upshift.watch) THEN RETURN; "
+			"END IF; END IF; "
+			"DROP TABLE IF EXISTS _upshift.watch, _upshift.usage; "
+			"DROP FUNCTION IF EXISTS _upshift.count_use(); "
 			"END $upshift$");
 		/* a step of another plan may have the same id */
 		step_sql_add(l, SQL_PG, "DELETE FROM _upshift.usage WHERE "
