@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "journal-line.h"
 
 #define ROOM_BASE (256 * 1024)
 #define ROOM_STEP 4096
@@ -28,12 +29,7 @@
 #define ROOM_KEPT (64 * 1024)
 #define LINE_MAX_BYTES (256u * 1024 * 1024)
 #define STATE_MAX_BYTES (64u * 1024 * 1024)
-#define SECTOR 512
 #define CHUNK (64 * 1024)
-#define SUM_KEY ",\"sum\":\""
-#define SUM_KEY_LEN (sizeof(SUM_KEY) - 1)
-/* SUM_KEY, the sum, and `"}` */
-#define SUM_TAIL (SUM_KEY_LEN + BLAKE2_TEXT_SIZE - 1 + 2)
 
 struct journal {
 	int fd;
@@ -57,6 +53,12 @@ struct scan {
 	struct journal *j;
 	const struct witness *w;
 	const char *const *kinds;       /* NULL: all */
+	/* of facts the last of each key alone, but for keys with this in them;
+	   NULL: all */
+	const char *last;
+	struct journal_facts *facts;
+	size_t waiting;
+	struct blake2 *b;
 	journal_fn *fn;
 	void *ctx;
 	off_t size;
@@ -184,107 +186,42 @@ static int witness_load(int dirfd, struct witness *w, struct error *err)
 }
 
 /*
- * Are the NULs of this line what unwritten sectors leave? Each run of them
- * begins at the record or at a sector and ends at a sector or the file's end;
- * a flipped bit gives a single one in the middle.
- */
-static bool nul_runs_torn(const char *line, size_t len, off_t start,
-			  off_t size)
-{
-	bool any = false;
-	size_t i = 0, from;
-
-	while (i < len) {
-		if (line[i]) {
-			i++;
-			continue;
-		}
-		from = i;
-		while (i < len && !line[i])
-			i++;
-		if (from && (start + (off_t)from) % SECTOR)
-			return false;
-		if ((start + (off_t)i) % SECTOR && start + (off_t)i != size)
-			return false;
-		any = true;
-	}
-	return any;
-}
-
-/* the sum over the line up to SUM_KEY, closed by a brace */
-static bool line_sum_ok(const char *line, size_t len)
-{
-	char want[BLAKE2_TEXT_SIZE];
-	const char *tail = line + len - SUM_TAIL;
-	struct blake2 *b;
-
-	if (len <= SUM_TAIL || memcmp(tail, SUM_KEY, SUM_KEY_LEN) ||
-	    memcmp(line + len - 2, "\"}", 2))
-		return false;
-	b = blake2_new();
-	blake2_add(b, line, len - SUM_TAIL);
-	blake2_add(b, "}", 1);
-	blake2_end(b, want);
-	blake2_free(b);
-	return memcmp(tail + SUM_KEY_LEN, want, BLAKE2_TEXT_SIZE - 1) == 0;
-}
-
-/* p without text at its beginning, or NULL */
-static const char *behind(const char *p, const char *end, const char *text)
-{
-	size_t n = strlen(text);
-
-	return p && (size_t)(end - p) >= n && !memcmp(p, text, n) ? p + n :
-		NULL;
-}
-
-/* what stands up to the next quote; NULL: it is too long, or there is none */
-static const char *quoted(const char *p, const char *end, char *ret,
-			  size_t size)
-{
-	const char *q = p ? memchr(p, '"', (size_t)(end - p)) : NULL;
-
-	if (!q || (size_t)(q - p) >= size || memchr(p, '\\', (size_t)(q - p)))
-		return NULL;
-	memcpy(ret, p, (size_t)(q - p));
-	ret[q - p] = '\0';
-	return q;
-}
-
-/*
  * A record that belongs here, as build_line() begins one, and that nobody asked
- * for. Anything else is for line_check() to judge.
+ * for, or not yet. Anything else is for line_check() to judge.
  */
 static bool line_skip(struct scan *sc, const char *line, size_t len)
 {
-	const char *p = line, *end = line + len;
-	char begin[64], time[CLOCK_TEXT_SIZE], what[32];
+	const char *const *k = sc->kinds;
 	struct journal *j = sc->j;
+	struct journal_head h;
 
-	if (!sc->kinds || !j->seq)
+	if (!j->seq || (!k && !sc->last) ||
+	    !journal_line_head(line, len, j->seq + 1, j->sum, &h) ||
+	    (!k && strcmp(h.what, "fact")) ||
+	    !journal_sum_ok(sc->b, line, len))
 		return false;
-	(void)snprintf(begin, sizeof(begin), "{\"seq\":%llu,\"time\":\"",
-		       (unsigned long long)j->seq + 1);
-	p = quoted(behind(p, end, begin), end, time, sizeof(time));
-	p = behind(behind(behind(p, end, "\",\"prev\":\""), end, j->sum), end,
-		   "\",\"what\":\"");
-	if (!quoted(p, end, what, sizeof(what)) || !line_sum_ok(line, len))
-		return false;
-	for (const char *const *k = sc->kinds; *k; k++)
-		if (!strcmp(*k, what))
+	for (; k && *k; k++)
+		if (!strcmp(*k, h.what))
 			return false;
-	memcpy(j->sum, end - BLAKE2_TEXT_SIZE - 1, BLAKE2_TEXT_SIZE - 1);
-	strcpy(j->time, time);
+	if (!sc->kinds) {
+		if (!journal_facts_add(sc->facts, line, len, &h, sc->last))
+			return false;
+		sc->waiting++;
+	}
+	memcpy(j->sum, line + len - BLAKE2_TEXT_SIZE - 1,
+	       BLAKE2_TEXT_SIZE - 1);
+	strcpy(j->time, h.time);
 	return true;
 }
 
 /* NULL if the line is the record that belongs here, else what is wrong */
-static const char *line_check(const struct journal *j, const char *line,
+static const char *line_check(const struct scan *sc, const char *line,
 			      size_t len, struct json_object **ret)
 {
 	_cleanup_json_ struct json_object *o = NULL;
+	const struct journal *j = sc->j;
 
-	if (!line_sum_ok(line, len))
+	if (!journal_sum_ok(sc->b, line, len))
 		return N_("its checksum is wrong");
 	if (json_parse(line, len, &o, NULL) < 0)
 		return N_("it is no JSON object");
@@ -294,6 +231,16 @@ static const char *line_check(const struct journal *j, const char *line,
 		return N_("it does not follow the record before it");
 	*ret = TAKE_PTR(o);
 	return NULL;
+}
+
+/* behind those that wait; o NULL: these alone */
+static int tell(struct scan *sc, struct json_object *o, struct error *err)
+{
+	int r = sc->waiting ? journal_facts_flush(sc->facts, sc->fn, sc->ctx,
+						  err) : 0;
+
+	sc->waiting = 0;
+	return r < 0 || !o ? r : sc->fn(sc->ctx, o, err);
 }
 
 static int scan_line(struct scan *sc, const char *line, size_t len,
@@ -306,9 +253,9 @@ static int scan_line(struct scan *sc, const char *line, size_t len,
 	bool skip = line_skip(sc, line, len);
 
 	if (!skip)
-		why = line_check(j, line, len, &o);
+		why = line_check(sc, line, len, &o);
 	if (why && next == sc->size &&
-	    nul_runs_torn(line, len, start, sc->size)) {
+	    journal_nuls_torn(line, len, start, sc->size)) {
 		sc->torn = true;
 		return 0;
 	}
@@ -337,7 +284,7 @@ static int scan_line(struct scan *sc, const char *line, size_t len,
 				   "that '%s' names"),
 				 (unsigned long long)j->seq,
 				 JOURNAL_STATE_NAME);
-	return sc->fn && !skip ? sc->fn(sc->ctx, o, err) : 0;
+	return sc->fn && !skip ? tell(sc, o, err) : 0;
 }
 
 static int scan_file(struct scan *sc, struct error *err)
@@ -380,6 +327,20 @@ static int scan_file(struct scan *sc, struct error *err)
 	return 0;
 }
 
+static int scan(struct scan *sc, struct error *err)
+{
+	int r;
+
+	sc->b = blake2_new();
+	sc->facts = journal_facts_new();
+	r = scan_file(sc, err);
+	if (r >= 0)
+		r = tell(sc, NULL, err);
+	journal_facts_free(sc->facts);
+	blake2_free(sc->b);
+	return r;
+}
+
 /* only the writer, under the lock: what is behind the last whole record goes */
 static int journal_make_writable(struct journal *j, bool torn,
 				 struct error *err)
@@ -401,13 +362,14 @@ static int journal_make_writable(struct journal *j, bool torn,
 }
 
 static int open_at(struct journal **ret, int dirfd, bool writable,
-		   const char *const *kinds, journal_fn *fn, void *ctx,
-		   struct error *err)
+		   const char *const *kinds, const char *last, journal_fn *fn,
+		   void *ctx, struct error *err)
 {
 	_cleanup_journal_ struct journal *j = journal_alloc(writable);
 	struct witness w = { 0 };
 	struct scan sc = {
-		.j = j, .w = &w, .kinds = kinds, .fn = fn, .ctx = ctx,
+		.j = j, .w = &w, .kinds = kinds, .last = last, .fn = fn,
+		.ctx = ctx,
 	};
 	struct stat st;
 	int r;
@@ -428,7 +390,7 @@ static int open_at(struct journal **ret, int dirfd, bool writable,
 		return error_set(err, ERR_JOURNAL_DAMAGED, -EBADMSG,
 				 _("the journal is not a regular file"));
 	sc.size = st.st_size;
-	r = scan_file(&sc, err);
+	r = scan(&sc, err);
 	if (r < 0)
 		return r;
 	if (j->seq < w.seq)
@@ -449,14 +411,21 @@ static int open_at(struct journal **ret, int dirfd, bool writable,
 int journal_open(struct journal **ret, int dirfd, bool writable,
 		 journal_fn *fn, void *ctx, struct error *err)
 {
-	return open_at(ret, dirfd, writable, NULL, fn, ctx, err);
+	return open_at(ret, dirfd, writable, NULL, NULL, fn, ctx, err);
+}
+
+int journal_open_last(struct journal **ret, int dirfd, bool writable,
+		      const char *all, journal_fn *fn, void *ctx,
+		      struct error *err)
+{
+	return open_at(ret, dirfd, writable, NULL, all, fn, ctx, err);
 }
 
 int journal_open_some(struct journal **ret, int dirfd,
 		      const char *const *kinds, journal_fn *fn, void *ctx,
 		      struct error *err)
 {
-	return open_at(ret, dirfd, false, kinds, fn, ctx, err);
+	return open_at(ret, dirfd, false, kinds, NULL, fn, ctx, err);
 }
 
 static int peek_first(void *ctx, struct json_object *rec, struct error *err)
@@ -486,7 +455,7 @@ int journal_peek(int dirfd, struct json_object **ret)
 	if (fstat(j->fd, &st) < 0)
 		return -errno;
 	sc.size = st.st_size;
-	r = scan_file(&sc, NULL);
+	r = scan(&sc, NULL);
 	if (r < 0 && r != -EBADMSG && r != -EPROTO && r != -ECANCELED)
 		return r;
 	if (!first)

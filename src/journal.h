@@ -48,6 +48,12 @@ int journal_create(struct journal **ret, int dirfd, int steps,
 /* writable: a torn tail is cut, the file is open for appending */
 int journal_open(struct journal **ret, int dirfd, bool writable,
 		 journal_fn *fn, void *ctx, struct error *err);
+/* the same, but of facts between two records of other kinds the last of each
+   step and key alone: the others are checked, and history. Of keys with `all` in
+   them it is each. */
+int journal_open_last(struct journal **ret, int dirfd, bool writable,
+		      const char *all, journal_fn *fn, void *ctx,
+		      struct error *err);
 /*
  * To read records of some kinds alone, by their "what" (NULL at the end of the
  * list). The others are checked as ever, sum, seq and prev, and not looked into:

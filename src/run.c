@@ -261,7 +261,8 @@ static int load(struct run *r, bool look, struct error *err)
 
 	rc = look ? journal_open_some(&r->journal, r->fd, look_kinds,
 				      open_fold, r, &e) :
-		journal_open(&r->journal, r->fd, r->writable, open_fold, r,
+		journal_open_last(&r->journal, r->fd, r->writable, RUN_UNDONE,
+				  open_fold, r,
 			     &e);
 	if (rc == 0 && !r->begun)
 		rc = error_set(&e, ERR_JOURNAL_DAMAGED, -EBADMSG,

@@ -143,9 +143,16 @@ struct blake2 *blake2_new(void)
 
 	(void)pthread_once(&blake2_once, fetch);
 	b->ctx = EVP_MD_CTX_new();
-	if (!b->ctx || EVP_DigestInit_ex2(b->ctx, blake2_md, NULL) != 1)
+	if (!b->ctx)
 		die("OpenSSL cannot start BLAKE2b-512");
+	blake2_begin(b);
 	return b;
+}
+
+void blake2_begin(struct blake2 *b)
+{
+	if (EVP_DigestInit_ex2(b->ctx, blake2_md, NULL) != 1)
+		die("OpenSSL cannot start BLAKE2b-512");
 }
 
 void blake2_add(struct blake2 *b, const void *p, size_t n)

@@ -37,8 +37,10 @@ int xxh128_parse(const char *text, struct xxh128 *ret);
 #define BLAKE2_TEXT_SIZE (12 + 128 + 1)
 struct blake2;
 struct blake2 *blake2_new(void);
+/* from the beginning, once more: what was added is forgotten */
+void blake2_begin(struct blake2 *b);
 void blake2_add(struct blake2 *b, const void *p, size_t n);
-/* writes "blake2b-512:HEX"; b must be freed afterwards */
+/* writes "blake2b-512:HEX"; b must be freed, or begun, afterwards */
 void blake2_end(struct blake2 *b, char out[BLAKE2_TEXT_SIZE]);
 void blake2_free(struct blake2 *b);
 void blake2_of(const void *p, size_t n, char out[BLAKE2_TEXT_SIZE]);

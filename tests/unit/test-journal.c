@@ -119,6 +119,13 @@ static void look(struct fixture *f, int ret, const struct journal *all,
 	}
 	journal_close(j);
 	j = NULL;
+	error_release(&why);
+	assert_int_equal(journal_open_last(&j, f->dirfd, false, "undone",
+					   some_fn, &n, &why), ret);
+	if (ret < 0 && err)
+		assert_string_equal(why.msg, err->msg);
+	journal_close(j);
+	j = NULL;
 	n = 0;
 	error_release(&why);
 	assert_int_equal(journal_open_some(&j, f->dirfd, facts, some_fn, &n,
