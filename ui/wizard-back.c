@@ -196,9 +196,15 @@ void page_k80(struct wizard *w, struct sheet *s)
 void page_k81(struct wizard *w, struct sheet *s)
 {
 	const char *snapshot = json_get_str(w->preview, "snapshot", NULL);
+	int n = (int)json_get_int(w->preview, "steps", 0);
+	struct sheet_item *it = sheet_text(s, ROLE_STRONG,
+		_("Preview of the rollback to %s"), w->point);
 
-	sheet_text(s, ROLE_STRONG, _("Preview of the rollback to %s"),
-		   w->point);
+	/* which may have no rows and no files to speak of */
+	if (n > 0)
+		it->note = xasprintf(ngettext("%d step is undone",
+					      "%d steps are undone",
+					      (unsigned long)n), n);
 	sheet_blank(s);
 	if (!w->preview) {
 		sheet_text(s, ROLE_NORMAL, "%s", w->look ?

@@ -25,6 +25,7 @@ static void t_to_the_end_and_back(void **state)
 	until(&x, PAGE_K81);
 	until_offered(&x, "confirm");
 	assert_true(says(&x, "RESTORED"));
+	assert_true(says(&x, " steps are undone"));
 	act(&x, "confirm");
 	assert_int_equal(wizard_page(x.w), PAGE_K82);
 	assert_true(wizard_act(x.w, "words", NULL, "roll back to CP1") &
