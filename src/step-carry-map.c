@@ -217,6 +217,7 @@ bool carry_has_key(const struct records_step *m,
 		   const struct store_batch *old)
 {
 	uint32_t primary = 0, found = 0;
+	bool computed = false;
 
 	for (uint32_t row = 0; row < old->nrow; row++) {
 		_cleanup_free_ char *name = records_cell_text(old, row,
@@ -229,8 +230,12 @@ bool carry_has_key(const struct records_step *m,
 			_cleanup_free_ char *col = key_column(m, i);
 
 			found += col && !strcmp(col, name);
+			/* then it is read by the primary key itself */
+			computed |= !col;
 		}
 	}
+	if (computed)
+		return primary;
 	/* without: that of the new table, which may not be there yet */
 	return primary && (!m->key.n || (primary == found &&
 					 found == m->key.n));
