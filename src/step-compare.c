@@ -461,6 +461,12 @@ static void conclude(struct comparing *c)
 	else if (c->failed || c->warned)
 		check_result_set(c->r, c->failed ? CHECK_FAIL : CHECK_WARN,
 				 "%s", c->why.buf);
+	else if (!c->m->own && !c->m->copies.n)
+		check_result_set(c->r, CHECK_OK, ngettext(
+			"%zu rule or query is fine",
+			"%zu rules and queries are fine",
+			c->m->rule_n + c->m->query_n),
+			c->m->rule_n + c->m->query_n);
 	else
 		check_result_set(c->r, CHECK_OK, ngettext(
 			"%llu row is the same on both sides (%s)",

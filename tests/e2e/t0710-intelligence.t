@@ -67,6 +67,10 @@ is "$(one "SELECT count(*) FROM \"Campaign\" WHERE prompt IS DISTINCT FROM
 is "$(one "SELECT count(*) FROM \"PromptPerformance\" WHERE
 	abs(ctr - clicks::float8 / impressions) > 1e-12")" 0 'rates'
 
+# rules without rows to compare
+run_is 0 'a look later' "$UPSHIFT" verify --root "$root"
+like "$out" 'V01: ok, 4 rules and queries are fine' 'says what it looked at'
+
 # a figure that breaks its limit is seen later too
 one "INSERT INTO \"IntelligenceEvent\" (id, \"eventType\", \"entityType\",
 	\"entityId\", \"createdAt\") VALUES ('late', 'x', 'x', 'x',
