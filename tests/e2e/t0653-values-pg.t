@@ -154,6 +154,9 @@ is "$(sql 'SELECT id, v FROM t ORDER BY id')" '1|1.50
 2|2.00' 'the others are there'
 like "$(sql 'SELECT key, sqlstate, message FROM _upshift_reject')" "\[3\]\|22018\|.*column 'v' would not keep" 'with why'
 
+run_is 0 'and there is a way back' "$UPSHIFT" rollback start --root "$root" --batch --confirm 'roll back to start'
+is "$(sql 'SELECT count(*) FROM t')" 0 'with no row left'
+
 # one that is there from the beginning is told as well, and put aside
 new 'int'
 printf '{"id": 1, "v": "007"}\n{"id": 2, "v": "7"}\nno record\n' >"$root/a.jsonl"
