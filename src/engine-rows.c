@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "base/i18n.h"
+#include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-rollback.h"
 #include "engine-stores.h"
@@ -334,8 +335,8 @@ static int named_sets(struct engine *e, int goal, struct store_sets *ret)
 	return r;
 }
 
-/* is step i a copy of a cutover that is undone with it? */
-static bool is_carried(const struct engine *e, int goal, int i)
+/* the cutover that is undone with step i, a copy of it; -1: none */
+static int carried_by(const struct engine *e, int goal, int i)
 {
 	for (int k = MAX(goal, i + 1); k < (int)e->plan->step_n; k++) {
 		const struct step_ops *ops = e->plan->steps[k]->ops;
@@ -346,9 +347,9 @@ static bool is_carried(const struct engine *e, int goal, int i)
 		    (e->run->steps[k].state == STEP_APPLIED ||
 		     e->run->steps[k].state == STEP_VERIFIED) &&
 		    strvec_has(copies, e->plan->steps[i]->id))
-			return rollback_in_effect(e, i);
+			return rollback_in_effect(e, i) ? k : -1;
 	}
-	return false;
+	return -1;
 }
 
 static int count_carried(struct engine *e, int goal, struct step_carried *of,
@@ -358,13 +359,17 @@ static int count_carried(struct engine *e, int goal, struct step_carried *of,
 
 	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++) {
 		const struct step *s = e->plan->steps[i];
+		int by = carried_by(e, goal, i);
 		struct step_ctx c;
 
-		if (!is_carried(e, goal, i))
+		if (by < 0)
 			continue;
 		step_ctx_init(&c, e, s, PHASE_BACKUP);
 		ret = step_carry_count(s, &c, &of[i], err);
 		step_ctx_release(&c);
+		/* what is in the old table alone may have come in between */
+		if (json_get_bool(e->run->steps[by].facts, STEP_AGAIN, false))
+			of[i].deleted = 0;
 		if (ret < 0)
 			error_prefix(err, "%s", s->id);
 	}

@@ -55,7 +55,7 @@ static int set_state(struct step_ctx *ctx, const char *state,
    tables alone may have come in between */
 static bool was_again(struct step_ctx *ctx)
 {
-	struct json_object *o = step_get_fact(ctx, "again");
+	struct json_object *o = step_get_fact(ctx, STEP_AGAIN);
 
 	return o && json_object_get_boolean(o);
 }
@@ -70,7 +70,7 @@ int cutover_carry_forget(const struct step *s, struct step_ctx *ctx,
 	    !strcmp(carry_state(ctx), "done"))
 		ret = step_carry_undo(ctx, &c->copies, err);
 	if (ret == 0 && again != was_again(ctx))
-		ret = step_set_fact(ctx, "again",
+		ret = step_set_fact(ctx, STEP_AGAIN,
 				    json_object_new_boolean(again), err);
 	if (ret == 0 && *carry_state(ctx))
 		ret = set_state(ctx, "", err);

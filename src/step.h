@@ -420,6 +420,8 @@ const char *step_rollback_point(struct step_ctx *c);
 /* the fact of a cutover: the point of the rollback that carried rows; what is
    in the old tables since is taken back by redo, and not by the point */
 #define STEP_CARRIED "carried"
+/* and one that an R point's way back has switched again */
+#define STEP_AGAIN "again"
 /* step_store() for those who open it themselves */
 void step_store_options(struct step_ctx *c, const struct plan_store *s,
 			struct store_options *o);

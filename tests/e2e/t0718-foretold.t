@@ -91,6 +91,12 @@ back()
 			"$name: $to: as foretold" ;;
 	*) unlike "$out" "rolled back to $to:" "$name: $to: no word of it" ;;
 	esac
+	# "N rows carried back, M deleted"
+	is "$(printf '%s\n' "$out" | sed -n \
+		's/.* \([0-9]*\) rows carried back, \([0-9]*\) deleted.*/\1 \2/p' |
+		awk '{ n += $1 + $2 } END { print n + 0 }')" \
+		"$(sed -n 's/^CARRIED //p' "$tmp/foretold" | grep . || echo 0)" \
+		"$name: $to: so many are carried"
 	foretold <"$tmp/foretold" >"$tmp/a"
 	reported >"$tmp/b"
 	file_is "$tmp/b" "$tmp/a" "$name: $to: table by table in the report"
@@ -216,6 +222,8 @@ for point in CP8 CP5 CP2 CP1; do
 	back "$(before)"
 	is "$(sql "SELECT count(*) FROM unified.chunks WHERE contents =
 		'theirs'")" 4 "unified-chunks: $point: and up again"
+	# with a row in the old tables that nobody carried there
+	back $point
 done
 
 core()
