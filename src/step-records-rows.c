@@ -63,19 +63,17 @@ static int by_source(const struct records_job *job, struct step_ctx *ctx,
 	return 0;
 }
 
-static int find_in_file(struct step_records_job *j, struct store *from,
-			struct error *err)
+/* the table that the query has for a name, if it has one */
+static int take_aside(struct step_records_job *j, struct store *from,
+		      const char *sql, const char *name, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_free_ char *aside = NULL;
 	int r;
 
 	store_batch_clear(&args, 1);
-	store_batch_add(&args, STORE_TEXT, j->set, strlen(j->set));
-	r = step_sql_cell(from, "SELECT t.name FROM sqlite_schema v, "
-		"sqlite_schema t WHERE v.name = $1 AND v.type = 'view' AND "
-		"t.name = 'upshift_old_' || v.name AND t.type = 'table'", &args,
-		&aside, err);
+	store_batch_add(&args, STORE_TEXT, name, strlen(name));
+	r = step_sql_cell(from, sql, &args, &aside, err);
 	if (r < 0 || !aside)
 		return r;
 	free(j->set);
@@ -90,29 +88,22 @@ static int find_in_file(struct step_records_job *j, struct store *from,
 int step_records_find_source(struct step_records_job *j, struct store *from,
 			     struct error *err)
 {
-	_cleanup_store_batch_ struct store_batch args = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf quoted = STRBUF_INIT;
-	_cleanup_free_ char *aside = NULL;
-	int r;
 
 	if (store_is_sqlite(from))
-		return find_in_file(j, from, err);
+		return take_aside(j, from, "SELECT t.name FROM sqlite_schema "
+			"v, sqlite_schema t WHERE v.name = $1 AND v.type = "
+			"'view' AND t.name = 'upshift_old_' || v.name AND "
+			"t.type = 'table'", j->set, err);
 	if (!store_is_pg(from))
 		return 0;
 	store_sql_set(&quoted, j->set);
-	store_batch_clear(&args, 1);
-	store_batch_add(&args, STORE_TEXT, quoted.buf, quoted.len);
-	r = step_sql_cell(from, "SELECT n.nspname || '.' || t.relname FROM "
+	return take_aside(j, from, "SELECT n.nspname || '.' || t.relname FROM "
 		"pg_class v, pg_class t, pg_namespace n WHERE v.oid = "
 		"to_regclass($1::text) AND v.relkind = 'v' AND t.relname = "
 		"v.relname AND t.relkind IN ('r', 'p') AND n.oid = "
-		"t.relnamespace AND n.nspname LIKE 'upshift\\_old\\_%'", &args,
-		&aside, err);
-	if (r < 0 || !aside)
-		return r;
-	free(j->set);
-	j->set = TAKE_PTR(aside);
-	return 0;
+		"t.relnamespace AND n.nspname LIKE 'upshift\\_old\\_%'",
+		quoted.buf, err);
 }
 
 static bool same_key(const struct strvec *a, const struct strvec *b)
