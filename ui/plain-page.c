@@ -392,7 +392,7 @@ static void add_progress(const struct model *m, struct strbuf *out)
 	uint64_t since = m->heard_ns ? clock_mono_ns() - m->heard_ns : 0;
 
 	since /= 1000000000u;
-	if (g->given && (g->done || g->total || !g->wait))
+	if (g->given && (g->done || g->total || (!g->wait && *g->unit)))
 		add_done(g, out);
 	if (g->given && g->rate > 0 && strcmp(g->unit, "s") != 0) {
 		strbuf_addstr(out, ", ");

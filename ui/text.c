@@ -206,14 +206,15 @@ void text_pace(uint64_t batch, const char *unit, const char *bound,
 
 static void progress_line(const struct event *ev, struct strbuf *out)
 {
+	strbuf_addf(out, "%s: ", ev->id ? ev->id : event_phase_name(ev->phase));
 	/* nothing is counted yet */
-	if (ev->wait && !ev->done && !ev->total) {
-		strbuf_addf(out, "%s: ", ev->id ? ev->id :
-			    event_phase_name(ev->phase));
-		strbuf_addf(out, _("waiting: %s"), ev->wait);
+	if (!ev->done && !ev->total && (ev->wait || !ev->unit)) {
+		if (ev->wait)
+			strbuf_addf(out, _("waiting: %s"), ev->wait);
+		else
+			strbuf_addstr(out, _("going on"));
 		return;
 	}
-	strbuf_addf(out, "%s: ", ev->id ? ev->id : event_phase_name(ev->phase));
 	if (ev->total) {
 		uint64_t pct = ev->done >= ev->total ? 100 :
 			ev->done * 100 / ev->total;

@@ -129,7 +129,8 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 		right(sheet_text(s, ROLE_CAUTION, _("%s: set otherwise here "
 			"than where the run was started; stop it and continue "
 			"to have that used"), w->environ));
-	if (p->done || p->total || !p->wait)
+	/* what was waited for came, and nothing is counted yet */
+	if (p->done || p->total || (!p->wait && *p->unit))
 		amount_fact(p, s);
 	rate_fact(p, s);
 	pace_facts(p, s);

@@ -3,7 +3,10 @@
 
 #include <locale.h>
 
+#include "base/strbuf.h"
+#include "event.h"
 #include "text-width.h"
+#include "text.h"
 
 #define UTF8 WIDTH_UTF8
 
@@ -207,9 +210,31 @@ static void capitals(void **state)
 	uncapital_is("", "");
 }
 
+/* what a step waited for came, and nothing is counted yet */
+static void nothing_counted(void **state)
+{
+	struct event ev = { .type = EVENT_PROGRESS, .id = "copy", .rate = -1,
+			    .eta_s = -1, .wait = "somebody" };
+	struct strbuf out = STRBUF_INIT;
+
+	(void)state;
+	text_event(&ev, false, &out);
+	assert_non_null(strstr(out.buf, "copy: waiting: somebody"));
+	strbuf_clear(&out);
+	ev.wait = NULL;
+	text_event(&ev, false, &out);
+	assert_non_null(strstr(out.buf, "copy: going on"));
+	strbuf_clear(&out);
+	ev.unit = "rows";
+	text_event(&ev, false, &out);
+	assert_non_null(strstr(out.buf, "copy: 0 rows"));
+	strbuf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_counted),
 		cmocka_unit_test(controls_are_shown),
 		cmocka_unit_test(invalid_bytes_are_shown),
 		cmocka_unit_test(marks_have_a_base),
