@@ -313,6 +313,39 @@ static int pg_function(const struct capture *c, struct store *s,
 	return run(s, &sql, err);
 }
 
+/* Partitions have the trigger for rows by themselves, tables that inherit have
+   not; who empties one of them names it. */
+static int pg_below(const struct capture *c, struct store *s,
+		    const char *emptied, struct error *err)
+{
+	static const char *const kind[] = { "NOT c.relispartition", "true" };
+	const char *const name[] = { c->queue.buf, emptied };
+	static const char *const when[] = { "INSERT OR UPDATE OR DELETE",
+					    "TRUNCATE" };
+	static const char *const each[] = { "ROW", "STATEMENT" };
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < ARRAY_SIZE(kind); i++) {
+		_cleanup_free_ char *make = xasprintf("CREATE TRIGGER %s AFTER "
+						      "%s ON ", name[i],
+						      when[i]);
+		_cleanup_free_ char *end = xasprintf(" FOR EACH %s EXECUTE "
+			"FUNCTION %s()", each[i], c->queue.buf);
+		_cleanup_free_ char *always = xasprintf(" ENABLE ALWAYS "
+							"TRIGGER %s", name[i]);
+		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+		store_sql_below(&sql, c->job->from.set, kind[i], make, end);
+		ret = run(s, &sql, err);
+		strbuf_clear(&sql);
+		store_sql_below(&sql, c->job->from.set, kind[i],
+				"ALTER TABLE ", always);
+		if (ret == 0)
+			ret = run(s, &sql, err);
+	}
+	return ret;
+}
+
 static int pg_begin(const struct capture *c, struct store *s,
 		    struct error *err)
 {
@@ -348,7 +381,7 @@ static int pg_begin(const struct capture *c, struct store *s,
 		ret = runf(s, err, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s, "
 			   "ENABLE ALWAYS TRIGGER %s", c->set.buf,
 			   c->queue.buf, emptied.buf);
-	return ret;
+	return ret < 0 ? ret : pg_below(c, s, emptied.buf, err);
 }
 
 /* one trigger of SQLite */

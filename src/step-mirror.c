@@ -9,6 +9,7 @@
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "step-fence.h"
 #include "step-sql.h"
 #include "step-views-internal.h"
 
@@ -278,6 +279,7 @@ static void pg_lock(const struct view_spec *w, const struct view_names *n,
 		"pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = "
 		"'_upshift_fence') THEN ALTER TABLE %s DISABLE TRIGGER "
 		"_upshift_fence; END IF; END $upshift$", n->lit_seen, n->seen);
+	step_fence_below(w->name, "DISABLE", l);
 }
 
 /* the key must be one, the columns must be there, the rows must be equal */
@@ -459,6 +461,7 @@ void mirror_pg_back(const struct views_spec *v, const struct view_spec *w,
 		"to_regclass(%s) AND tgname = '_upshift_fence') THEN ALTER TABLE %s ENABLE TRIGGER"
 		" _upshift_fence; END IF; END $upshift$", lit, n.seen,
 		n.lit_seen, n.seen);
+	step_fence_below(w->name, "ENABLE", l);
 	if (v->count_use)
 		step_sql_add(l, SQL_PG, "DROP TRIGGER upshift_use ON %s",
 			     n.seen);

@@ -38,13 +38,7 @@ char *view_literal(const char *text)
 {
 	struct strbuf sb = STRBUF_INIT;
 
-	strbuf_addch(&sb, '\'');
-	for (; *text; text++) {
-		if (*text == '\'')
-			strbuf_addch(&sb, '\'');
-		strbuf_addch(&sb, *text);
-	}
-	strbuf_addch(&sb, '\'');
+	store_sql_literal(&sb, text);
 	return strbuf_detach(&sb);
 }
 

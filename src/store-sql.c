@@ -57,6 +57,44 @@ void store_sql_set(struct strbuf *sb, const char *set)
 	store_sql_name(sb, set);
 }
 
+void store_sql_literal(struct strbuf *sb, const char *text)
+{
+	strbuf_addch(sb, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			strbuf_addch(sb, '\'');
+		strbuf_addch(sb, *text);
+	}
+	strbuf_addch(sb, '\'');
+}
+
+void store_sql_set_literal(struct strbuf *sb, const char *set)
+{
+	_cleanup_strbuf_ struct strbuf quoted = STRBUF_INIT;
+
+	store_sql_set(&quoted, set);
+	store_sql_literal(sb, quoted.buf);
+}
+
+void store_sql_below(struct strbuf *sb, const char *set, const char *what,
+		     const char *head, const char *tail)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+
+	store_sql_set_literal(&name, set);
+	strbuf_addf(sb, "DO $upshift$ DECLARE t regclass; BEGIN FOR t IN WITH "
+		    "RECURSIVE below (oid) AS (SELECT inhrelid FROM pg_inherits "
+		    "WHERE inhparent = to_regclass(%s) UNION SELECT i.inhrelid "
+		    "FROM pg_inherits i JOIN below b ON i.inhparent = b.oid) "
+		    "SELECT c.oid FROM below JOIN pg_class c USING (oid) WHERE "
+		    "c.relkind IN ('r', 'p') AND (%s) LOOP EXECUTE ", name.buf,
+		    what);
+	store_sql_literal(sb, head);
+	strbuf_addstr(sb, " || t || ");
+	store_sql_literal(sb, tail);
+	strbuf_addstr(sb, "; END LOOP; END $upshift$");
+}
+
 void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
 		     uint32_t from, uint32_t to)
 {

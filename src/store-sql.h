@@ -19,6 +19,15 @@ void store_sql_set(struct strbuf *sb, const char *set);
 /* does the expression say the column of that name, as it is or in quotes, and
    nothing else? */
 bool store_sql_is_column(const char *expr, const char *name, size_t n);
+/* a literal of SQL; that of a set is for to_regclass() */
+void store_sql_literal(struct strbuf *sb, const char *text);
+void store_sql_set_literal(struct strbuf *sb, const char *set);
+/* PostgreSQL: a statement for each partition of the set, and each table that
+   inherits from it, at any level. `what` is a condition on its row c of pg_class
+   ("true": all); head and tail stand around its name. Nothing happens to the set
+   itself. */
+void store_sql_below(struct strbuf *sb, const char *set, const char *what,
+		     const char *head, const char *tail);
 /* names of the columns from .. to, a comma between two */
 void store_sql_names(struct strbuf *sb, const struct store_shape *shape,
 		     uint32_t from, uint32_t to);

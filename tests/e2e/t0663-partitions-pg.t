@@ -106,4 +106,51 @@ like "$err" "E-5005 .*step 'first' changed 'db:part_us', too" 'says why not'
 rows >"$tmp/same"
 file_is "$tmp/same" "$tmp/after" 'and nothing was changed'
 
+# what is written to a part by its own name is captured, and turned away
+move='{ id = "copy"; kind = "copy-records"; from = "db:part"; to = "db:dst";
+	key = ["id", "region"]; live = true; },
+	{ id = "turn"; kind = "cutover"; store = "db"; fence = ["part"];
+	copies = ["copy"]; keep = true; }'
+inherits='CREATE TABLE part (id int, region text, v text,
+		PRIMARY KEY (id, region));
+	CREATE TABLE part_us (PRIMARY KEY (id, region)) INHERITS (part);
+	CREATE TABLE part_eu_1 (PRIMARY KEY (id, region)) INHERITS (part);
+	INSERT INTO part_us SELECT * FROM src'
+for kind in partitions inherits; do
+	plan incremental "$move"
+	if [ "$kind" = inherits ]; then
+		sql "$inherits"
+	else
+		sql "$made; INSERT INTO part SELECT * FROM src"
+	fi
+	sql 'DROP TABLE IF EXISTS dst; CREATE TABLE dst (id int, region text,
+		v text, PRIMARY KEY (id, region))'
+	sql 'SELECT tgname FROM pg_trigger' >"$tmp/before"
+	run_is 6 "$kind: copied" "$UPSHIFT" run "$plan" --root "$root" \
+		--batch --yes --stop-after copy
+	sql "TRUNCATE part_us; INSERT INTO part_eu_1 VALUES (501, 'eu-1', 'n');
+		INSERT INTO part_us VALUES (502, 'us', 'n');
+		UPDATE part_us SET v = 'm' WHERE id = 502"
+	run_is 0 "$kind: writes to parts while it was live" \
+		"$UPSHIFT" resume --root "$root" --batch --yes
+	is "$(sql 'SELECT count(*), sum(id), max(v) FROM dst')" \
+		"$(sql 'SELECT count(*), sum(id), max(v) FROM part')" \
+		"$kind: came over"
+	for t in part part_us part_eu_1; do
+		for do in "INSERT INTO $t VALUES (600, 'us', 'x')" \
+			"UPDATE $t SET v = 'x'" "DELETE FROM $t" \
+			"TRUNCATE $t"; do
+			like "$(sql "$do" 2>&1)" 'the data are being moved' \
+				"$kind: $do"
+		done
+	done
+	run_is 0 "$kind: back" "$UPSHIFT" rollback --root "$root" --batch \
+		--confirm 'roll back to start'
+	sql 'SELECT tgname FROM pg_trigger' >"$tmp/back"
+	file_is "$tmp/back" "$tmp/before" "$kind: no trigger is left"
+	sql "INSERT INTO part_us VALUES (700, 'us', 'n')"
+	is "$(sql 'SELECT count(*) FROM part_us WHERE id IN (502, 700)')" 2 \
+		"$kind: writers are let in"
+done
+
 done_testing
