@@ -259,6 +259,26 @@ static int record_undo_failed(struct engine *e, const char *id,
 	return run_record_step(e->run, id, STEP_UNDO_FAILED, x, NULL);
 }
 
+/* each is written there before it is carried: that there are rows was seen when
+   the rollback began, and if none came nobody would miss them */
+static int find_carried(struct engine *e, struct error *err)
+{
+	const struct run_point *p = run_last_point(e->run);
+	struct stat st;
+
+	if (!p || !p->carried || !rollback_carries(e) ||
+	    (fs_stat_beneath(e->run->fd, "carried.jsonl", &st) == 0 &&
+	     st.st_size))
+		return 0;
+	(void)error_set(err, ERR_CARRY, -ENOENT, ngettext("%ju row was to be "
+		"carried back when the rollback began, and is not found now",
+		"%ju rows were to be carried back when the rollback began, and "
+		"none is found now", p->carried), (uintmax_t)p->carried);
+	error_hint(err, _("With --no-carry the old tables come back as they "
+			  "were at the cutover."));
+	return -ENOENT;
+}
+
 int rollback_carry(struct engine *e, int goal, struct error *err)
 {
 	int ret = 0;
@@ -275,7 +295,7 @@ int rollback_carry(struct engine *e, int goal, struct error *err)
 		if (ret < 0)
 			error_prefix(err, "%s", s->id);
 	}
-	return ret;
+	return ret < 0 ? ret : find_carried(e, err);
 }
 
 int engine_undo_step(struct engine *e, int index, const char *aside,

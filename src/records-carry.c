@@ -475,7 +475,7 @@ static int refuse_one(struct carry_one *k, const char *key, const char *why,
 	json_text_encode(why, strlen(why), &line);
 	strbuf_addstr(&line, "}\n");
 	if (c->stops)
-		return error_set(err, ERR_STORE, -EBADMSG, "%s", text);
+		return error_set(err, ERR_CARRY, -EBADMSG, "%s", text);
 	if (c->note)
 		c->note(c->ctx, text);
 	return write_lines(k, &line, err);

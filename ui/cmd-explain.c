@@ -193,6 +193,12 @@ static const char *meaning(enum err_code code)
 	case ERR_WINDOW:
 		return N_("The plan lets this step begin at certain hours, or "
 			"after a time, alone. Resume then, or from a timer.");
+	case ERR_CARRY:
+		return N_("A row that was written to a new table since the "
+			"cutover cannot be carried back into the old one. The "
+			"message says which, and why; the new tables have it. "
+			"Mend it there, then `upshift resume`; or go back "
+			"without it: `upshift rollback --no-carry`.");
 	case ERR_STATE:
 		return N_("The state directory (.upshift) cannot be made or "
 			"read. Nothing was changed.");

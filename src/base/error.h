@@ -79,6 +79,7 @@
 	X(ERR_NO_WAY_BACK, 5005, 66)                                         \
 	X(ERR_CONFIRM, 5006, 8)                                              \
 	X(ERR_WINDOW, 5007, 8)                                               \
+	X(ERR_CARRY, 5008, 5)                                                \
 	/* 6: state directory, journal, lock */                              \
 	X(ERR_STATE, 6001, 73)                                               \
 	X(ERR_STATE_UNSAFE, 6002, 77)                                        \

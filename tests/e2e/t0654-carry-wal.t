@@ -116,6 +116,30 @@ r1=$(dirname "$root"/.upshift/runs/*/backup/R1/app.db)
 is "$(sqlite3 "$r1/app.db" 'SELECT t FROM thing WHERE id IN (4, 100)')" 'theirs
 new' 'what is aside is what was there'
 
+# what was seen when it began is not there any more: it does not pass that over
+plan
+n=60
+rm -rf "$root"
+while [ $n -lt 400 ] && ! [ -e "$(echo "$root"/.upshift/runs/*/backup/R1/app.db)" ]; do
+	fresh
+	"$UPSHIFT" run "$tmp/plan" --root "$root" --batch --yes >/dev/null 2>&1
+	cp "$db" "$tmp/before.db"
+	writes
+	UPSHIFT_TEST_FAULT=any:$n:kill "$UPSHIFT" rollback start --root "$root" --batch \
+		--confirm 'roll back to start' >/dev/null 2>&1
+	n=$((n + 10))
+done
+cp "$tmp/before.db" "$(echo "$root"/.upshift/runs/*/backup/R1/app.db)"
+run "$UPSHIFT" resume --root "$root" --batch
+is "$status" 5 'rows that are not found any more end it'
+like "$err" 'E-5008 3 rows were to be carried back' 'and are told'
+run "$UPSHIFT" explain E-5008
+like "$out" 'no-carry' 'with what can be done'
+run "$UPSHIFT" rollback start --no-carry --root "$root" --batch \
+	--confirm 'roll back to start'
+is "$status" 0 'which is done' || diag "$out $err"
+is "$(rows)" 'table|50|1275|' 'the old table is as it was'
+
 # an application that has it open all the time: all that is new is in the log
 plan
 fresh
