@@ -34,6 +34,7 @@
 	X(PQisBusy) \
 	X(PQnfields) \
 	X(PQpass) \
+	X(PQparameterStatus) \
 	X(PQputCopyData) \
 	X(PQputCopyEnd) \
 	X(PQresultErrorField) \
@@ -76,6 +77,7 @@ LIB_TABLE(pg, PG_FUNCTIONS)
 #define PQisBusy pg_lib.PQisBusy
 #define PQnfields pg_lib.PQnfields
 #define PQpass pg_lib.PQpass
+#define PQparameterStatus pg_lib.PQparameterStatus
 #define PQputCopyData pg_lib.PQputCopyData
 #define PQputCopyEnd pg_lib.PQputCopyEnd
 #define PQresultErrorField pg_lib.PQresultErrorField

@@ -176,14 +176,19 @@ static int copy_in(struct store *s, const struct store_pack *k,
 	return ret < 0 ? ret : taken + ret;
 }
 
-/* INSERT INTO set (names) and a blank */
-static void add_insert(struct strbuf *sb, const struct store_shape *shape)
+/* INSERT INTO set (names) and a blank. Numbers that the server gives are taken
+   as they come, as COPY takes them; CockroachDB has no words for it. */
+static void add_insert(const struct store *s, struct strbuf *sb,
+		       const struct store_shape *shape)
 {
+	const struct pg_store *p = (const struct pg_store *)s;
+
 	strbuf_addstr(sb, "INSERT INTO ");
 	store_sql_set(sb, shape->set);
 	strbuf_addstr(sb, " (");
 	store_sql_names(sb, shape, 0, shape->ncol);
-	strbuf_addstr(sb, ") ");
+	strbuf_addstr(sb, PQparameterStatus(p->c, "crdb_version") ? ") " :
+		      ") OVERRIDING SYSTEM VALUE ");
 }
 
 /*
@@ -232,7 +237,7 @@ static int put_staged(struct store *s, const struct store_pack *k,
 	ret = copy_in(s, k, set, shape, b, from, n, err);
 	if (ret < 0)
 		return ret;
-	add_insert(&sql, shape);
+	add_insert(s, &sql, shape);
 	strbuf_addstr(&sql, "SELECT ");
 	store_sql_names(&sql, shape, 0, shape->ncol);
 	strbuf_addf(&sql, " FROM %s", set);
@@ -256,7 +261,7 @@ static int pg_put(struct store *s, const struct store_shape *shape,
 		return copy_in(s, NULL, shape->set, shape, b, from, n, err);
 	if (n >= ROWS_STAGED && copy && store_can(s, STORE_CAP_TEMP_TABLE))
 		return put_staged(s, NULL, shape, b, from, n, how, err);
-	add_insert(&sql, shape);
+	add_insert(s, &sql, shape);
 	strbuf_addstr(&sql, "VALUES ");
 	store_sql_conflict(&tail, shape, how);
 	return run_rows(s, &sql, tail.buf, b, from, from + n, shape->ncol,
