@@ -10,6 +10,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -24,6 +25,8 @@
 #define HOLDER_MAX 4096
 /* a lock file that vanishes again and again is somebody's game */
 #define LOCK_TRIES 100
+/* 10 ms each */
+#define DEAD_TRIES 300
 
 static int try_flock(int fd, int how)
 {
@@ -82,9 +85,44 @@ static int cannot_lock(int r, struct error *err)
 	return r;
 }
 
+/*
+ * Whoever is killed while it starts a child leaves the lock to that one, until
+ * it has become another program: an instant, but a script that goes on at once
+ * would be turned away by nobody.
+ */
+static bool holder_is_dead(const struct state_dir *sd)
+{
+	_cleanup_close_ int fd = -1;
+	struct lock_holder h = { 0 };
+	struct who w;
+
+	if (sd->fd >= 0)
+		fd = fs_open(sd->fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW |
+			     O_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	read_holder(fd, &h);
+	who_am_i(&w);
+	return h.pid > 0 && !strcmp(h.host, w.host) &&
+	       kill((pid_t)h.pid, 0) < 0 && errno == ESRCH;
+}
+
+static int flock_of_living(const struct state_dir *sd, int fd)
+{
+	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	int r = try_flock(fd, LOCK_EX);
+
+	for (int i = 0; r == -EWOULDBLOCK && i < DEAD_TRIES &&
+	     holder_is_dead(sd); i++) {
+		(void)nanosleep(&pause, NULL);
+		r = try_flock(fd, LOCK_EX);
+	}
+	return r;
+}
+
 int state_dir_lock_root(struct state_dir *sd, struct error *err)
 {
-	int r = try_flock(sd->root_fd, LOCK_EX);
+	int r = flock_of_living(sd, sd->root_fd);
 
 	if (r == -EWOULDBLOCK)
 		return locked_by_other(sd, err);
@@ -130,7 +168,7 @@ static int lock_file(struct state_dir *sd, int fd)
 	struct stat a, b;
 	int r;
 
-	r = try_flock(fd, LOCK_EX);
+	r = flock_of_living(sd, fd);
 	if (r < 0)
 		return r;
 	if (fcntl(fd, F_OFD_SETLK, &fl) < 0)
