@@ -141,7 +141,9 @@ static int check_early(struct engine *e, size_t i, struct error *err)
 
 	check_result_init(&r);
 	ret = engine_check_one(e, s, PHASE_CHECK, &r, &one);
-	if (ret < 0)
+	if (ret == -ECANCELED && engine_cancelled(e))
+		what = NULL;
+	else if (ret < 0)
 		what = one.msg;
 	else if (r.state == CHECK_FAIL)
 		what = r.message.buf;
@@ -149,7 +151,7 @@ static int check_early(struct engine *e, size_t i, struct error *err)
 		engine_log(e, s->id, "note", what, strlen(what));
 		keep_first(err, s, ret < 0 ? (int)one.code : r.code, what,
 			   plan_text_get(&s->hint, e->opts.lang));
-	} else {
+	} else if (ret >= 0) {
 		e->looked[i] = true;
 	}
 	check_result_release(&r);

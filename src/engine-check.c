@@ -191,6 +191,12 @@ static int one_check(struct engine *e, const struct step *s, int n,
 
 	check_result_init(&r);
 	ret = engine_check_one(e, s, PHASE_CHECK, &r, &err);
+	/* it found nothing yet */
+	if (ret == -ECANCELED && engine_cancelled(e)) {
+		check_result_release(&r);
+		error_release(&err);
+		return 0;
+	}
 	engine_check_settle(s, ret, &err, &r);
 	if (tell_ok || r.state != CHECK_OK)
 		engine_emit_check(e, s, n, PHASE_CHECK, &r);

@@ -102,10 +102,13 @@ void records_cast_add(struct strbuf *sql, const char *column, const char *has,
 /* 1: there is such a value; 0 as well, where the server cannot tell: what it
    does not take at all it refuses when it is copied */
 static int look_for(struct store *s, const struct store_shape *shape,
-		    const char *column, const char *has, const char *wants)
+		    const char *column, const char *has, const char *wants,
+		    struct error *err)
 {
+	_cleanup_error_ struct error why = ERROR_INIT;
 	_cleanup_store_batch_ struct store_batch b = STORE_BATCH_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	int n;
 
 	strbuf_addstr(&sql, "SELECT 1 FROM ");
 	store_sql_set(&sql, shape->set);
@@ -120,7 +123,22 @@ static int look_for(struct store *s, const struct store_shape *shape,
 	if (shape->where)
 		strbuf_addf(&sql, " AND (%s\n)", shape->where);
 	strbuf_addstr(&sql, " LIMIT 1");
-	return store_exec(s, sql.buf, NULL, &b, NULL) > 0;
+	n = store_exec(s, sql.buf, NULL, &b, &why);
+	switch (store_class(n)) {
+	case STORE_CLASS_BADROW:
+	case STORE_CLASS_STALE:
+	case STORE_CLASS_FATAL:
+		return 0;
+	case STORE_CLASS_NONE:
+		return n > 0;
+	case STORE_CLASS_RECONNECT:
+	case STORE_CLASS_RETRY:
+	case STORE_CLASS_SHRINK:
+	case STORE_CLASS_CANCELLED:
+		break;
+	}
+	error_move(err, &why);
+	return n;
 }
 
 bool records_cast_is_json(const char *type)
@@ -155,6 +173,8 @@ struct looking {
 	struct store_shape shape;
 	struct store_batch shown; /* without these; its texts are others' */
 	uint32_t found;          /* its number + 1 */
+	const struct records_look *look;
+	uint64_t rows;
 };
 
 /* What is refused when it is copied is none of those that go and are changed:
@@ -187,6 +207,9 @@ static int on_rows(void *ctx, const struct store_batch *b, struct error *err)
 	struct looking *k = ctx;
 
 	store_batch_show(b, k->nkey, &k->shown);
+	k->rows += b->nrow;
+	if (k->look->progress)
+		k->look->progress(k->look->ctx, k->rows);
 	return look_at(k, 0, b->nrow, err);
 }
 
@@ -194,7 +217,8 @@ static int on_rows(void *ctx, const struct store_batch *b, struct error *err)
 static int look_at_all(struct store *from_store,
 		       const struct store_shape *from, uint32_t hidden,
 		       struct store *to_store, const struct store_shape *to,
-		       const uint32_t *place, uint32_t n, struct error *err)
+		       const uint32_t *place, uint32_t n,
+		       const struct records_look *look, struct error *err)
 {
 	_cleanup_free_ const char **col = xcalloc(from->nkey + n, sizeof(*col));
 	_cleanup_free_ const char **expr = xcalloc(from->nkey + n,
@@ -202,7 +226,8 @@ static int look_at_all(struct store *from_store,
 	_cleanup_free_ const char **name = xcalloc(n, sizeof(*name));
 	_cleanup_free_ bool *json = xcalloc(from->nkey + n, sizeof(*json));
 	struct store_shape of = *from;
-	struct looking k = { .to = to_store, .nkey = from->nkey };
+	struct looking k = { .to = to_store, .nkey = from->nkey,
+			     .look = look };
 	int ret;
 
 	for (uint32_t i = 0; i < from->nkey + n; i++) {
@@ -249,7 +274,7 @@ static bool is_doubtful(const struct store_shape *to,
 /* the place of one in to, from 1; 0; or an error. dst: NULL: not looked at */
 static int find(struct store *from_store, const struct store_shape *from,
 		uint32_t hidden, struct store *to_store,
-		const struct store_shape *to, bool read,
+		const struct store_shape *to, const struct records_look *look,
 		struct store_batch *src, struct store_batch *dst,
 		struct error *err)
 {
@@ -269,23 +294,26 @@ static int find(struct store *from_store, const struct store_shape *from,
 			records_cell_text(src, (uint32_t)row, COL_TYPE);
 		_cleanup_free_ char *wants = records_cast_type(dst, to->col[i]);
 
-		if (has && wants && records_cast_loses(has, wants) &&
-		    look_for(from_store, from, name, has, wants)) {
+		if (has && wants && records_cast_loses(has, wants))
+			ret = look_for(from_store, from, name, has, wants,
+				       err);
+		if (ret > 0) {
 			store_kinds_release(&kinds);
 			return (int)i + 1;
 		}
-		if (read && is_doubtful(to, &kinds, i, has, wants))
+		if (look->read && is_doubtful(to, &kinds, i, has, wants))
 			place[doubtful++] = i;
 	}
 	store_kinds_release(&kinds);
 	return ret < 0 || !doubtful ? MIN(ret, 0) :
 		look_at_all(from_store, from, hidden, to_store, to, place,
-			    doubtful, err);
+			    doubtful, look, err);
 }
 
 int records_cast_find(struct store *from_store, const struct store_shape *from,
 		      uint32_t hidden, struct store *to_store,
-		      const struct store_shape *to, bool read, char **column,
+		      const struct store_shape *to,
+		      const struct records_look *look, char **column,
 		      char **type, struct error *err)
 {
 	_cleanup_store_batch_ struct store_batch src = STORE_BATCH_INIT;
@@ -299,7 +327,7 @@ int records_cast_find(struct store *from_store, const struct store_shape *from,
 	if (n >= 0)
 		n = store_columns(to_store, to->set, &dst, err);
 	if (n >= 0)
-		n = find(from_store, from, hidden, to_store, to, read, &src,
+		n = find(from_store, from, hidden, to_store, to, look, &src,
 			 &dst, err);
 	if (n > 0) {
 		*column = xstrdup(to->col[n - 1]);

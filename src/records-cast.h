@@ -37,17 +37,24 @@ bool records_cast_is_json(const char *type);
    expression of such a type as the other one */
 void records_cast_add(struct strbuf *sql, const char *column, const char *has,
 		      const char *wants);
+struct records_look {
+	bool read;               /* all rows may be read for it */
+	void (*progress)(void *ctx, uint64_t rows); /* read; may be NULL */
+	void *ctx;
+};
 /*
  * Looks, in the rows of the shape from, for a value that the column of that place
  * in to would not keep, unless to is loose there: from one PostgreSQL to another
- * the server looks, else all rows are read, if they may be; into files there is nothing to look
+ * the server looks, else all rows are read; into files there is nothing to look
  * for, nor from one SQLite into another, which has it told by the copy. *column,
  * *type: of the destination, for the caller to free. 1: there is one; 0: none, or
- * it cannot be told; or an error.
+ * it cannot be told; or an error, among them STORE_CLASS_SHRINK: it takes longer
+ * than a statement may.
  */
 int records_cast_find(struct store *from_store, const struct store_shape *from,
 		      uint32_t hidden, struct store *to_store,
-		      const struct store_shape *to, bool read, char **column,
+		      const struct store_shape *to,
+		      const struct records_look *look, char **column,
 		      char **type, struct error *err);
 
 #endif

@@ -182,7 +182,11 @@ void step_log(struct step_ctx *c, const char *stream, const char *text,
 
 static bool stopped(struct step_ctx *c)
 {
-	return engine_cancelled(c->e) == ENGINE_CANCEL_NOW ||
+	enum engine_cancel_level level = engine_cancelled(c->e);
+
+	/* in the check phase there is no step whose end could be waited for */
+	return level == ENGINE_CANCEL_NOW ||
+	       (level && c->phase == PHASE_CHECK) ||
 	       engine_lease_lost(c->e, NULL);
 }
 

@@ -12,12 +12,9 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "effects.h"
-#include "records-cast.h"
 #include "records-copy-internal.h"
-#include "records-keys.h"
 #include "records-live.h"
 #include "step-live.h"
-#include "store-ours.h"
 #include "store-sql.h"
 
 int step_records_effects(const struct step *s, _unused_ struct step_ctx *ctx,
@@ -66,10 +63,9 @@ static bool is_missing(const struct step *s, struct step_ctx *ctx)
 	return missing;
 }
 
-/* 1: both are open; 0: a database or a set is not there yet */
-static int open_both(const struct step *s, struct step_ctx *ctx,
-		     struct step_records_job *j, struct store **from,
-		     struct store **to, struct error *err)
+int step_records_open(const struct step *s, struct step_ctx *ctx,
+		      struct step_records_job *j, struct store **from,
+		      struct store **to, struct error *err)
 {
 	const struct records_step *m = s->priv;
 	_cleanup_error_ struct error why = ERROR_INIT;
@@ -88,102 +84,6 @@ static int open_both(const struct step *s, struct step_ctx *ctx,
 		return ret;
 	}
 	return 1;
-}
-
-/* a row that scans would pass over */
-static int look_at_keys(const struct step_records_job *j, struct store *from,
-			struct check_result *r, struct error *err)
-{
-	_cleanup_free_ char *why = NULL;
-	int n = records_keys_look(from, &j->job.from, &why, err);
-
-	if (n > 0)
-		check_result_set(r, CHECK_FAIL, "%s", why);
-	return n;
-}
-
-/* tables of ours, that another role may have left there */
-static int look_at_ours(struct store *to, struct check_result *r,
-			struct error *err)
-{
-	_cleanup_free_ char *why = NULL;
-	int n = store_ours_look(to, "_upshift_range", &why, err);
-
-	if (n > 0) {
-		check_result_set(r, CHECK_FAIL, "%s", why);
-		r->code = ERR_STORE;
-	}
-	return n;
-}
-
-/* a value that the column of the destination would make another one of */
-static int look_at_types(const struct records_step *m,
-			 const struct step_records_job *j, struct store *from,
-			 struct store *to, bool read, struct check_result *r,
-			 struct error *err)
-{
-	_cleanup_free_ char *column = NULL, *type = NULL;
-	int n;
-
-	if (m->quarantine)
-		store_set_lines(from, STORE_LINES_SKIP);
-	n = records_cast_find(from, &j->job.from, j->job.hidden, to,
-			      &j->job.to, read, &column, &type, err);
-	/* their rows will be set aside */
-	if (n > 0)
-		check_result_set(r, m->quarantine ? CHECK_WARN : CHECK_FAIL, _("'%s' has values that column "
-			"'%s' of '%s' (%s) would not keep; if that is meant, "
-			"convert them in 'columns'"), j->job.from.set, column,
-			j->job.to.set, type);
-	return n;
-}
-
-/* A table or a column that it names may be for a step before it to make; a
-   database that somebody left in the middle is for who writes to it. */
-static bool may_come(const struct step *s, struct step_ctx *ctx, int ret,
-		     const struct store *from, const struct store *to)
-{
-	const struct records_step *m = s->priv;
-
-	if (ret == -EROFS)
-		return true;
-	if (ret != -ENOENT &&
-	    !(from && to && store_class(ret) == STORE_CLASS_FATAL))
-		return false;
-	return step_made_before(ctx, s, m->from.store) ||
-		step_made_before(ctx, s, m->to.store);
-}
-
-int step_records_check(const struct step *s, struct step_ctx *ctx,
-		       struct check_result *r, struct error *err)
-{
-	const struct records_step *m = s->priv;
-	_cleanup_store_ struct store *from = NULL, *to = NULL;
-	struct step_records_job j;
-	int ret;
-
-	check_result_set(r, CHECK_OK, _("'%s' can be read"),
-			 plan_set_name(&m->from));
-	if (m->from.query)
-		return 0;
-	step_records_job_init(s, ctx, &j);
-	ret = open_both(s, ctx, &j, &from, &to, err);
-	if (ret > 0)
-		ret = look_at_keys(&j, from, r, err);
-	if (ret == 0 && to)
-		ret = look_at_ours(to, r, err);
-	if (ret == 0 && !m->backfill && from && to)
-		/* what came since is found by the copy */
-		ret = look_at_types(m, &j, from, to, step_is_ahead(ctx), r,
-				    err);
-	if (ret < 0 && step_is_ahead(ctx) && may_come(s, ctx, ret, from, to)) {
-		error_release(err);
-		ret = ret != -EROFS && from &&
-		      !step_made_before(ctx, s, m->from.store) ?
-			step_records_job_source(&j, from, err) : 0;
-	}
-	step_records_job_release(&j);
-	return MIN(ret, 0);
 }
 
 static void preview_columns(const struct step_records_job *j,
@@ -210,7 +110,7 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 
 	step_records_job_init(s, ctx, &j);
 	if (!m->from.query)
-		ret = open_both(s, ctx, &j, &from, &to, err);
+		ret = step_records_open(s, ctx, &j, &from, &to, err);
 	if (ret > 0)
 		ret = store_count(from, &j.job.from, &n, err);
 	else if (ret == 0)
@@ -559,7 +459,7 @@ static int verify(const struct step *s, struct step_ctx *ctx,
 	int ret;
 
 	step_records_job_init(s, ctx, &j);
-	ret = open_both(s, ctx, &j, &from, &to, err);
+	ret = step_records_open(s, ctx, &j, &from, &to, err);
 	if (ret == 0)
 		ret = error_set(err, ERR_STEP_VERIFY, -ENOENT,
 				_("'%s' or '%s' is not there"),

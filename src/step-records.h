@@ -74,6 +74,11 @@ struct step_records_job {
 	bool *loose, *json;          /* or NULL */
 };
 void step_records_job_release(struct step_records_job *j);
+/* to look: 1: both are open, and j has its shapes; 0: a database or a set is not
+   there yet */
+int step_records_open(const struct step *s, struct step_ctx *ctx,
+		      struct step_records_job *j, struct store **from,
+		      struct store **to, struct error *err);
 /* names alone: job.id and marks, and urls */
 void step_records_job_init(const struct step *s, struct step_ctx *ctx,
 			   struct step_records_job *j);

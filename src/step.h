@@ -293,8 +293,8 @@ void step_warn(struct step_ctx *c, const char *fmt, ...) _printf_(2, 3);
 /* a line of output; stream "out", "err" or "note" */
 void step_log(struct step_ctx *c, const char *stream, const char *text,
 	      size_t len);
-/* a stop was asked for that should not wait for the end of the step, or it is
-   later than step_deadline() */
+/* a stop was asked for that should not wait for the end of the step (of a check
+   before the backup: any), or it is later than step_deadline() */
 bool step_cancelled(struct step_ctx *c);
 /* in the check phase or a dry run: what steps before this one make is not there */
 bool step_is_ahead(const struct step_ctx *c);

@@ -135,6 +135,26 @@ static void check_rows(struct wizard *w, struct sheet *s)
 	s->focus = focus;
 }
 
+/* one that takes long: what it looks at, and how much of it */
+static void looking(struct wizard *w, struct sheet *s)
+{
+	const struct model_progress *p = &w->m.progress;
+	_cleanup_free_ char *n = NULL;
+
+	if (!w->c || w->m.ask.id || !w->m.phase_running || !p->given ||
+	    p->phase != PHASE_CHECK || !(p->wait || p->done))
+		return;
+	n = !strcmp(p->unit, "bytes") ? wizard_bytes(p->done) :
+		wizard_count(p->done);
+	sheet_blank(s);
+	if (p->wait)
+		sheet_fact(s, p->id, "%s", p->wait);
+	else if (!strcmp(p->unit, "bytes"))
+		sheet_fact(s, p->id, "%s", n);
+	else
+		sheet_fact(s, p->id, "%s %s", n, p->unit);
+}
+
 /* the selected one, or the first that is not well */
 static const struct model_check *shown_check(struct wizard *w,
 					     const struct sheet *s)
@@ -209,6 +229,7 @@ void page_c20(struct wizard *w, struct sheet *s)
 	headline(w, s, &t);
 	sheet_blank(s);
 	check_rows(w, s);
+	looking(w, s);
 	check_details(w, s);
 	if (!t.fail && w->m.error.given && w->m.error.message) {
 		struct sheet_item *it;

@@ -39,6 +39,34 @@ static void to_steps(struct world *x)
 	until(x, PAGE_S40);
 }
 
+/* all of a table is looked at before the backup: that is said, and ends */
+static void t_look(void **state)
+{
+	_cleanup_store_ struct store *s = opened();
+	struct world x;
+
+	sql(s, "CREATE TABLE src (id int, v text)");
+	sql(s, "INSERT INTO src VALUES (1, 'a')");
+	sql(s, "CREATE TABLE dst (id int PRIMARY KEY, v text)");
+	store_close(TAKE_PTR(s));
+	world_init(&x, *state);
+	write_plan(&x, "{ id = \"rows\"; kind = \"copy-records\"; from = "
+		   "\"db:src\"; to = \"db:dst\"; key = \"id\"; where = "
+		   "\"pg_sleep(1000) IS NOT NULL\"; }");
+	open_wizard(&x, "run");
+	act(&x, "start");
+	until_says(&x, "the keys of 'src' are looked at");
+	assert_int_equal(wizard_page(x.w), PAGE_C20);
+	act(&x, "quit");
+	until_quit(&x);
+	assert_int_equal(wizard_exit(x.w), 6);
+	world_end(&x);
+	s = opened();
+	/* the server looks now and then whether somebody is still there */
+	sql(s, "SET lock_timeout = 0");
+	sql(s, "DROP TABLE src, dst");
+}
+
 /* how far it is, what limits it, what it waits for, what became of the server;
    each on the page, not in the log alone */
 static void t_copy(void **state)
@@ -230,6 +258,7 @@ static void t_contract_optional(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		with_scratch(t_look),
 		with_scratch(t_copy),
 		with_scratch(t_shares),
 		with_scratch(t_query),
