@@ -7,19 +7,11 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
-pg_need
-root=$tmp/data
-plan=$tmp/a.plan
-pg_start db
+pg_scene db
 PG=$(pg_proxy_conn db)
 # who finds other tables by the same names: rows go through the program
 PG2="$PG options=-csearch_path=public"
 export PG PG2
-
-sql()
-{
-	pg_sql db -c "$1"
-}
 
 # dst takes a row twice
 new()

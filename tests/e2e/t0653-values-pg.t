@@ -7,18 +7,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
-pg_need
 sqlite_need
-root=$tmp/data
-plan=$tmp/a.plan
-pg_start db
-PG=$(pg_conn db)
-export PG
-
-sql()
-{
-	pg_sql db -c "SET client_min_messages = error; $1"
-}
+pg_scene db
 
 lite()
 {

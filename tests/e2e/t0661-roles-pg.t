@@ -6,17 +6,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
-pg_need
-root=$tmp/data
-plan=$tmp/a.plan
-pg_start db
-PG=$(pg_conn db)
-export PG
-
-sql()
-{
-	pg_sql db -c "$1"
-}
+pg_scene db
 
 sql "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN;
 	GRANT CREATE ON SCHEMA public TO app;

@@ -6,17 +6,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
-pg_need
-root=$tmp/data
-plan=$tmp/a.plan
-pg_start db
-PG=$(pg_conn db)
-export PG
-
-sql()
-{
-	pg_sql db -c "SET client_min_messages = error; $1"
-}
+pg_scene db
 
 # new KEY NAP ROWS: as long as nobody says `fast` each row that is looked at
 # takes NAP seconds

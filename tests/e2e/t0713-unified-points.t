@@ -9,6 +9,8 @@
 #
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/points.sh
+. "$(dirname "$0")/../lib/points.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
 pg_need
@@ -78,27 +80,6 @@ up()
 	# shellcheck disable=SC2086 # words
 	run "$UPSHIFT" $verb --root "$root" --batch --yes
 	is "$status" 3 "$layout: up to the end" || diag "$out $err"
-}
-
-back()
-{
-	back_to=$1
-	shift
-	run "$UPSHIFT" rollback "$back_to" --root "$root" "$@" --batch \
-		--confirm "roll back to $back_to"
-}
-
-# where the last rollback began
-before()
-{
-	"$UPSHIFT" status --root "$root" --json |
-		sed -n 's/.*"rollback":{[^}]*"r":"\(R[0-9]*\)".*/\1/p'
-}
-
-as()
-{
-	dumped >"$tmp/now"
-	file_is "$tmp/now" "$tmp/$1" "$layout: $2"
 }
 
 # round POINT [STRATEGY]: back to it, up as it was, back again, up once more

@@ -10,6 +10,8 @@
 # ONLY: pg or lite alone.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/points.sh
+. "$(dirname "$0")/../lib/points.sh"
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
 sqlite_need
@@ -72,27 +74,6 @@ begin()
 		verb=resume
 	done
 	cp "$tmp/CP$n" "$tmp/top"
-}
-
-back()
-{
-	back_to=$1
-	shift
-	run "$UPSHIFT" rollback "$back_to" --root "$root" "$@" --batch \
-		--confirm "roll back to $back_to"
-}
-
-# where the last rollback began
-before()
-{
-	"$UPSHIFT" status --root "$root" --json |
-		sed -n 's/.*"rollback":{[^}]*"r":"\(R[0-9]*\)".*/\1/p'
-}
-
-as()
-{
-	dumped >"$tmp/now"
-	file_is "$tmp/now" "$tmp/$1" "$kind: $2"
 }
 
 # round POINT STRATEGY: back to it, and up as it was

@@ -6,6 +6,9 @@
 #   pg_start NAME [SET=VAL]...
 #                           makes and starts a server, or starts it again; on
 #                           a socket alone, as a user without rights
+#   pg_scene NAME           what most tests begin with: pg_need, $root and $plan,
+#                           a server, pg_conn of it as $PG in the environment,
+#                           and sql TEXT, which is a statement there
 #   pg_stop NAME [SIGNAL]   INT: at once, in order (default); KILL: a crash
 #   pg_url NAME [DBNAME]    "pg:..." for a plan
 #   pg_conn NAME [DBNAME]   the same for libpq; here and below NAME may be
@@ -98,6 +101,22 @@ pg_start()
 		diag "PostgreSQL did not start: $(tail -n 5 "$pg_dir.log")"
 		exit 99
 	fi
+}
+
+pg_scene()
+{
+	pg_need
+	root=$tmp/data
+	plan=$tmp/a.plan
+	pg_start "$1"
+	pg_scene=$1
+	PG=$(pg_conn "$1")
+	export PG
+}
+
+sql()
+{
+	pg_sql "$pg_scene" -c "SET client_min_messages = error; $1"
 }
 
 pg_stop()
