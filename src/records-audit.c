@@ -176,7 +176,8 @@ int records_audit_check(const char *path, struct records_audit *ret,
 	if (!f) {
 		r = fd < 0 ? fd : -errno;
 		closep(&fd);
-		return error_errno(err, ERR_IO, r, _("cannot open '%s'"),
+		return error_errno(err, r == -EACCES ? ERR_PERMISSION :
+				   ERR_NO_FILE, r, _("cannot open '%s'"),
 				   path);
 	}
 	r = all_lines(&c, f, err);

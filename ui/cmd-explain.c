@@ -45,6 +45,10 @@ static const char *meaning(enum err_code code)
 	case ERR_NO_POINT:
 		return N_("The run has no such checkpoint. `upshift list` "
 			"shows the points one can go back to.");
+	case ERR_NO_FILE:
+		return N_("The file that was named is not there, or is none "
+			"that could be read (a directory, a device). Nothing "
+			"was touched.");
 	case ERR_RUN_OPEN:
 		return N_("A run on this data is not finished. Nothing was "
 			"touched now. Resume it, or roll it back.");
@@ -259,7 +263,7 @@ static const struct {
 	{ 9, N_("dry run: changes are pending") },
 	{ 64, N_("wrong usage") },
 	{ 65, N_("the plan has mistakes") },
-	{ 66, N_("no such plan, run or point") },
+	{ 66, N_("no such plan, run, point or file") },
 	{ 69, N_("a tool or server is missing") },
 	{ 70, N_("a mistake in upshift") },
 	{ 73, N_("state or backup directory cannot be made") },

@@ -37,6 +37,7 @@
 	X(ERR_NO_POINT, 1012, 66)                                            \
 	X(ERR_RUN_OPEN, 1013, 2)                                             \
 	X(ERR_RUN_ELSEWHERE, 1014, 75)                                       \
+	X(ERR_NO_FILE, 1015, 66)                                             \
 	X(ERR_ANSWERS, 1020, 78)                                             \
 	X(ERR_NEED_ANSWER, 1021, 8)                                          \
 	X(ERR_SECRET_ARGUMENT, 1022, 64)                                     \

@@ -80,9 +80,14 @@ like "$err" "line $lines is not whole" 'in the middle of a line'
 run "$UPSHIFT" verify --audit "$tmp/copy.audit.jsonl"
 is "$status" 7 'an empty file'
 run "$UPSHIFT" verify --audit "$tmp/none.audit.jsonl"
-is "$status" 2 'a file that there is not'
+is "$status" 66 'a file that there is not'
+run "$UPSHIFT" verify --audit "$tmp/none/none.audit.jsonl"
+is "$status" 66 'nor its directory'
+run "$UPSHIFT" verify --audit "$tmp" --json
+is "$status" 66 'a directory'
+like "$out" '"ok":false' 'for programs, too'
 run "$UPSHIFT" verify --audit /dev/zero
-is "$status" 2 'and one that has no end'
+is "$status" 66 'and one that has no end'
 like "$err" "cannot open '/dev/zero'" 'are not read'
 head -c 3000000 /dev/zero | tr '\0' a >"$tmp/copy.audit.jsonl"
 run "$UPSHIFT" verify --audit "$tmp/copy.audit.jsonl"
