@@ -207,6 +207,9 @@ void page_k81(struct wizard *w, struct sheet *s)
 					      (unsigned long)n), n);
 	sheet_blank(s);
 	if (!w->preview) {
+		/* who knows the words may type them already: no letter of
+		   theirs is a key */
+		s->typed = w->look != NULL;
 		sheet_text(s, ROLE_NORMAL, "%s", w->look ?
 			   _("Looking what would be restored and lost ...") :
 			   w->notice ? w->notice :

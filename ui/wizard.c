@@ -331,6 +331,9 @@ static unsigned int look_ended(struct wizard *w)
 				w->m.error.message ? w->m.error.message :
 				_("the verification was not finished"));
 	}
+	/* none came; see look_io() */
+	if (verb == CLIENT_PREVIEW && !w->preview)
+		ret |= WIZARD_ASKED;
 	client_free(w->look);
 	w->look = NULL;
 	if (*report)
@@ -406,6 +409,16 @@ static bool clock_ticks(struct wizard *w)
 	return true;
 }
 
+static unsigned int look_io(struct wizard *w)
+{
+	bool counted = w->preview;
+
+	if (!client_io(w->look, &w->m, take_other, w))
+		return WIZARD_NOTHING;
+	/* words that were typed meanwhile are for nothing that comes up now */
+	return WIZARD_REDRAW | (!counted && w->preview ? WIZARD_ASKED : 0);
+}
+
 unsigned int wizard_io(struct wizard *w)
 {
 	unsigned int ret = 0;
@@ -414,8 +427,8 @@ unsigned int wizard_io(struct wizard *w)
 		ret |= WIZARD_REDRAW;
 		w->engine_seq = w->m.seq;
 	}
-	if (w->look && client_io(w->look, &w->m, take_other, w))
-		ret |= WIZARD_REDRAW;
+	if (w->look)
+		ret |= look_io(w);
 	if (w->read_only && !w->c)
 		return ret | keep_watch(w);
 	if (w->c && client_refused(w->c) && !w->read_only)

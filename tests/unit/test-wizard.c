@@ -98,7 +98,14 @@ static void t_fail_roll_back(void **state)
 	act(&x, "rollback");
 	until(&x, PAGE_K80);
 	x.seen |= wizard_act(x.w, "preview", "CP1", NULL);
+	/* the words, typed while it counts, are no keys; nor meant for what
+	   comes up then */
+	assert_true(says(&x, "Looking what would be restored"));
+	assert_true(takes_letters(&x));
+	x.seen = 0;
 	until_offered(&x, "confirm");
+	assert_true(x.seen & WIZARD_ASKED);
+	assert_false(takes_letters(&x));
 	act(&x, "confirm");
 	(void)wizard_act(x.w, "words", NULL, "roll back to cp1");
 	until(&x, PAGE_D90);

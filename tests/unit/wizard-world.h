@@ -181,6 +181,19 @@ static _unused_ bool offers(struct world *x, const char *id)
 	return ret;
 }
 
+/* are letters what is typed, and no keys? */
+static _unused_ bool takes_letters(struct world *x)
+{
+	struct sheet s;
+	bool ret;
+
+	sheet_init(&s);
+	wizard_sheet(x->w, &s);
+	ret = s.typed;
+	sheet_release(&s);
+	return ret;
+}
+
 static _unused_ void until_offered(struct world *x, const char *id)
 {
 	uint64_t since = clock_mono_ns();
