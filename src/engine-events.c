@@ -140,8 +140,13 @@ void engine_progress(struct engine *e, struct engine_meter *m,
 		ev.rejected = m->pace->rejected;
 		ev.bound = m->pace->bound;
 		ev.wait = m->pace->wait;
+		ev.figures = m->pace->figures;
+		ev.figure_n = m->pace->figure_n;
 	}
-	if (total && m->rate > 0 && age >= 10 && done * 20 >= total)
+	/* time needs no measuring */
+	if (total && unit && !strcmp(unit, "s"))
+		ev.eta_s = (double)(total - MIN(done, total));
+	else if (total && m->rate > 0 && age >= 10 && done * 20 >= total)
 		ev.eta_s = (double)(total - MIN(done, total)) / m->rate;
 	engine_emit(e, &ev);
 }

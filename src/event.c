@@ -105,6 +105,26 @@ static void set_list(struct json_object *o, const char *key,
 	json_object_object_add(o, key, a);
 }
 
+static void set_figures(struct json_object *o, const struct event *ev)
+{
+	struct json_object *a;
+
+	if (!ev->figure_n)
+		return;
+	a = json_object_new_array();
+	for (size_t i = 0; i < ev->figure_n; i++) {
+		const struct event_figure *f = &ev->figures[i];
+		struct json_object *one = json_object_new_object();
+
+		json_set_str(one, "name", f->name);
+		set_str(one, "value", f->value);
+		json_set_str(one, "limit", f->limit);
+		json_set_bool(one, "holds", f->holds);
+		json_object_array_add(a, one);
+	}
+	json_object_object_add(o, "figures", a);
+}
+
 static void set_progress(struct json_object *o, const struct event *ev)
 {
 	set_str(o, "part", ev->part);
@@ -124,6 +144,7 @@ static void set_progress(struct json_object *o, const struct event *ev)
 		json_set_int(o, "rejected", (int64_t)ev->rejected);
 	set_str(o, "bound", ev->bound);
 	set_str(o, "wait", ev->wait);
+	set_figures(o, ev);
 }
 
 static void set_backup(struct json_object *o, const struct event *ev)

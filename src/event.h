@@ -23,6 +23,14 @@ struct error;
 struct json_object;
 struct plan;
 
+/* one that is watched: texts as who gives them writes them */
+struct event_figure {
+	char *name;
+	char *value;               /* NULL: none was given */
+	char *limit;               /* "< 500" */
+	bool holds;
+};
+
 enum event_type {
 	EVENT_VERSION,
 	EVENT_PLAN,
@@ -84,6 +92,8 @@ struct event {
 	uint64_t rejected;         /* progress: rows put aside so far */
 	const char *bound;         /* progress: what limits it, as in step.h */
 	const char *wait;          /* progress: what it waits for, translated */
+	const struct event_figure *figures; /* progress: what is watched */
+	size_t figure_n;
 	uint64_t bytes, stored_bytes, items;   /* backup */
 	const char *digest;        /* backup */
 	bool secrets;              /* backup: it holds some */

@@ -131,6 +131,17 @@ void step_waits(struct step_ctx *c, const char *text)
 			   *unit ? unit : NULL, &pace);
 }
 
+void step_watches(struct step_ctx *c, double done, double total,
+		  const struct event_figure *figures, size_t n, bool is_new)
+{
+	const struct step_pace pace = { .figures = figures, .figure_n = n };
+
+	if (is_new)
+		c->meter.shown_ns = 0;
+	step_progress_pace(c, (uint64_t)MIN(done, total), (uint64_t)total, "s",
+			   &pace);
+}
+
 void step_records(struct step_ctx *c, uint64_t records)
 {
 	c->meter.records = records;

@@ -25,6 +25,7 @@
 
 struct effects;
 struct error;
+struct event_figure;
 struct ours;
 struct item;
 struct json_object;
@@ -278,11 +279,17 @@ void step_progress(struct step_ctx *c, uint64_t done, uint64_t total,
 struct step_pace {
 	uint64_t batch, rejected;
 	const char *bound, *wait;
+	const struct event_figure *figures; /* what it watches, and how it is */
+	size_t figure_n;
 };
 void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
 			const char *unit, const struct step_pace *pace);
 /* what it waits for now, translated; NULL: no longer. What was done stays */
 void step_waits(struct step_ctx *c, const char *text);
+/* of `total` seconds `done` are over, and what was seen in them; new: told at
+   once, whatever was told just now */
+void step_watches(struct step_ctx *c, double done, double total,
+		  const struct event_figure *figures, size_t n, bool is_new);
 /* how many records that is; told along with the next step_progress() */
 void step_records(struct step_ctx *c, uint64_t records);
 /* the same for one of several things that are done at once: a worker, a table;

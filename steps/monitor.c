@@ -24,6 +24,7 @@
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
+#include "event.h"
 #include "sql-grants.h"
 #include "steps.h"
 #include "store.h"
@@ -31,6 +32,7 @@
 #define EVERY_S 60.0
 #define TIMEOUT_S 30.0
 #define RECORDS 100.0
+#define TELL_S 1.0
 
 enum compare { LESS, LESS_EQUAL, MORE, MORE_EQUAL };
 
@@ -252,9 +254,40 @@ static bool holds(const struct limit *l, double v)
 	return false;
 }
 
+/* as they were at the last look, for who looks on: one for each limit */
+struct seen {
+	struct event_figure *f;
+	size_t n;
+};
+
+static void seen_init(struct seen *s, const struct monitor *m)
+{
+	s->n = m->limit_n;
+	s->f = xcalloc(s->n + 1, sizeof(*s->f));
+	for (size_t i = 0; i < s->n; i++) {
+		s->f[i].name = m->limits[i].name;
+		s->f[i].limit = m->limits[i].text;
+	}
+}
+
+static void seen_clear(struct seen *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->f[i].value);
+		s->f[i].value = NULL;
+		s->f[i].holds = false;
+	}
+}
+
+static void seen_release(struct seen *s)
+{
+	seen_clear(s);
+	free(s->f);
+}
+
 /* what does not hold, into why; empty: all do */
 static void judge(const struct monitor *m, const struct strvec *figures,
-		  struct strbuf *why)
+		  struct seen *seen, struct strbuf *why)
 {
 	for (size_t i = 0; i < m->limit_n; i++) {
 		const struct limit *l = &m->limits[i];
@@ -264,17 +297,20 @@ static void judge(const struct monitor *m, const struct strvec *figures,
 		for (size_t k = 0; k + 1 < figures->n; k += 2)
 			if (!strcmp(figures->v[k], l->name))
 				text = figures->v[k + 1];
+		seen->f[i].value = xstrdup_null(text);
 		if (!text || number(text, &v) < 0)
 			strbuf_addf(why, _("%s'%s' gave no number"), glue,
 				    l->name);
 		else if (!holds(l, v))
 			strbuf_addf(why, _("%s'%s' is %s, not %s"), glue,
 				    l->name, text, l->text);
+		else
+			seen->f[i].holds = true;
 	}
 }
 
 static int look(const struct monitor *m, struct step_ctx *ctx,
-		struct strbuf *why, struct error *err)
+		struct seen *seen, struct strbuf *why, struct error *err)
 {
 	_cleanup_strvec_ struct strvec figures = STRVEC_INIT;
 	_cleanup_error_ struct error now = ERROR_INIT;
@@ -285,10 +321,11 @@ static int look(const struct monitor *m, struct step_ctx *ctx,
 		error_move(err, &now);
 		return ret;
 	}
+	seen_clear(seen);
 	if (ret < 0)
 		strbuf_addstr(why, now.msg);
 	else
-		judge(m, &figures, why);
+		judge(m, &figures, seen, why);
 	return 0;
 }
 
@@ -342,24 +379,42 @@ static double next_look(const struct monitor *m, double left)
 	return left > 0 ? MAX(MIN(m->every_s, left), 0.01) : m->every_s;
 }
 
-static int apply(const struct step *s, struct step_ctx *ctx,
-		 struct error *err)
+/* an interval is long for one who looks on; from: when it began, 0 where the
+   time does not count */
+static int wait_s(struct step_ctx *ctx, double seconds, double sum,
+		  double total, uint64_t from, const struct seen *seen,
+		  struct error *err)
+{
+	uint64_t begun = clock_mono_ns();
+	double left;
+	int ret = 0;
+
+	while (ret >= 0 && (left = seconds - clock_since(begun)) > 0) {
+		ret = step_wait(ctx, MIN(left, TELL_S), err);
+		step_watches(ctx, sum + (from ? clock_since(from) : 0), total,
+			     seen->f, seen->n, false);
+	}
+	return ret;
+}
+
+static int watch(const struct step *s, struct step_ctx *ctx,
+		 struct seen *seen, struct error *err)
 {
 	const struct monitor *m = s->priv;
 	double total = for_s(m), sum = watched(ctx), kept = sum;
 	int64_t broken = 0;
 	int ret = 0;
 
+	/* the first look may take its time */
+	step_progress(ctx, (uint64_t)MIN(sum, total), (uint64_t)total, "s");
 	while (ret >= 0) {
 		_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
 		uint64_t begun = clock_mono_ns();
 
-		/* an interval is long for one who looks on */
-		step_progress(ctx, (uint64_t)MIN(sum, total), (uint64_t)total,
-			      "s");
-		ret = look(m, ctx, &why, err);
+		ret = look(m, ctx, seen, &why, err);
 		if (ret < 0)
 			break;
+		step_watches(ctx, sum, total, seen->f, seen->n, true);
 		broken = why.len ? broken + 1 : 0;
 		if (why.len)
 			step_log(ctx, "note", why.buf, why.len);
@@ -367,12 +422,11 @@ static int apply(const struct step *s, struct step_ctx *ctx,
 			return breach(s, ctx, sum, &why, err);
 		if (sum >= total && !broken)
 			break;
-		ret = step_wait(ctx, next_look(m, total - sum), err);
+		ret = wait_s(ctx, next_look(m, total - sum), sum, total,
+			     broken ? 0 : begun, seen, err);
 		/* time in which a limit was broken is not time that was fine */
 		if (!broken)
 			sum += clock_since(begun);
-		step_progress(ctx, (uint64_t)MIN(sum, total), (uint64_t)total,
-			      "s");
 		if (sum - kept >= total / RECORDS || ret < 0) {
 			int r = keep(ctx, sum, ret < 0 ? NULL : err);
 
@@ -381,6 +435,18 @@ static int apply(const struct step *s, struct step_ctx *ctx,
 		}
 	}
 	return ret < 0 ? ret : keep(ctx, sum, err);
+}
+
+static int apply(const struct step *s, struct step_ctx *ctx,
+		 struct error *err)
+{
+	struct seen seen;
+	int ret;
+
+	seen_init(&seen, s->priv);
+	ret = watch(s, ctx, &seen, err);
+	seen_release(&seen);
+	return ret;
 }
 
 static int verify(const struct step *s, struct step_ctx *ctx,

@@ -8,8 +8,39 @@
 #include "base/xalloc.h"
 #include "model-internal.h"
 
+static void clear_figures(struct model_progress *p)
+{
+	for (size_t i = 0; i < p->figure_n; i++) {
+		free(p->figures[i].name);
+		free(p->figures[i].value);
+		free(p->figures[i].limit);
+	}
+	free(p->figures);
+	p->figures = NULL;
+	p->figure_n = 0;
+}
+
+static void on_figures(struct model_progress *p, struct json_object *a)
+{
+	clear_figures(p);
+	if (!a || !json_object_is_type(a, json_type_array))
+		return;
+	p->figure_n = json_object_array_length(a);
+	p->figures = xcalloc(p->figure_n + 1, sizeof(*p->figures));
+	for (size_t i = 0; i < p->figure_n; i++) {
+		struct json_object *o = json_object_array_get_idx(a, i);
+		struct event_figure *f = &p->figures[i];
+
+		f->name = xstrdup(json_get_str(o, "name", "?"));
+		f->value = xstrdup_null(json_get_str(o, "value", NULL));
+		f->limit = xstrdup(json_get_str(o, "limit", ""));
+		f->holds = json_get_bool(o, "holds", false);
+	}
+}
+
 void model_progress_clear(struct model_progress *p)
 {
+	clear_figures(p);
 	for (size_t i = 0; i < p->part_n; i++)
 		free(p->parts[i].name);
 	free(p->parts);
@@ -121,6 +152,7 @@ void model_on_progress(struct model *m, struct json_object *o)
 	p->rejected = (uint64_t)json_get_int(o, "rejected", 0);
 	model_set(&p->bound, json_get_str(o, "bound", NULL));
 	model_set(&p->wait, json_get_str(o, "wait", NULL));
+	on_figures(p, json_get(o, "figures"));
 	p->records = (uint64_t)json_get_int(o, "records", 0);
 	p->rate = json_get_double(o, "rate", -1);
 	p->eta_s = json_get_double(o, "eta_s", -1);

@@ -52,6 +52,8 @@ struct model_progress {
 	uint64_t batch;                /* at a time; 0: unknown */
 	uint64_t rejected;             /* put aside so far */
 	char *bound, *wait;            /* as in the event; NULL: nothing */
+	struct event_figure *figures;  /* what is watched, at the last look */
+	size_t figure_n;
 	bool whole;                    /* told for the step, not for parts alone */
 	uint64_t begun_ns, heard_ns;
 	int percent;                   /* never falls, 100 only when done */

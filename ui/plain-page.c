@@ -407,6 +407,8 @@ static void add_progress(const struct model *m, struct strbuf *out)
 	}
 	if (g->given)
 		text_pace(g->batch, g->unit, g->bound, g->wait, out);
+	if (g->given)
+		text_figures(g->figures, g->figure_n, out);
 	if (since >= (uint64_t)PROGRESS_S)
 		strbuf_addf(out, ngettext(", nothing heard for %llu second",
 					  ", nothing heard for %llu seconds",

@@ -39,6 +39,7 @@ static void add_line(const struct model_progress *p, struct strbuf *out)
 		.done = p->done, .total = p->total, .records = p->records,
 		.rate = p->rate, .eta_s = p->eta_s, .batch = p->batch,
 		.bound = p->bound, .wait = p->wait,
+		.figures = p->figures, .figure_n = p->figure_n,
 	};
 	_cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 

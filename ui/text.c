@@ -204,6 +204,23 @@ void text_pace(uint64_t batch, const char *unit, const char *bound,
 		strbuf_addf(out, _("waits mostly for %s"), text);
 }
 
+void text_figures(const struct event_figure *f, size_t n, struct strbuf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *value = f[i].value ? f[i].value : _("no number");
+
+		strbuf_addstr(out, ", ");
+		if (f[i].holds)
+			/* TRANSLATORS: a figure that is watched: its name,
+			   how it is, and the limit, like "< 500" */
+			strbuf_addf(out, _("%s %s (limit %s)"), f[i].name,
+				    value, f[i].limit);
+		else
+			strbuf_addf(out, _("%s %s (NOT %s)"), f[i].name,
+				    value, f[i].limit);
+	}
+}
+
 static void progress_line(const struct event *ev, struct strbuf *out)
 {
 	strbuf_addf(out, "%s: ", ev->id ? ev->id : event_phase_name(ev->phase));
@@ -247,6 +264,7 @@ static void progress_line(const struct event *ev, struct strbuf *out)
 		strbuf_addstr(out, _(" left"));
 	}
 	text_pace(ev->batch, ev->unit, ev->bound, ev->wait, out);
+	text_figures(ev->figures, ev->figure_n, out);
 }
 
 static void backup_line(const struct event *ev, struct strbuf *out)

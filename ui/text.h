@@ -5,10 +5,12 @@
  * text - events and facts as sentences; the one place where they are made
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
 struct event;
+struct event_figure;
 struct run;
 struct strbuf;
 
@@ -23,6 +25,8 @@ const char *text_bound(const char *bound);
 void text_pace(uint64_t batch, const char *unit, const char *bound,
 	       const char *wait, struct strbuf *out);
 void text_bytes(uint64_t n, struct strbuf *out);
+/* ", NAME VALUE (LIMIT)" for each that is watched; !holds is said */
+void text_figures(const struct event_figure *f, size_t n, struct strbuf *out);
 void text_count(uint64_t n, struct strbuf *out);
 /* "12:04:08" of an RFC 3339 time, local */
 void text_clock(const char *time, struct strbuf *out);

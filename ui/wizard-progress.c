@@ -60,8 +60,17 @@ static void amount_fact(const struct model_progress *p, struct sheet *s)
 	_cleanup_free_ char *done = amount(p, p->done);
 	_cleanup_free_ char *total = amount(p, p->total);
 
-	if (p->total && !has_unit(p))
-		right(sheet_text(s, ROLE_NORMAL, _("%s of %s"), done, total));
+	if (p->total && !has_unit(p)) {
+		_cleanup_free_ char *left = NULL;
+		struct sheet_item *it = right(sheet_text(s, ROLE_NORMAL,
+			_("%s of %s"), done, total));
+
+		/* bytes have their rate for it */
+		if (!strcmp(p->unit, "s") && p->eta_s > 0) {
+			left = wizard_time(p->eta_s);
+			it->note = xasprintf(_("about %s left"), left);
+		}
+	}
 	else if (p->total)
 		right(sheet_text(s, ROLE_NORMAL, _("%s of %s %s"), done,
 				 total, p->unit));
@@ -113,6 +122,20 @@ static void pace_facts(const struct model_progress *p, struct sheet *s)
 				 bound));
 }
 
+/* what is watched: how it was at the last look, and how it has to be */
+static void figure_rows(const struct model_progress *p, struct sheet *s)
+{
+	for (size_t i = 0; i < p->figure_n; i++) {
+		const struct event_figure *f = &p->figures[i];
+		_cleanup_free_ char *text = xasprintf(f->holds ?
+			_("%s (limit %s)") : _("%s (NOT %s)"),
+			f->value ? f->value : _("no number"), f->limit);
+
+		right(sheet_row(s, NULL, f->holds ? MARK_OK : MARK_WARN,
+				f->name, text, NULL));
+	}
+}
+
 static void progress_facts(struct wizard *w, struct sheet *s)
 {
 	const struct model_progress *p = &w->m.progress;
@@ -134,6 +157,7 @@ static void progress_facts(struct wizard *w, struct sheet *s)
 		amount_fact(p, s);
 	rate_fact(p, s);
 	pace_facts(p, s);
+	figure_rows(p, s);
 }
 
 /* of one that does its share of the whole: how far it is, or what it did */

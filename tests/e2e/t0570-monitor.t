@@ -35,6 +35,18 @@ run "$UPSHIFT" run "$tmp/acme.plan" --root "$root" --batch --yes
 is "$status" 0 'limits that hold' || diag "$out$err"
 ok "$(test ! -e "$tmp/told"; echo $?)" 'nobody is told'
 
+
+# what is watched, while all is well: for people and programs
+fresh
+run env UPSHIFT_TEST_MONITOR_S=1 "$UPSHIFT" run "$tmp/acme.plan" --root "$root" --batch --yes --progress-interval 0
+is "$status" 0 'watched for a while' || diag "$out$err"
+like "$out$err" 'watch: .*error_rate 0.0005 \(limit < 0.1%\), p95_ms 500 \(limit <= 500\), cache 0.9 \(limit > 85%\)' \
+	'figures and their limits are told' || diag "$out$err"
+fresh
+run env UPSHIFT_TEST_MONITOR_S=3 "$UPSHIFT" run "$tmp/acme.plan" --root "$root" --batch --yes --json --progress-interval 0
+like "$out" '"type":"progress".*"eta_s":[0-9].*"figures":\[\{"name":"error_rate","value":"0.0005","limit":"< 0.1%","holds":true\}' \
+	'and what is left of the time' || diag "$(echo "$out" | grep progress | tail -n 3)"
+
 fresh
 echo '{"error_rate": "0.05%", "p95_ms": 12, "cache": 0.86, "other": null}' >"$tmp/figures"
 run "$UPSHIFT" run "$tmp/acme.plan" --root "$root" --batch --yes

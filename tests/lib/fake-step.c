@@ -97,6 +97,15 @@ void step_progress_pace(struct step_ctx *c, uint64_t done, uint64_t total,
 	step_progress(c, done, total, unit);
 }
 
+void step_watches(struct step_ctx *c, double done, double total,
+		  const struct event_figure *figures, size_t n, bool is_new)
+{
+	(void)figures;
+	(void)n;
+	(void)is_new;
+	step_progress(c, (uint64_t)done, (uint64_t)total, "s");
+}
+
 int step_store_scratch(_unused_ struct step_ctx *c, _unused_ const char *name,
 		       _unused_ struct store **ret, struct error *err)
 {
