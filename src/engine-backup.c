@@ -446,6 +446,26 @@ static int changed_bytes(struct engine *e, struct backup_spec *spec,
 	return r;
 }
 
+/* of the steps, which come one after the other, the one that needs the most */
+static uint64_t room_of_steps(struct engine *e)
+{
+	uint64_t ret = 0;
+
+	for (size_t i = 0; i < e->plan->step_n; i++) {
+		const struct step *s = e->plan->steps[i];
+		struct step_ctx c;
+		uint64_t bytes = 0;
+
+		if (!s->ops->room)
+			continue;
+		step_ctx_init(&c, e, s, PHASE_CHECK);
+		bytes = s->ops->room(s, &c);
+		step_ctx_release(&c);
+		ret = MAX(ret, bytes);
+	}
+	return ret;
+}
+
 static void space_tell(const struct space_fs *fs, size_t n,
 		       struct check_result *r)
 {
@@ -478,7 +498,7 @@ static int measure_space(struct engine *e, uint64_t extra,
 {
 	struct effects set = EFFECTS_INIT;
 	struct backup_spec spec;
-	uint64_t changed = 0;
+	uint64_t changed = 0, room;
 	_cleanup_close_ int fd = -1;
 	int ret = engine_backup_set(e, &set, err);
 
@@ -500,6 +520,10 @@ static int measure_space(struct engine *e, uint64_t extra,
 	}
 	space_add(fs, n, fd, _("backup"), need->bytes + STATE_ROOM);
 	space_add(fs, n, e->sd->root_fd, _("data"), changed + extra);
+	room = room_of_steps(e);
+	if (room)
+		space_add(fs, n, e->sd->fd >= 0 ? e->sd->fd : e->sd->root_fd,
+			  _("run"), room);
 out:
 	effects_release(&set);
 	return ret;
@@ -509,7 +533,7 @@ int step_space(struct step_ctx *c, uint64_t extra, struct check_result *r,
 	       struct error *err)
 {
 	struct backup_need need = { 0 };
-	struct space_fs fs[2];
+	struct space_fs fs[3];
 	size_t n = 0, databases;
 	int ret = measure_space(c->e, extra, &need, fs, &n, &databases, err);
 
@@ -523,7 +547,7 @@ int engine_measure(struct engine *e, struct engine_need *ret,
 		   struct error *err)
 {
 	struct backup_need need = { 0 };
-	struct space_fs fs[2];
+	struct space_fs fs[3];
 	size_t n = 0, databases = 0;
 	int r = measure_space(e, 0, &need, fs, &n, &databases, err);
 

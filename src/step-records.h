@@ -166,6 +166,8 @@ int step_records_leave(const struct step *s, struct step_ctx *ctx,
 		       struct error *err);
 void step_records_grants(const struct step *s, struct sql_grants *g);
 bool step_records_undoable(const struct step *s);
+/* bytes on the disk while it works, about */
+uint64_t step_records_room(const struct step *s, struct step_ctx *ctx);
 void step_records_release(struct step *s);
 
 #endif

@@ -211,6 +211,9 @@ struct step_ops {
 	   judges a plan by them. NULL: none */
 	const struct sql_list *(*statements)(const struct step *s,
 					     const struct plan_store **store);
+	/* bytes that it needs in the directory of the run while it works,
+	   about; NULL: none */
+	uint64_t (*room)(const struct step *s, struct step_ctx *ctx);
 	/* what it needs on servers (sql-grants.h); NULL: nothing */
 	void (*grants)(const struct step *s, struct sql_grants *g);
 	void (*release)(struct step *s);

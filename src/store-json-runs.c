@@ -35,6 +35,17 @@ static int failed(const struct json_store *q, int ret, struct error *err)
 			   q->path);
 }
 
+/* of a key of one column, about */
+#define KEY 24
+
+uint64_t store_index_size(uint64_t records)
+{
+	uint64_t bytes = records * (sizeof(struct stored) + KEY);
+
+	/* all of it is written once more when the parts are put together */
+	return bytes < json_index_room() ? 0 : 2 * bytes;
+}
+
 size_t json_key_len(const char *key)
 {
 	const char *p = key;

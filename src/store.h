@@ -197,6 +197,10 @@ void store_key(const struct store_batch *b, uint32_t row, uint32_t nkey,
 /* the cells of a key as one more row; b has as many columns; -EINVAL */
 int store_key_cells(const char *key, struct store_batch *b);
 
+/* bytes on the disk for the keys of a file with so many records, at the most
+   and about; 0: they fit into memory */
+uint64_t store_index_size(uint64_t records);
+
 enum store_conflict {
 	STORE_ERROR,             /* a key that is there is a bad row */
 	STORE_SKIP,              /* what is there stays */

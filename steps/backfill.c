@@ -30,5 +30,6 @@ const struct step_ops backfill_ops = {
 	.rows = step_records_rows,
 	.undoable = step_records_undoable,
 	.grants = step_records_grants,
+	.room = step_records_room,
 	.release = step_records_release,
 };

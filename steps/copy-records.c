@@ -32,5 +32,6 @@ const struct step_ops copy_records_ops = {
 	.leave = step_records_leave,
 	.lint = step_live_lint,
 	.grants = step_records_grants,
+	.room = step_records_room,
 	.release = step_records_release,
 };

@@ -125,6 +125,25 @@ run "$UPSHIFT" run "$plan" --root "$root" --batch --yes
 ok $? 'a document with a key twice is refused' || diag "$status"
 like "$err" 'has the same key twice' 'and told why'
 
+# --- how much it takes is known before ---
+need()
+{
+	"$UPSHIFT" check "$plan" --root "$root" --json |
+		jq 'select(.type == "check" and .id == "C").need'
+}
+
+new
+# 3429 lines, 3000 elements; written together once more
+for at in "l 384" "j 336"; do
+	plan "{ id = \"s\"; from = \"${at% *}\"; to = \"b:t\"; $c }"
+	echo 'checks = ( { id = "C"; kind = "space"; } );' >>"$plan"
+	with=$(need)
+	without=$(UPSHIFT_TEST_JSON_INDEX=8000000 need)
+	about=$(((with - without) / 1000 - ${at#* }))
+	[ "$about" -ge -40 ] && [ "$about" -le 40 ]
+	ok $? "${at% *}: its room is looked for" || diag "$with - $without"
+done
+
 # --- no room for it ---
 plan "{ id = \"l\"; from = \"l\"; to = \"b:t\"; $c }"
 for at in 40 90; do
