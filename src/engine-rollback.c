@@ -17,12 +17,14 @@
 #include <string.h>
 
 #include "backup.h"
+#include "base/fsutil.h"
 #include "base/i18n.h"
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "engine-internal.h"
 #include "engine-rollback.h"
 #include "engine-stores.h"
+#include "store.h"
 #include "undo.h"
 
 /* --- which steps, and may they --- */
@@ -143,6 +145,45 @@ static struct json_object *states_json(const struct engine *e)
 	return o;
 }
 
+static bool has_log(const struct engine *e, const char *db)
+{
+	static const char *const ends[] = { "-wal", "-journal" };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		_cleanup_free_ char *log = xasprintf("%s%s", db, ends[i]);
+
+		if (fs_stat_beneath(e->sd->root_fd, log, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a killed writer of a SQLite database left in its log, whoever opens the
+ * file folds into it, or takes back; and a step may open it before it goes
+ * aside. The manifest is to have the file as it is then. Where that cannot be
+ * done now, as somebody is at work in it, it is for those who close it last.
+ */
+static void settle_databases(struct engine *e, const struct effects *eff)
+{
+	for (size_t i = 0; i < e->plan->store_n; i++) {
+		const struct plan_store *st = &e->plan->stores[i];
+		struct store_options o;
+		struct store *s = NULL;
+		struct step_ctx c;
+
+		if (st->kind != PLAN_STORE_SQLITE ||
+		    !effects_cover(eff, st->path) || !has_log(e, st->path))
+			continue;
+		step_ctx_init(&c, e, NULL, PHASE_ROLLBACK);
+		step_store_options(&c, st, &o);
+		if (store_open(st->url, &o, &s, NULL) == 0)
+			store_close(s);
+		step_ctx_release(&c);
+	}
+}
+
 /* R1, R2, ...: the state before, and the record that begins the rollback. */
 int rollback_begin(struct engine *e, const char *point, int goal,
 		   const struct effects *eff, const struct store_sets *sets,
@@ -155,6 +196,7 @@ int rollback_begin(struct engine *e, const char *point, int goal,
 	int ret = 0;
 
 	rollback_whole(e, eff, &whole);
+	settle_databases(e, &whole);
 	if (whole.n)
 		ret = undo_write_point(e->sd->root_fd, e->sd->root,
 				       &e->sd->ours, e->run->backup_fd, r,
