@@ -98,6 +98,8 @@ struct engine {
 	bool told;                 /* err was emitted already */
 	const char *failed_step;
 	enum event_phase failed_phase;
+	bool others_stay;                /* rows that nobody of us wrote */
+	bool rows_are_back;              /* of the R point that is gone back to */
 	uint64_t begun_ns;
 	int warnings;
 	enum plan_level level;     /* asked for; 0: nothing */

@@ -372,6 +372,7 @@ void engine_keep_tell(const struct keep *k)
 		const struct store_keep_set *s = &k->rows.v[i];
 		uint64_t lost = s->rows - s->kept;
 
+		k->g->e->others_stay |= s->rows > 0;
 		if (s->kept)
 			tell(k, xasprintf(ngettext("'%s:%s': %ju row was "
 				"written since by others and stays",

@@ -19,6 +19,7 @@
 #include "engine-internal.h"
 #include "engine-rollback.h"
 #include "engine-stores.h"
+#include "step-records.h"
 #include "store.h"
 
 #define TRIES 4
@@ -121,20 +122,40 @@ static int redo_anyhow(struct engine *e, const struct run_point *p, int i,
 	return ret;
 }
 
-static bool is_last(const struct step *s)
+/* what it copied from comes with the point, as it is behind it */
+static bool is_loaded(const struct engine *e, const struct step *s,
+		      const struct store_sets *sets)
 {
-	return s->ops->redo_last && s->ops->redo_last(s);
+	const struct strvec *copies = s->ops->ends ? s->ops->ends(s) : NULL;
+
+	for (size_t i = 0; copies && i < copies->n; i++) {
+		int at = plan_step_index(e->plan, copies->v[i]);
+		const struct plan_set *from = at < 0 ? NULL :
+			step_records_from(e->plan->steps[at]);
+
+		if (from && rollback_has_set(e, sets, from))
+			return true;
+	}
+	return false;
 }
 
-int rollback_redo(struct engine *e, const struct run_point *p, bool last,
-		  struct error *err)
+static bool is_last(const struct engine *e, const struct step *s,
+		    const struct store_sets *sets)
+{
+	return s->ops->redo_last && s->ops->redo_last(s) &&
+	       !is_loaded(e, s, sets);
+}
+
+int rollback_redo(struct engine *e, const struct run_point *p,
+		  const struct store_sets *sets, bool last, struct error *err)
 {
 	bool emptied = false;
 	int ret = 0;
 
+	e->rows_are_back = last;
 	for (int i = 0; ret >= 0 && i < (int)e->plan->step_n; i++)
 		if (e->plan->steps[i]->ops->redo &&
-		    is_last(e->plan->steps[i]) == last &&
+		    is_last(e, e->plan->steps[i], sets) == last &&
 		    rollback_was_undone(e, p, i) && !is_rows(e, p, i))
 			ret = redo_anyhow(e, p, i, &emptied, err);
 	return ret;

@@ -90,6 +90,18 @@ static bool is_same(const char *set, const char *from)
 							"public.")));
 }
 
+bool rollback_has_set(const struct engine *e, const struct store_sets *sets,
+		      const struct plan_set *set)
+{
+	for (size_t i = 0; i < sets->n; i++)
+		for (size_t k = 0; k < sets->v[i].sets.n; k++)
+			if (!strcmp(plan_find_store(e->plan,
+				    sets->v[i].store)->url, set->store->url) &&
+			    is_same(sets->v[i].sets.v[k], set->set))
+				return true;
+	return false;
+}
+
 /* an old table into which this rollback carried rows, and nothing else was
    done to it: the redo of the step takes these back, and nobody else's */
 static bool is_carried(struct engine *e, const struct run_point *p,
@@ -160,6 +172,16 @@ static int point_sets(struct engine *e, const struct run_point *p,
 	return r;
 }
 
+/* and more came in behind it, which is not to be without */
+static bool is_loaded(const struct engine *e)
+{
+	for (size_t i = 0; i < e->run->step_n; i++)
+		if (!strcmp(json_get_str(e->run->steps[i].facts, STEP_ALONG,
+					 ""), e->run->rollback_r))
+			return true;
+	return false;
+}
+
 static int load_sets(struct engine *e, const char *name, const char *digest,
 		     const struct store_sets *sets)
 {
@@ -172,7 +194,7 @@ static int load_sets(struct engine *e, const char *name, const char *digest,
 	_cleanup_strvec_ struct strvec none = STRVEC_INIT;
 	int step = 0;
 
-	if (!sets->n)
+	if (!sets->n || is_loaded(e))
 		return 0;
 	/* on behalf of any that may write */
 	while (e->plan->steps[step]->ops->flags & STEP_IS_CHECK)
@@ -466,8 +488,8 @@ int rollback_return(struct engine *e, const char *name)
 	if (ret >= 0)
 		ret = record_paths(e, tree, &e->err);
 	if (ret >= 0)
-		ret = rollback_redo(e, find_point(e->run, tree), false,
-				    &e->err);
+		ret = rollback_redo(e, find_point(e->run, tree), &sets,
+				    false, &e->err);
 	if (ret >= 0)
 		ret = load_sets(e, tree, stores, &sets);
 	if (ret >= 0 && eff.n) {
@@ -481,8 +503,8 @@ int rollback_return(struct engine *e, const char *name)
 	}
 	effects_release(&eff);
 	if (ret >= 0)
-		ret = rollback_redo(e, find_point(e->run, tree), true,
-				    &e->err);
+		ret = rollback_redo(e, find_point(e->run, tree), &sets,
+				    true, &e->err);
 	if (ret < 0)
 		return rollback_failed(e, &e->err);
 	if (rollback_record_done(e, tree, EXIT_DONE) < 0)

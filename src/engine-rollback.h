@@ -129,9 +129,15 @@ struct run_point;
 /* did the rollback that made the point undo step i? */
 bool rollback_was_undone(const struct engine *e, const struct run_point *p,
 			 int i);
+/* is it one of them, or stands aside as one? */
+struct plan_set;
+bool rollback_has_set(const struct engine *e, const struct store_sets *sets,
+		      const struct plan_set *set);
 /* What kinds undid by themselves, oldest first; done again where it goes on.
-   last: those that come behind the files */
-int rollback_redo(struct engine *e, const struct run_point *p, bool last,
+   last: those that come behind the files and rows; sets: of the
+   point, which are loaded */
+int rollback_redo(struct engine *e, const struct run_point *p,
+		  const struct store_sets *sets, bool last,
 		  struct error *err);
 
 /* --- engine-return.c --- */

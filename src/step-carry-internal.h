@@ -14,6 +14,7 @@ struct carry_job {
 	struct store_options now;        /* of the new store */
 	bool aside;                      /* which is a file that went */
 	int aside_fd;
+	bool here;                       /* whatever went: it is back */
 	bool owns;                       /* all rows of the new table are ours */
 	char *set;                       /* what `back` reads */
 	char *table;                     /* the same, if it was made; or NULL */

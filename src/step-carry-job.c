@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The job there, and the one back, of one copy of a cutover. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/xalloc.h"
@@ -16,7 +17,7 @@ void carry_look_aside(struct carry_job *k, struct step_ctx *ctx)
 {
 	const struct records_step *m = k->copy->priv;
 
-	k->aside_fd = step_aside(ctx, m->to.store);
+	k->aside_fd = k->here ? -ENOENT : step_aside(ctx, m->to.store);
 	if (k->aside_fd < 0)
 		return;
 	k->aside = true;

@@ -51,12 +51,34 @@ static void tell(const struct carry_job *k, struct step_ctx *ctx,
 			plan_set_name(&m->from), (uintmax_t)n->refused);
 }
 
+static void tell_forward(const struct carry_job *k, struct step_ctx *ctx,
+			 const struct records_carried *n)
+{
+	const struct records_step *m = k->copy->priv;
+	_cleanup_free_ char *text = NULL;
+
+	if (n->put + n->deleted) {
+		text = xasprintf(_("'%s': %ju rows that were written to '%s' "
+			"meanwhile carried along, %ju deleted"),
+			plan_set_name(&m->to), (uintmax_t)n->put,
+			m->from.set, (uintmax_t)n->deleted);
+		on_note(ctx, text);
+	}
+	if (n->refused)
+		step_warn(ctx, ngettext("'%s': %ju row of '%s' cannot be "
+			"carried along and stands in 'carried.jsonl' of the "
+			"run", "'%s': %ju rows of '%s' cannot be carried along "
+			"and stand in 'carried.jsonl' of the run", n->refused),
+			plan_set_name(&m->to), (uintmax_t)n->refused,
+			m->from.set);
+}
+
 struct carrying {
 	struct carry_job *job;
 	const struct records_job **went, **back;
 	struct records_carried *sum;
 	size_t n, all;
-	bool stops, keeps;
+	bool stops, keeps, here;
 };
 
 static int build_all(struct carrying *c, struct step_ctx *ctx,
@@ -76,6 +98,7 @@ static int build_all(struct carrying *c, struct step_ctx *ctx,
 		    carry_is_skipped(ctx, i))
 			continue;
 		c->all++;
+		k->here = c->here;
 		ret = carry_build(k, p->steps[i], ctx, err);
 		if (ret < 0)
 			error_prefix(err, "%s", p->steps[i]->id);
@@ -149,21 +172,64 @@ static int carry_all(struct carrying *c, struct step_ctx *ctx,
 }
 
 int step_carry(struct step_ctx *ctx, const struct strvec *copies, bool keeps,
-	       uint64_t *rows, struct error *err)
+	       uint64_t *rows, uint64_t *refused, struct error *err)
 {
 	struct carrying c = { .keeps = keeps };
 	int ret = build_all(&c, ctx, copies, err);
 
-	*rows = 0;
+	*rows = *refused = 0;
 	if (ret == 0 && c.n)
 		ret = carry_all(&c, ctx, err);
-	for (size_t i = 0; ret == 0 && i < c.n; i++)
+	for (size_t i = 0; ret == 0 && i < c.n; i++) {
 		*rows += c.sum[i].put + c.sum[i].deleted;
+		*refused += c.sum[i].refused;
+	}
 	if (ret == 0 && c.n < c.all)
 		ret = 1;
 	carrying_release(&c, copies);
 	return ret;
 }
+
+/* --- and the other way --- */
+
+static int forward_all(struct carrying *c, struct step_ctx *ctx,
+		       struct error *err)
+{
+	struct records_carry rc = {
+		.went = c->back, .back = c->went, .n = c->n,
+		.stops = c->stops, .keeps = c->keeps,
+		.tick = on_tick, .note = on_note,
+		.ctx = ctx, .scratch_fd = step_run_dir(ctx),
+	};
+	_cleanup_close_ int lines = lines_file(ctx, err);
+	int ret = lines;
+
+	rc.lines_fd = lines;
+	if (ret >= 0)
+		ret = records_carry(&rc, c->sum, err);
+	/* the old tables are as they are to be; there is nothing to take back */
+	for (size_t i = 0; ret >= 0 && i < c->n; i++) {
+		ret = carry_drop_table(&c->job[i], ctx, err);
+		if (ret == 0)
+			ret = carry_drop_undo(&c->job[i], ctx, err);
+		tell_forward(&c->job[i], ctx, &c->sum[i]);
+	}
+	return MIN(ret, 0);
+}
+
+int step_carry_forward(struct step_ctx *ctx, const struct strvec *copies,
+		       bool keeps, struct error *err)
+{
+	struct carrying c = { .here = true, .keeps = keeps };
+	int ret = build_all(&c, ctx, copies, err);
+
+	if (ret == 0 && c.n)
+		ret = forward_all(&c, ctx, err);
+	carrying_release(&c, copies);
+	return ret;
+}
+
+/* --- taken back --- */
 
 static int take_back(const struct carry_job *k, struct step_ctx *ctx,
 		     struct error *err)

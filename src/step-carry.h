@@ -47,10 +47,20 @@ int step_carry_look(struct step_ctx *ctx, const struct strvec *copies,
  * writes the old ones, which are back in their place; keeps: what is in these
  * alone stays. What is refused ends it where the copy says so (bad_records),
  * else it is told, like how many rows came. 1: some copies cannot be carried.
- * rows: of the old tables that are not as they were.
+ * rows: of the old tables that are not as they were; refused: of the new ones,
+ * that did not come.
  */
 int step_carry(struct step_ctx *ctx, const struct strvec *copies, bool keeps,
-	       uint64_t *rows, struct error *err);
+	       uint64_t *rows, uint64_t *refused, struct error *err);
+/*
+ * The other way, of a cutover that is made again where step_carry() was before,
+ * and all rows came: what was written to the old tables since comes into the
+ * new ones, which are as they were by then. Writers of both are turned away.
+ * What is the same by `back` stays; keeps: what is in the new ones alone, too.
+ * It may be done again.
+ */
+int step_carry_forward(struct step_ctx *ctx, const struct strvec *copies,
+		       bool keeps, struct error *err);
 /* 1: there is something to carry; reads alone. What cannot be is told. */
 int step_carry_any(struct step_ctx *ctx, const struct strvec *copies,
 		   struct error *err);

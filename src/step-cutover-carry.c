@@ -60,6 +60,46 @@ static bool was_again(struct step_ctx *ctx)
 	return o && json_object_get_boolean(o);
 }
 
+static bool had_refused(struct step_ctx *ctx)
+{
+	struct json_object *o = step_get_fact(ctx, "refused");
+
+	return o && json_object_get_boolean(o);
+}
+
+static int set_refused(struct step_ctx *ctx, bool any, struct error *err)
+{
+	return any == had_refused(ctx) ? 0 :
+	       step_set_fact(ctx, "refused", json_object_new_boolean(any),
+			     err);
+}
+
+bool cutover_carry_is_forward(const struct step *s, struct step_ctx *ctx)
+{
+	const struct cutover *c = s->priv;
+
+	/* of those that did not come nobody knows which is the newer */
+	return !c->views.n && !strcmp(carry_state(ctx), "done") &&
+	       !had_refused(ctx) && step_carries_forward(ctx);
+}
+
+int cutover_carry_forward(const struct step *s, struct step_ctx *ctx,
+			  struct error *err)
+{
+	const struct cutover *c = s->priv;
+	struct json_object *along = step_get_fact(ctx, STEP_ALONG);
+	bool keeps;
+	int ret;
+
+	if (!cutover_carry_is_forward(s, ctx))
+		return 0;
+	keeps = !strcmp(along ? json_object_get_string(along) : "",
+			step_rollback_point(ctx));
+	ret = step_carry_forward(ctx, &c->copies, keeps, err);
+	return ret < 0 ? ret : step_set_fact(ctx, STEP_ALONG,
+		json_object_new_string(step_rollback_point(ctx)), err);
+}
+
 int cutover_carry_forget(const struct step *s, struct step_ctx *ctx,
 			 bool again, struct error *err)
 {
@@ -229,7 +269,7 @@ struct carrying {
 	struct step_ctx *ctx;
 	bool later;
 	int some;                /* 1: not all of the copies can be carried */
-	uint64_t rows;
+	uint64_t rows, refused;
 };
 
 static int carry_inside(struct sql_work *w, struct carrying *p,
@@ -249,7 +289,8 @@ static int carry_inside(struct sql_work *w, struct carrying *p,
 	(void)step_carry_is_kept(p->ctx, &rejects);
 	if (ret == 0)
 		ret = p->some = step_carry(p->ctx, &c->copies, rejects ||
-					   was_again(p->ctx), &p->rows, err);
+					   was_again(p->ctx), &p->rows,
+					 &p->refused, err);
 	return MIN(ret, 0);
 }
 
@@ -342,7 +383,8 @@ int cutover_carry(const struct step *s, struct step_ctx *ctx,
 		return ret;
 	}
 	memset(&fence->m, 0, sizeof(fence->m));
-	if (p.rows)
+	ret = set_refused(ctx, p.refused > 0, err);
+	if (ret == 0 && p.rows)
 		ret = step_set_fact(ctx, STEP_CARRIED, json_object_new_string(
 				    step_rollback_point(ctx)), err);
 	if (ret >= 0)

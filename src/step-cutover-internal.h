@@ -48,6 +48,11 @@ int cutover_carry(const struct step *s, struct step_ctx *ctx,
 /* behind all of the undo: writers of the new tables come back */
 int cutover_carry_end(const struct step *s, struct step_ctx *ctx,
 		      struct error *err);
+/* a switch is made again, and what was written to the old tables since the last
+   carrying comes along, under the fence */
+bool cutover_carry_is_forward(const struct step *s, struct step_ctx *ctx);
+int cutover_carry_forward(const struct step *s, struct step_ctx *ctx,
+			  struct error *err);
 /* ahead of a switch; again: what came into the old tables goes */
 int cutover_carry_forget(const struct step *s, struct step_ctx *ctx,
 			 bool again, struct error *err);

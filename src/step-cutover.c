@@ -199,6 +199,9 @@ static int finish(const struct step *s, struct step_ctx *ctx,
 
 	if (ret == 0)
 		ret = cutover_stall_end(ctx, seen, err);
+	/* of a switch that was made again, with what came along */
+	if (ret == 0 && cutover_carry_is_forward(s, ctx))
+		ret = cutover_carry_forget(s, ctx, false, err);
 	if (ret == 0 && !c->keep)
 		ret = set_fenced(s, ctx, false, err);
 	if (ret < 0 || !c->copies.n)
@@ -247,8 +250,9 @@ static int hold(const struct step *s, struct step_ctx *ctx, struct sql_work *w,
 
 	step_deadline(ctx, until);
 	ret = step_sql_apply(w, err);
-	if (ret == 0 && !again)
-		ret = cutover_check_all(s, ctx, until, err);
+	if (ret == 0)
+		ret = again ? cutover_carry_forward(s, ctx, err) :
+		      cutover_check_all(s, ctx, until, err);
 	if (ret == 0)
 		ret = set_phase(ctx, "switching", err);
 	if (ret == 0)
@@ -322,10 +326,11 @@ static int go(const struct step *s, struct step_ctx *ctx, bool again,
 {
 	const struct cutover *c = s->priv;
 	_cleanup_work_ struct sql_work w;
-	int ret, there = 0, waits;
+	int ret = 0, there = 0, waits;
 
 	step_cutover_work(&w, s, ctx);
-	ret = cutover_carry_forget(s, ctx, again, err);
+	if (!again || !cutover_carry_is_forward(s, ctx))
+		ret = cutover_carry_forget(s, ctx, again, err);
 	if (ret >= 0)
 		ret = step_sql_open(&w, false, err);
 	if (ret >= 0 && c->views.n)

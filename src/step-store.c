@@ -157,13 +157,24 @@ const char *step_rollback_point(struct step_ctx *c)
 	return c->e->run && c->e->run->rollback_r ? c->e->run->rollback_r : "";
 }
 
-bool step_carries(struct step_ctx *c)
+static bool carries(struct step_ctx *c, bool forward)
 {
 	struct engine *e = c->e;
 
 	return e->run && c->phase == PHASE_ROLLBACK &&
 	       (e->run->state == RUN_ROLLING_BACK ||
 		e->run->state == RUN_ROLLBACK_FAILED) &&
-	       !rollback_is_r_point(e->run->rollback_point) &&
+	       rollback_is_r_point(e->run->rollback_point) == forward &&
 	       rollback_carries(e);
+}
+
+bool step_carries(struct step_ctx *c)
+{
+	return carries(c, false);
+}
+
+bool step_carries_forward(struct step_ctx *c)
+{
+	/* which of two is the newer nobody knows of what others wrote to both */
+	return c->e->rows_are_back && !c->e->others_stay && carries(c, true);
 }

@@ -425,11 +425,17 @@ bool step_comes_back(struct step_ctx *c, const struct plan_store *s);
 int step_aside(struct step_ctx *c, const struct plan_store *s);
 /* true: a rollback in which rows written since a cutover are to come back */
 bool step_carries(struct step_ctx *c);
+/* true: one back to an R point, whose rows are there, and those are to come that
+   were written since; of others nothing else is in the tables then */
+bool step_carries_forward(struct step_ctx *c);
 /* the R point of that rollback */
 const char *step_rollback_point(struct step_ctx *c);
 /* the fact of a cutover: the point of the rollback that carried rows; what is
    in the old tables since is taken back by redo, and not by the point */
 #define STEP_CARRIED "carried"
+/* the same of one back to an R point: its rows are there, and what was written
+   since came along */
+#define STEP_ALONG "along"
 /* and one that an R point's way back has switched again */
 #define STEP_AGAIN "again"
 /* step_store() for those who open it themselves */

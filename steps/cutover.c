@@ -156,12 +156,14 @@ static int cutover_effects(const struct step *s, struct step_ctx *ctx,
 	return 0;
 }
 
-/* the file that comes back has it, and is not to be another before */
+/* The file that comes back has it, and is not to be another before. What was
+   written to the old tables meanwhile comes into new ones that have their
+   rows; old ones that stand aside are loaded under that name. */
 static bool cutover_redo_last(const struct step *s)
 {
 	const struct cutover *c = s->priv;
 
-	return c->target.dialect == SQL_SQLITE;
+	return c->target.dialect == SQL_SQLITE || (c->copies.n && !c->views.n);
 }
 
 static bool cutover_undoable(const struct step *s)

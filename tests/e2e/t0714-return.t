@@ -166,6 +166,13 @@ for how in 'CP6 schema' 'start backup'; do
 		'old ones'")" 1 "$how: what was written to the old stays"
 	sql old -c "SET session_replication_role = replica;
 		DELETE FROM chunks WHERE content = 'old ones'"
+	# a rollback that carried has it come along
+	along=0
+	[ "$2" = backup ] || along=1
+	is "$(sql new -c "SELECT count(*) FROM unified.chunks WHERE contents =
+		'old ones'")" "$along" "$how: and comes along"
+	sql new -c "SET session_replication_role = replica;
+		DELETE FROM unified.chunks WHERE contents = 'old ones'"
 	as top "$how: all else is as it was"
 done
 
