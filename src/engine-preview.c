@@ -52,10 +52,12 @@ static int preview_step(struct engine *e, int i, const struct effects *newer,
 static void add_rows(struct strvec *names, uint64_t *total, const char *name,
 		     uint64_t n)
 {
+	_cleanup_free_ char *count = count_text(n);
+
 	if (!n)
 		return;
-	strvec_pushf(names, ngettext("%s: %ju row", "%s: %ju rows", n), name,
-		     (uintmax_t)n);
+	strvec_pushf(names, ngettext("%s: %s row", "%s: %s rows", n), name,
+		     count);
 	*total += n;
 }
 

@@ -380,13 +380,14 @@ static void add_carried(struct rollback_preview *p,
 			const struct step_carried *c)
 {
 	uint64_t n = c->put + c->deleted;
+	_cleanup_free_ char *count = count_text(n);
 
 	if (!n)
 		return;
 	if (!c->known) {
 		p->alone += n;
-		strvec_take(&p->alone_names, xasprintf(ngettext("%s: %ju row",
-			"%s: %ju rows", n), c->now, (uintmax_t)n));
+		strvec_take(&p->alone_names, xasprintf(ngettext("%s: %s row",
+			"%s: %s rows", n), c->now, count));
 		return;
 	}
 	p->tables = xrealloc(p->tables, p->table_n + 1, sizeof(*p->tables));

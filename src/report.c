@@ -277,8 +277,9 @@ static void add_carried(struct json_object *t, struct strbuf *out)
 {
 	_cleanup_free_ char *name = json_get_bytes(t, "table");
 	uint64_t n = (uint64_t)json_get_int(t, "carried", 0);
-	_cleanup_free_ char *text = xasprintf(ngettext("%s: %ju row",
-		"%s: %ju rows", n), name ? name : "?", (uintmax_t)n);
+	_cleanup_free_ char *count = count_text(n);
+	_cleanup_free_ char *text = xasprintf(ngettext("%s: %s row",
+		"%s: %s rows", n), name ? name : "?", count);
 
 	if (!n)
 		return;

@@ -104,6 +104,7 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 {
 	const struct records_step *m = s->priv;
 	_cleanup_store_ struct store *from = NULL, *to = NULL;
+	_cleanup_free_ char *count = NULL;
 	struct step_records_job j;
 	uint64_t n = 0;
 	int ret = 0;
@@ -115,9 +116,10 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 		ret = store_count(from, &j.job.from, &n, err);
 	else if (ret == 0)
 		p->unknown = true;
+	count = count_text(n);
 	if (ret >= 0 && m->backfill) {
-		strvec_pushf(&p->lines, _("go through '%s' (%ju rows)"),
-			     plan_set_name(&m->from), (uintmax_t)n);
+		strvec_pushf(&p->lines, _("go through '%s' (%s rows)"),
+			     plan_set_name(&m->from), count);
 		for (size_t i = 0; i < m->up.n; i++)
 			strvec_pushf(&p->lines, "  %s", m->up.v[i]);
 	} else if (ret >= 0 && m->from.query) {
@@ -131,9 +133,9 @@ int step_records_preview(const struct step *s, struct step_ctx *ctx,
 				     plan_set_name(&m->to));
 		else
 			strvec_pushf(&p->lines,
-				     _("copy '%s' to '%s' (%ju rows)"),
+				     _("copy '%s' to '%s' (%s rows)"),
 				     plan_set_name(&m->from),
-				     plan_set_name(&m->to), (uintmax_t)n);
+				     plan_set_name(&m->to), count);
 		if (j.cols)
 			preview_columns(&j, p);
 	}

@@ -61,9 +61,10 @@ struct json_object *rollback_done_json(const struct run_point *p)
 				json_object_array_get_idx(t, k);
 			_cleanup_free_ char *name = json_get_bytes(one, "table");
 			uint64_t n = (uint64_t)json_get_int(one, keys[i], 0);
+			_cleanup_free_ char *count = count_text(n);
 			_cleanup_free_ char *text = xasprintf(ngettext(
-				"%s: %ju row", "%s: %ju rows", n),
-				name ? name : "?", (uintmax_t)n);
+				"%s: %s row", "%s: %s rows", n),
+				name ? name : "?", count);
 
 			if (n)
 				json_array_add_bytes(a, text);

@@ -42,15 +42,7 @@ bool out_failed(void)
 
 void text_count(uint64_t n, struct strbuf *out)
 {
-	char digits[32];
-	int len = snprintf(digits, sizeof(digits), "%llu",
-			   (unsigned long long)n);
-
-	for (int i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			strbuf_addch(out, ',');
-		strbuf_addch(out, digits[i]);
-	}
+	strbuf_add_count(out, n);
 }
 
 void text_bytes(uint64_t n, struct strbuf *out)

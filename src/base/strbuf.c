@@ -138,6 +138,26 @@ void strbuf_add_u64(struct strbuf *sb, uint64_t v)
 	strbuf_add(sb, text, format_u64(text, v));
 }
 
+void strbuf_add_count(struct strbuf *sb, uint64_t v)
+{
+	char text[20];
+	size_t n = format_u64(text, v);
+
+	for (size_t i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			strbuf_addch(sb, ',');
+		strbuf_addch(sb, text[i]);
+	}
+}
+
+char *count_text(uint64_t v)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	strbuf_add_count(&sb, v);
+	return strbuf_detach(&sb);
+}
+
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...)
 {
 	va_list ap;

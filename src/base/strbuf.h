@@ -61,6 +61,9 @@ void strbuf_add_utf8(struct strbuf *sb, uint32_t c);
 /* in decimal; the first to out without a NUL, at most 20 characters */
 size_t format_u64(char out[20], uint64_t v);
 void strbuf_add_u64(struct strbuf *sb, uint64_t v);
+/* for people: "1,234,567" */
+void strbuf_add_count(struct strbuf *sb, uint64_t v);
+char *count_text(uint64_t v);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) _printf_(2, 3);
 void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
 	_printf_(2, 0);

@@ -68,7 +68,7 @@ copy='{ id = "copy"; kind = "copy-records"; from = "pg:src"; to = "pg:dst"; key 
 new
 plan "$copy }"
 run_is 9 'a dry run' "$UPSHIFT" run "$plan" --root "$root" --dry-run
-like "$out" "copy 'src' to 'dst' \\(2000 rows\\)" 'it says what it would copy'
+like "$out" "copy 'src' to 'dst' \\(2,000 rows\\)" 'it says what it would copy'
 like "$out" 'label = upper\(name\)' 'and how'
 dump >"$tmp/after"
 file_is "$tmp/after" "$tmp/before" 'and changes nothing'

@@ -47,8 +47,8 @@ preview
 is "$(printf '%s\n' "$out" | head -n 8)" "rollback to start undoes 5 steps
 RESTORED 4,051
   db:filled: 50 rows
-  db:fresh: 2000 rows
-  db:mixed: 2000 rows
+  db:fresh: 2,000 rows
+  db:mixed: 2,000 rows
   f
 LOST 0
 KEPT 0" "what the run brought and changed"
@@ -66,8 +66,8 @@ preview
 is "$(printf '%s\n' "$out" | head -n 11)" "rollback to start undoes 5 steps
 RESTORED 4,048
   db:filled: 49 rows
-  db:fresh: 1999 rows
-  db:mixed: 1999 rows
+  db:fresh: 1,999 rows
+  db:mixed: 1,999 rows
   f
 LOST 2
   db:fresh: 2 rows
@@ -78,8 +78,8 @@ preview --strategy backup
 is "$(printf '%s\n' "$out" | head -n 11)" "rollback to start undoes 5 steps
 RESTORED 4,051
   db:filled: 50 rows
-  db:fresh: 1999 rows
-  db:mixed: 2001 rows
+  db:fresh: 1,999 rows
+  db:mixed: 2,001 rows
   f
 LOST 6
   db:filled: 1 row
@@ -122,8 +122,8 @@ preview R1
 is "$(printf '%s\n' "$out" | head -n 8)" "rollback to R1 takes the last rollback back
 RESTORED 4,054
   db:filled: 50 rows
-  db:fresh: 2001 rows
-  db:mixed: 2002 rows
+  db:fresh: 2,001 rows
+  db:mixed: 2,002 rows
   f
 LOST 0
 KEPT 0" "the rollback taken back: what it took"

@@ -132,7 +132,7 @@ dumped >"$tmp/after"
 
 run "$UPSHIFT" rollback start --strategy backup --preview --root "$root"
 is "$status" 0 "a preview"
-like "$out" "old: 3000 rows" "counts rows by the dump"
+like "$out" "old: 3,000 rows" "counts rows by the dump"
 unlike "$out" "Odd" "and none where nothing changed"
 back start --strategy backup
 is "$status" 0 "back by pg_restore"
