@@ -128,6 +128,9 @@ static void way_fact(struct wizard *w, struct sheet *s)
 		sheet_fact(s, _("Way back"), "%s", _("all tables are loaded "
 			   "from the backup; what others wrote to them since "
 			   "is lost"));
+	else if (*point_or_start(w) == 'R')
+		sheet_fact(s, _("Way back"), "%s", _("the rollback is taken "
+			   "back: what it undid is there again"));
 	else
 		sheet_fact(s, _("Way back"), _("what the steps behind %s "
 			   "changed is put back"), point_or_start(w));

@@ -303,6 +303,9 @@ void page_d90(struct wizard *w, struct sheet *s)
 		sheet_choice(s, 0, "rollback", _("Roll back..."), NULL);
 	}
 	s->focus = "exit";
+	/* its lists are cut short */
+	if (went_back(w))
+		sheet_key(s, 'd', "details", _("Details"));
 	sheet_key(s, 'q', "exit", _("Exit"));
 	sheet_status(s, w->notice ? w->notice : _("This summary is printed "
 		     "again on the normal screen when you leave."));

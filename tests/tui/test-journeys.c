@@ -156,8 +156,18 @@ static void t_fail_roll_back(void **state)
 	pty_keys(&x.p, "\025Roll  back to cp1" ENTER);
 	pty_wait(&x.p, "[D90]");
 	pty_wait(&x.p, "ROLLED BACK to CP1");
+	pty_wait(&x.p, "d Details");
 	assert_true(there(x.s->fd, "root/new"));
 	assert_false(there(x.s->fd, "root/new/conf"));
+	/* the way back from there is not told as one of steps */
+	pty_keys(&x.p, "\033[Z");
+	pty_wait(&x.p, "> [ Roll back... ]");
+	pty_keys(&x.p, ENTER);
+	pty_wait(&x.p, "> 1  R1");
+	pty_wait(&x.p, "the rollback is taken back");
+	pty_keys(&x.p, ESC);
+	/* the run can be gone on with */
+	pty_wait(&x.p, "[R70]");
 	pty_keys(&x.p, "q");
 	finish(&x, 0);
 	world_end(&x);
