@@ -123,7 +123,7 @@ static void t_rejects(void **state)
 	      "\"id\"; from = \"db:src\"; to = \"db:dst\"; batch = 10; "
 	      "workers = 1; pause = 1; bad_records = \"quarantine\"; }");
 	to_step(&x, "> [ Run step 1 ]");
-	assert_true(pty_has(&x.p, "copy 'src' to 'dst' (1000 rows)"));
+	assert_true(pty_has(&x.p, "copy 'src' to 'dst' (1,000 rows)"));
 	pty_keys(&x.p, ENTER);
 	pty_wait(&x.p, "1 row put aside");
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {

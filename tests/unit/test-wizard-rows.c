@@ -109,7 +109,7 @@ static void t_copy(void **state)
 	act(&x, "rollback");
 	x.seen |= wizard_act(x.w, "preview", "start", NULL);
 	until_offered(&x, "confirm");
-	assert_true(says(&x, "db:dst: 3000 rows"));
+	assert_true(says(&x, "db:dst: 3,000 rows"));
 	act(&x, "confirm");
 	(void)wizard_act(x.w, "words", NULL, "roll back to start");
 	until_says(&x, "Going back to start");
@@ -117,7 +117,7 @@ static void t_copy(void **state)
 	assert_true(says(&x, "ROLLED BACK to start"));
 	assert_true(says(&x, "but for 1 entry that others wrote"));
 	/* the page says what it did, and not how the upgrade was verified */
-	assert_true(says(&x, "db:dst: 3000 rows"));
+	assert_true(says(&x, "db:dst: 3,000 rows"));
 	assert_true(says(&x, "KEPT"));
 	assert_false(says(&x, "1 of 1 check ok"));
 	world_end(&x);
