@@ -44,6 +44,11 @@ bool step_carries(_unused_ struct step_ctx *c)
 	return false;
 }
 
+bool step_carries_forward(_unused_ struct step_ctx *c)
+{
+	return false;
+}
+
 bool step_goes_too(_unused_ struct step_ctx *c, _unused_ size_t i)
 {
 	return false;
