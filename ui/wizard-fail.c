@@ -268,6 +268,10 @@ static void begun_by(struct wizard *w, struct sheet *s)
 	else if (w->run->state == RUN_ROLLING_BACK)
 		sheet_text(s, ROLE_STRONG, "%s", _("A rollback was cut short "
 			   "and has to be finished."));
+	else if (w->run->state == RUN_ROLLED_BACK)
+		sheet_text(s, ROLE_STRONG, _("It was rolled back to %s; the "
+			   "steps behind it can be taken again."),
+			   w->run->rollback_point);
 	else
 		sheet_text(s, ROLE_STRONG, "%s", _("It was cut short: the "
 			   "computer or the program was ended."));

@@ -436,6 +436,33 @@ static void t_log_of_before(void **state)
 	world_end(&x);
 }
 
+/* whoever opens it then did not break anything off */
+static void t_back_to_a_point(void **state)
+{
+	struct world x;
+
+	world_init(&x, *state);
+	put_file(x.s->fd, "root/step.sh", "echo made > new/made\n");
+	to_first_step(&x);
+	act(&x, "all");
+	until(&x, PAGE_D90);
+	act(&x, "exit");
+	open_wizard(&x, "rollback");
+	(void)wizard_act(x.w, "preview", "CP1", NULL);
+	until_offered(&x, "confirm");
+	act(&x, "confirm");
+	(void)wizard_act(x.w, "words", NULL, "roll back to cp1");
+	until(&x, PAGE_D90);
+	act(&x, "exit");
+	x.seen = 0;
+	open_wizard(&x, "resume");
+	assert_int_equal(wizard_page(x.w), PAGE_R70);
+	assert_true(says(&x, "It was rolled back to CP1"));
+	assert_false(says(&x, "cut short"));
+	assert_true(says(&x, "Continue with step 2"));
+	world_end(&x);
+}
+
 /* what the provider keeps is a way to the start of its own */
 static void t_snapshot(void **state)
 {
@@ -496,6 +523,7 @@ int main(void)
 		with_scratch(t_refused),
 		with_scratch(t_failed_and_went_on),
 		with_scratch(t_log_of_before),
+		with_scratch(t_back_to_a_point),
 		with_scratch(t_snapshot),
 	};
 
