@@ -74,10 +74,28 @@ static int set_refused(struct step_ctx *ctx, bool any, struct error *err)
 			     err);
 }
 
+/* A file comes back as a whole, and a way back that goes on after a kill wants
+   it as the point has it. */
+static bool is_in_file(const struct cutover *c, struct step_ctx *ctx)
+{
+	const struct plan *p = step_plan(ctx);
+
+	for (size_t i = 0; i < c->copies.n; i++) {
+		const struct records_step *m =
+			p->steps[plan_step_index(p, c->copies.v[i])]->priv;
+
+		if (m->to.store->path)
+			return true;
+	}
+	return false;
+}
+
 bool cutover_carry_is_forward(const struct step *s, struct step_ctx *ctx)
 {
 	const struct cutover *c = s->priv;
 
+	if (is_in_file(c, ctx))
+		return false;
 	/* of those that did not come nobody knows which is the newer */
 	return !c->views.n && !strcmp(carry_state(ctx), "done") &&
 	       !had_refused(ctx) && step_carries_forward(ctx);

@@ -9,7 +9,6 @@
 # shellcheck source=tests/lib/pg.sh
 . "$(dirname "$0")/../lib/pg.sh"
 pg_need
-sqlite_need
 pg_start a
 root=$tmp/data
 printf '#!/bin/sh\n:\n' >"$tmp/switch"
@@ -18,16 +17,12 @@ switch="switch = [\"$tmp/switch\", \"new\"]; switch_back = [\"$tmp/switch\", \"o
 
 old()
 {
-	case $kind in
-	lite) sqlite3 "$root/old.db" "$1" ;;
-	*) pg_sql a -c "$1" ;;
-	esac
+	pg_sql a -c "$1"
 }
 
 new()
 {
 	case $kind in
-	lite) sqlite3 "$root/new.db" "$1" ;;
 	two) pg_sql a/other -c "$1" ;;
 	*) pg_sql a -c "$1" ;;
 	esac
@@ -39,19 +34,12 @@ fresh()
 	kind=$1
 	rm -rf "$root"
 	mkdir "$root"
-	case $kind in
-	lite)
-		stores='old = "sqlite:old.db"; new = "sqlite:new.db";'
-		;;
-	*)
-		base=postgres
-		[ $kind = one ] || base=other
-		stores="old = \"$(pg_url a)\"; new = \"$(pg_url a $base)\";"
-		pg_sql a -c 'SET client_min_messages = error' \
-			-c 'DROP TABLE IF EXISTS thing, item, _upshift_run CASCADE' \
-			-c 'DROP DATABASE IF EXISTS other' -c 'CREATE DATABASE other'
-		;;
-	esac
+	base=postgres
+	[ $kind = one ] || base=other
+	stores="old = \"$(pg_url a)\"; new = \"$(pg_url a $base)\";"
+	pg_sql a -c 'SET client_min_messages = error' \
+		-c 'DROP TABLE IF EXISTS thing, item, _upshift_run CASCADE' \
+		-c 'DROP DATABASE IF EXISTS other' -c 'CREATE DATABASE other'
 	old 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n INT)'
 	new 'CREATE TABLE thing (id INTEGER PRIMARY KEY, t TEXT, n INT,
 		CHECK (n < 1000))'
@@ -112,7 +100,7 @@ same()
 	file_is "$tmp/new" "$1" "$label: the new table: $2"
 }
 
-for label in 'two' 'one' 'lite' 'two, fence stays' 'two, live'; do
+for label in 'two' 'one' 'two, fence stays' 'two, live'; do
 	case $label in
 	*stays) fresh two 'keep = true;' ;;
 	*live) fresh two "$switch" 'live = true;' ;;
@@ -152,43 +140,41 @@ for label in 'two' 'one' 'lite' 'two, fence stays' 'two, live'; do
 done
 
 # what the new table does not take ends it, with nothing switched
-for label in two lite; do
+label=two
+fresh $label
+new_writes
+back start
+old "INSERT INTO item VALUES (300, 'bad', 2000)"
+back R1
+is "$status" 5 "$label: a row that does not fit ends it" || diag "$out $err"
+like "$err" "row \\[300\\] of 'thing' cannot be carried" "$label: is named"
+old "DELETE FROM item WHERE id = 300"
+old_writes
+old_rows >"$tmp/wanted"
+run "$UPSHIFT" resume --root "$root" --batch
+is "$status" 0 "$label: mended, it goes on" || diag "$out $err"
+same "$tmp/wanted" 'mended'
+
+# killed anywhere
+label=two
+bad=
+kills=0
+n=5
+while :; do
 	fresh $label
 	new_writes
 	back start
-	old "INSERT INTO item VALUES (300, 'bad', 2000)"
-	back R1
-	is "$status" 5 "$label: a row that does not fit ends it" || diag "$out $err"
-	like "$err" "row \\[300\\] of 'thing' cannot be carried" "$label: is named"
-	old "DELETE FROM item WHERE id = 300"
 	old_writes
 	old_rows >"$tmp/wanted"
-	run "$UPSHIFT" resume --root "$root" --batch
-	is "$status" 0 "$label: mended, it goes on" || diag "$out $err"
-	same "$tmp/wanted" 'mended'
+	UPSHIFT_TEST_FAULT=any:$n:kill "$UPSHIFT" rollback R1 --root "$root" \
+		--batch --confirm 'roll back to R1' >/dev/null 2>&1
+	[ $? = 137 ] || break
+	kills=$((kills + 1))
+	"$UPSHIFT" resume --root "$root" --batch >/dev/null 2>"$tmp/err"
+	# killed before it began: it is asked for again
+	[ "$(new_rows)" = "$(cat "$tmp/wanted")" ] || back R1
+	[ "$(new_rows)" = "$(cat "$tmp/wanted")" ] || bad="$bad $n"
+	n=$((n + 31))
 done
-
-# killed anywhere
-for label in two lite; do
-	bad=
-	kills=0
-	n=5
-	while :; do
-		fresh $label
-		new_writes
-		back start
-		old_writes
-		old_rows >"$tmp/wanted"
-		UPSHIFT_TEST_FAULT=any:$n:kill "$UPSHIFT" rollback R1 --root "$root" \
-			--batch --confirm 'roll back to R1' >/dev/null 2>&1
-		[ $? = 137 ] || break
-		kills=$((kills + 1))
-		"$UPSHIFT" resume --root "$root" --batch >/dev/null 2>"$tmp/err"
-		# killed before it began: it is asked for again
-		[ "$(new_rows)" = "$(cat "$tmp/wanted")" ] || back R1
-		[ "$(new_rows)" = "$(cat "$tmp/wanted")" ] || bad="$bad $n"
-		n=$((n + 31))
-	done
-	is "$bad" '' "$label: killed $kills times"
-done
+is "$bad" '' "$label: killed $kills times"
 done_testing
