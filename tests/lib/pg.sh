@@ -221,7 +221,11 @@ pg_hold()
 	pg_holder=$!
 	exec 8>"$pg_base/in" 7<"$pg_base/out"
 	echo "BEGIN; LOCK TABLE $2 IN ${3:-${pg_mode:-ACCESS EXCLUSIVE}} MODE; SELECT 'held';" >&8
-	IFS= read -r _ <&7
+	while IFS= read -r pg_said <&7; do
+		[ "$pg_said" != held ] || return 0
+		diag "of who was to hold $2: $pg_said"
+	done
+	return 1
 }
 
 pg_let_go()
