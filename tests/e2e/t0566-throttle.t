@@ -56,7 +56,7 @@ rows()
 	sqlite3 "$root/b.db" 'SELECT count(*) FROM dst'
 }
 
-copy='{ id = "copy"; kind = "copy-records"; from = "a:src"; to = "b:dst"; batch = 100;'
+copy='{ id = "copy"; kind = "copy-records"; from = "a:src"; to = "b:dst"; batch = 5;'
 
 # --- a file ---
 new
